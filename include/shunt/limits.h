@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Every limit that more than one process must agree on. A limit is named here once; errors that
+ * report one print the number from here.
+ */
+#ifndef SHUNT_LIMITS_H
+#define SHUNT_LIMITS_H
+
+#define SHUNT_VERSION "0.1.0"
+
+/* Dataplane shape. */
+#define SHUNT_MAX_WORKERS 64
+#define SHUNT_MAX_PORTS	  16
+
+/* Ids run from 1; 0 means "none" everywhere. The maxima below are one past the last id. */
+#define SHUNT_MAX_SERVICES 4096 /* 12 bits of a flow's service field */
+#define SHUNT_MAX_BACKENDS 4096
+#define SHUNT_MAX_SERVERS  65536 /* ids fit the uint16_t of a selection slot */
+#define SHUNT_MAX_NEXTHOPS 65536
+#define SHUNT_MAX_LOCALS   4096 /* the balancer's own addresses */
+
+/* Names: 63 bytes and a NUL. */
+#define SHUNT_NAME_SIZE 64
+
+/* Entries in a backend's selection table (a power of two) and in its round-robin schedule. */
+#define SHUNT_MAX_SLOTS	   (1u << 20)
+#define SHUNT_MAX_SCHEDULE (1u << 18)
+
+#define SHUNT_MAX_WEIGHT 256
+
+/* Flow ages are kept in 16 bits of two-second ticks, so no timeout may come near 2^16 of them. */
+#define SHUNT_FLOW_TICK_MS   2000
+#define SHUNT_MAX_TIMEOUT_MS (24u * 3600 * 1000)
+
+/* Configuration file. */
+#define SHUNT_CONFIG_MAX_BYTES (8u << 20)
+#define SHUNT_CONFIG_MAX_DEPTH 16
+
+/* Control API: one JSON line, with its newline. */
+#define SHUNT_API_MAX_LINE (64u << 10)
+
+#define SHUNT_RUN_DIR_DEFAULT  "/run/shunt"
+#define SHUNT_DATAPLANE_SOCKET "dataplane.sock" /* SOCK_SEQPACKET, see session.h */
+#define SHUNT_API_SOCKET       "control.sock"	/* SOCK_STREAM, see api.h */
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The counters: one memfd, written by the workers (each its own part) and read by anyone who has
+ * the descriptor; readers never disturb writers. All counters only grow, except those said to be
+ * a level. A reader may see counters of one packet half updated, never a torn 64-bit value.
+ *
+ *   struct shunt_stats						header
+ *   struct shunt_worker_stats	workers[worker_count]		at workers_offset
+ *   struct shunt_service_stats services[SHUNT_MAX_SERVICES]	per worker, at services_offset
+ *   struct shunt_server_stats	servers[SHUNT_MAX_SERVERS]	per worker, at servers_offset
+ */
+#ifndef SHUNT_STATS_H
+#define SHUNT_STATS_H
+
+#include <stddef.h>
+
+#include "types.h"
+
+#define SHUNT_STATS_MAGIC 0x53485354u /* "SHST" */
+
+/*
+ * Why a packet was not forwarded. X(identifier, text): the text is what `show drops` prints, the
+ * explanation what its table says beside it.
+ */
+#define SHUNT_DROPS(X)                                                                           \
+	X(SHORT_FRAME, "short-frame", "frame shorter than its headers")                          \
+	X(NOT_IP, "not-ip", "neither IPv4 nor IPv6")                                             \
+	X(VLAN, "vlan", "VLAN tag on a port that takes untagged frames")                         \
+	X(IP_VERSION, "ip-version", "version field does not match the EtherType")                \
+	X(IP_HEADER, "ip-header", "IPv4 header length below 20 bytes or beyond the frame")       \
+	X(IP_LENGTH, "ip-length", "IP total length below the headers or beyond the frame")       \
+	X(IP_CHECKSUM, "ip-checksum", "bad IPv4 header checksum")                                \
+	X(IP_OPTIONS, "ip-options", "IPv4 source-route option, or options that cannot be read")  \
+	X(IP_SOURCE, "ip-source", "loopback, multicast, mapped or unspecified source address")   \
+	X(LAND, "land", "source and destination are the same")                                   \
+	X(IP6_EXTENSIONS, "ip6-extensions", "IPv6 extension headers past limits or misplaced")   \
+	X(FRAGMENT, "fragment", "IP fragment")                                                   \
+	X(TTL, "ttl", "TTL or hop limit used up")                                                \
+	X(PROTOCOL, "protocol", "neither TCP nor UDP")                                           \
+	X(L4_HEADER, "l4-header", "TCP or UDP header cut short or with a bad length")            \
+	X(TCP_FLAGS, "tcp-flags", "impossible TCP flags")                                        \
+	X(NO_SERVICE, "no-service", "no service and no server has this address and port")        \
+	X(NO_FLOW, "no-flow", "reply from a server that belongs to no flow")                     \
+	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                    \
+	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known") \
+	X(HANDOVER_FULL, "handover-full", "ring to the worker that owns the flow is full")       \
+	X(TX_FULL, "tx-full", "the port did not take the packet")
+
+enum shunt_drop {
+	SHUNT_DROP_NONE = 0,
+#define SHUNT_DROP_ENUM(name, text, explanation) SHUNT_DROP_##name,
+	SHUNT_DROPS(SHUNT_DROP_ENUM)
+#undef SHUNT_DROP_ENUM
+	SHUNT_DROP_COUNT,
+};
+
+/* Texts by enum shunt_drop; "" for one out of range. */
+static inline const char *
+shunt_drop_name(unsigned int drop)
+{
+	static const char *const names[SHUNT_DROP_COUNT] = {
+#define SHUNT_DROP_NAME(name, text, explanation) [SHUNT_DROP_##name] = text,
+		SHUNT_DROPS(SHUNT_DROP_NAME)
+#undef SHUNT_DROP_NAME
+	};
+
+	return drop > 0 && drop < SHUNT_DROP_COUNT ? names[drop] : "";
+}
+
+static inline const char *
+shunt_drop_explanation(unsigned int drop)
+{
+	static const char *const texts[SHUNT_DROP_COUNT] = {
+#define SHUNT_DROP_TEXT(name, text, explanation) [SHUNT_DROP_##name] = explanation,
+		SHUNT_DROPS(SHUNT_DROP_TEXT)
+#undef SHUNT_DROP_TEXT
+	};
+
+	return drop > 0 && drop < SHUNT_DROP_COUNT ? texts[drop] : "";
+}
+
+struct shunt_stats {
+	uint32_t magic;
+	uint32_t version; /* SHUNT_SESSION_VERSION */
+	uint32_t worker_count;
+	uint32_t pid;
+	uint64_t started_ms; /* wall clock, ms since 1970 */
+	uint64_t workers_offset;
+	uint64_t services_offset; /* of worker 0; the next worker's part follows */
+	uint64_t servers_offset;
+	uint64_t generation; /* acknowledged by all workers; agent: wo */
+	uint8_t pad[8];
+};
+
+/* Written by the worker alone. */
+struct shunt_worker_stats {
+	uint64_t generation; /* the ack: the worker uses nothing older */
+	uint64_t pad[7];
+	uint32_t lcore;
+	uint32_t flows_max;
+	uint64_t flows; /* level */
+	uint64_t rx_packets;
+	uint64_t rx_bytes;
+	uint64_t tx_packets;
+	uint64_t tx_bytes;
+	uint64_t handed_over; /* packets given to the worker that owns their flow */
+	uint64_t flows_created;
+	uint64_t flows_expired;
+	uint64_t untracked; /* packets forwarded by the hash alone: the flow table was full */
+	uint64_t loops;	    /* turns of the loop; all and those that found nothing to do */
+	uint64_t idle_loops;
+	uint64_t sleeps;
+	uint64_t pad2[3];
+	uint64_t drops[SHUNT_DROP_COUNT];
+} __attribute__((aligned(SHUNT_CACHE_LINE)));
+
+/* "in": from the client; "out": to the client. Bytes are IP bytes. */
+struct shunt_service_stats {
+	uint64_t sessions; /* level */
+	uint64_t sessions_total;
+	uint64_t in_packets;
+	uint64_t in_bytes;
+	uint64_t out_packets;
+	uint64_t out_bytes;
+	uint64_t pad[2];
+};
+
+struct shunt_server_stats {
+	uint64_t sessions; /* level */
+	uint64_t sessions_total;
+	uint64_t in_packets;
+	uint64_t in_bytes;
+	uint64_t out_packets;
+	uint64_t out_bytes;
+	uint64_t pad[2];
+};
+
+static_assert(sizeof(struct shunt_stats) == 64, "memory layout");
+static_assert(offsetof(struct shunt_worker_stats, lcore) == SHUNT_CACHE_LINE,
+	"the ack has a cache line of its own");
+static_assert(sizeof(struct shunt_worker_stats) % SHUNT_CACHE_LINE == 0, "no shared lines");
+static_assert(sizeof(struct shunt_service_stats) == SHUNT_CACHE_LINE, "one line an object");
+static_assert(sizeof(struct shunt_server_stats) == SHUNT_CACHE_LINE, "one line an object");
+
+/* Bytes of the whole memory for a number of workers. */
+static inline uint64_t
+shunt_stats_bytes(uint32_t workers)
+{
+	return sizeof(struct shunt_stats) +
+		workers *
+		(sizeof(struct shunt_worker_stats) +
+			SHUNT_MAX_SERVICES * sizeof(struct shunt_service_stats) +
+			(uint64_t)SHUNT_MAX_SERVERS * sizeof(struct shunt_server_stats));
+}
+
+static inline struct shunt_worker_stats *
+shunt_stats_worker(const struct shunt_stats *s, uint32_t worker)
+{
+	return (struct shunt_worker_stats *)((uintptr_t)s + s->workers_offset) + worker;
+}
+
+static inline struct shunt_service_stats *
+shunt_stats_services(const struct shunt_stats *s, uint32_t worker)
+{
+	return (struct shunt_service_stats *)((uintptr_t)s + s->services_offset) +
+		(uint64_t)worker * SHUNT_MAX_SERVICES;
+}
+
+static inline struct shunt_server_stats *
+shunt_stats_servers(const struct shunt_stats *s, uint32_t worker)
+{
+	return (struct shunt_server_stats *)((uintptr_t)s + s->servers_offset) +
+		(uint64_t)worker * SHUNT_MAX_SERVERS;
+}
+
+#endif

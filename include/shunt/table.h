@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The service image: what shunt-control tells shunt-dataplane to do, as a set of objects. An
+ * object is named by (kind, id) and is put or deleted whole; a set of puts and deletes between
+ * BEGIN and COMMIT (session.h) makes a new generation. References are by id and may point at
+ * objects put later in the same transaction: they are checked at COMMIT.
+ *
+ * The dataplane copies every object out of the session's memory and only then checks the copy,
+ * so that what was checked cannot change. It also keeps the copies, and shows them to the next
+ * control process, which adopts ids, health and admin states from them: fields marked "control"
+ * mean nothing to the dataplane.
+ *
+ * All bytes of an object, padding included, are set (pad fields zero): objects are compared as
+ * bytes to find what changed.
+ */
+#ifndef SHUNT_TABLE_H
+#define SHUNT_TABLE_H
+
+#include "types.h"
+
+enum shunt_kind {
+	SHUNT_KIND_SETTINGS = 1, /* struct shunt_settings, id 1 */
+	SHUNT_KIND_NEXTHOP = 2,	 /* struct shunt_nexthop */
+	SHUNT_KIND_SERVER = 3,	 /* struct shunt_server */
+	SHUNT_KIND_BACKEND = 4,	 /* struct shunt_backend, with its arrays */
+	SHUNT_KIND_SERVICE = 5,	 /* struct shunt_service */
+	SHUNT_KIND_LOCAL = 6,	 /* struct shunt_local */
+	SHUNT_KIND_END,
+};
+
+/* One past the greatest id of a kind; 0 for no such kind. */
+static inline uint32_t
+shunt_kind_max(uint32_t kind)
+{
+	static const uint32_t max[SHUNT_KIND_END] = {
+		[SHUNT_KIND_SETTINGS] = 2,
+		[SHUNT_KIND_NEXTHOP] = SHUNT_MAX_NEXTHOPS,
+		[SHUNT_KIND_SERVER] = SHUNT_MAX_SERVERS,
+		[SHUNT_KIND_BACKEND] = SHUNT_MAX_BACKENDS,
+		[SHUNT_KIND_SERVICE] = SHUNT_MAX_SERVICES,
+		[SHUNT_KIND_LOCAL] = SHUNT_MAX_LOCALS,
+	};
+
+	return kind < SHUNT_KIND_END ? max[kind] : 0;
+}
+
+struct shunt_settings {
+	uint8_t hash_secret[16]; /* selection key, the same on all nodes of a cluster */
+};
+
+/* The next station on the way to servers: a neighbour on a port. */
+struct shunt_nexthop {
+	uint32_t port; /* index into the dataplane's ports */
+	struct shunt_mac mac;
+	uint8_t pad[2];
+};
+
+struct shunt_server {
+	struct shunt_addr address;
+	uint16_t port_be;
+	uint8_t state; /* enum shunt_server_state */
+	uint8_t pad;
+	uint32_t nexthop;     /* id; 0: not known yet, packets to it are dropped and counted */
+	uint32_t backend;     /* id */
+	uint8_t admin;	      /* control: enum shunt_admin_state */
+	uint8_t health;	      /* control: enum shunt_health */
+	uint16_t weight;      /* control: in force, 0..SHUNT_MAX_WEIGHT */
+	uint16_t file_weight; /* control: in the file when weight was last taken from it or set */
+	uint8_t pad2[2];
+	uint32_t pad3;
+	uint64_t changed_ms; /* control: wall clock of the last change of state, ms since 1970 */
+	char name[SHUNT_NAME_SIZE]; /* control: within the backend, NUL-padded */
+};
+
+struct shunt_member {
+	uint32_t server; /* id */
+	uint32_t weight; /* 1..SHUNT_MAX_WEIGHT */
+};
+
+/*
+ * A backend: the servers that may take new flows now, and how one of them is picked. Behind the
+ * struct stand, packed:
+ *   struct shunt_member members[member_count]
+ *   uint16_t slots[slot_count]		index into members, by hash: slot = (hash32 * count) >> 32
+ *   uint16_t schedule[schedule_count]	index into members, in round-robin order
+ * slot_count is a power of two, and not 0 if there is a member: whatever the algorithm, a packet
+ * that finds no flow and is no first packet is sent by the hash. schedule_count is 0 unless the
+ * algorithm is round robin.
+ */
+struct shunt_backend {
+	uint8_t algorithm; /* enum shunt_algorithm */
+	uint8_t hash_on;   /* enum shunt_hash_on */
+	uint8_t forward;   /* enum shunt_forward */
+	uint8_t pad;
+	uint32_t member_count;
+	uint32_t slot_count;
+	uint32_t schedule_count;
+	char name[SHUNT_NAME_SIZE]; /* control */
+};
+
+struct shunt_service {
+	struct shunt_addr address;
+	uint16_t port_be;
+	uint8_t protocol; /* enum shunt_protocol */
+	uint8_t pad;
+	uint32_t backend;	 /* id */
+	uint32_t timeout_syn_ms; /* each 1..SHUNT_MAX_TIMEOUT_MS */
+	uint32_t timeout_established_ms;
+	uint32_t timeout_fin_ms;
+	uint32_t timeout_udp_ms;
+	char frontend[SHUNT_NAME_SIZE]; /* control */
+};
+
+/* An address of the balancer's own kernel: packets to it are never replies of a balanced flow. */
+struct shunt_local {
+	struct shunt_addr address;
+};
+
+static inline uint64_t
+shunt_backend_bytes(const struct shunt_backend *b)
+{
+	return sizeof(*b) + (uint64_t)b->member_count * sizeof(struct shunt_member) +
+		((uint64_t)b->slot_count + b->schedule_count) * sizeof(uint16_t);
+}
+
+#define SHUNT_MAX_OBJECT_BYTES                                                            \
+	(sizeof(struct shunt_backend) + SHUNT_MAX_SERVERS * sizeof(struct shunt_member) + \
+		(SHUNT_MAX_SLOTS + SHUNT_MAX_SCHEDULE) * sizeof(uint16_t))
+
+static_assert(sizeof(struct shunt_settings) == 16, "image layout");
+static_assert(sizeof(struct shunt_nexthop) == 12, "image layout");
+static_assert(sizeof(struct shunt_server) == 112, "image layout");
+static_assert(sizeof(struct shunt_member) == 8, "image layout");
+static_assert(sizeof(struct shunt_backend) == 80, "image layout");
+static_assert(sizeof(struct shunt_service) == 104, "image layout");
+static_assert(sizeof(struct shunt_local) == 16, "image layout");
+
+#endif
