@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is this packet to us? A packet to a service's address, port and protocol is on its way to
+ * a server; one from the address, port and protocol of a service's server is a reply; anything
+ * else is not ours. One read-only hash table for both, built by the agent with a generation.
+ */
+#ifndef DATAPLANE_CLASSIFY_H
+#define DATAPLANE_CLASSIFY_H
+
+#include "generation.h"
+
+/*
+ * Builds the table of a generation's services and of all servers of their backends (by the
+ * server's backend field: servers that drain or are down still send replies). Uses nothing of the
+ * generation but its services and servers, and keeps no pointer to it. NULL: no memory. Agent only.
+ */
+struct classifier *classifier_create(const struct generation *generation);
+
+/*
+ * The classifier of the generation before, with one more reference, if it would be built the same:
+ * every service has the same address, port, protocol and backend, and every server the same
+ * address, port and backend. States, next hops, weights and timeouts do not count. NULL: it has to
+ * be built. Agent only.
+ */
+struct classifier *
+classifier_share(const struct generation *before, const struct generation *generation);
+
+void classifier_destroy(struct classifier *classifier); /* drops one reference; NULL is fine */
+
+/*
+ * Sets direction, service, other services, client address and port, and owner_hash of each packet
+ * that has no drop reason yet; sets SHUNT_DROP_NO_SERVICE for what is not ours. owner_seed: the
+ * same for all workers. n: at most PKT_BURST. Worker.
+ */
+void classify_burst(const struct classifier *classifier, struct pkt *const *pkts, unsigned int n,
+	uint64_t owner_seed);
+
+/* What classify_burst() sets as owner_hash for a client. client: 4 or 16 bytes. Any thread. */
+uint32_t classify_owner_hash(
+	const uint8_t *client, uint8_t version, uint16_t client_port_be, uint64_t owner_seed);
+
+/* The i-th of p's other services. */
+uint16_t
+classify_other_service(const struct classifier *classifier, const struct pkt *p, unsigned int i);
+
+/* Calls fn for every service and every server endpoint: for the XDP filter's maps. */
+void classifier_each(const struct classifier *classifier,
+	void (*fn)(void *context, const struct shunt_addr *address, uint16_t port_be,
+		uint8_t protocol, bool is_service),
+	void *context);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The flow table: which server a client's flow to a service was given, and how far it has got.
+ * One per worker, used by that worker alone (flow_peek() excepted); fixed size, no allocation.
+ *
+ * Buckets are 64 bytes, so that a hit costs one cache line:
+ *   IPv4	uint64_t key[4], value[4]	key = client address 32 | port 16 | service 16
+ *   IPv6	2 x { address 16 bytes, port 16 | service 16, value }
+ * A key has two buckets (two choices); the second is touched only if the first does not hold it.
+ * An insert may move at most FLOW_MAX_MOVES entries to make room; load is capped at
+ * FLOW_MAX_LOAD_PERCENT of the entries, where inserts still cost little. The hash is keyed and
+ * non-linear (multiply-fold), so that nobody outside can craft collisions.
+ *
+ * An insert may move entries: a pointer to a value is good until the next flow_insert().
+ */
+#ifndef DATAPLANE_FLOW_H
+#define DATAPLANE_FLOW_H
+
+#include <stddef.h>
+
+#include "pkt.h"
+
+#define FLOW_MAX_MOVES	      8
+#define FLOW_MAX_LOAD_PERCENT 65
+
+/* TCP as seen from the middle, and UDP. FREE is an empty slot. */
+enum flow_state {
+	FLOW_FREE = 0,
+	FLOW_SYN,	  /* opened by the client, or picked up midway; no answer seen */
+	FLOW_SYN_ACK,	  /* the server has answered, the client not yet: still half open */
+	FLOW_ESTABLISHED, /* both have spoken */
+	FLOW_FIN_CLIENT,  /* the client has closed its side */
+	FLOW_FIN_SERVER,
+	FLOW_CLOSED, /* both sides, or a reset */
+	FLOW_UDP,
+	FLOW_STATE_COUNT, /* at most 8: struct flow_timeouts */
+};
+
+/*
+ * A value, from the lowest bit: server id 20, state 4, flags 4, hop 16 (the client's way back,
+ * hop.h), spare 4, last seen 16 (ticks of SHUNT_FLOW_TICK_MS, modulo 2^16).
+ */
+static inline uint32_t
+flow_server(uint64_t value)
+{
+	return value & 0xfffff;
+}
+
+static inline enum flow_state
+flow_state(uint64_t value)
+{
+	return (value >> 20) & 0xf;
+}
+
+static inline uint16_t
+flow_hop(uint64_t value)
+{
+	return (value >> 28) & 0xffff;
+}
+
+static inline uint16_t
+flow_last_seen(uint64_t value)
+{
+	return value >> 48;
+}
+
+static inline uint64_t
+flow_value(uint32_t server, enum flow_state state, uint16_t hop, uint16_t tick)
+{
+	return (uint64_t)(server & 0xfffff) | (uint64_t)state << 20 | (uint64_t)hop << 28 |
+		(uint64_t)tick << 48;
+}
+
+/*
+ * Changes the value of an entry that a lookup or an insert has returned. Whole, because
+ * flow_peek() may be reading it. Never to state FLOW_FREE: entries go by expiry alone, so that
+ * each is told of when it goes; a connection that is over becomes FLOW_CLOSED. Worker only.
+ */
+static inline void
+flow_set(uint64_t *flow, uint64_t value)
+{
+	__atomic_store_n(flow, value, __ATOMIC_RELAXED);
+}
+
+/* Of either family; version says which. */
+struct flow_key {
+	uint8_t address[16]; /* the client's; IPv4: the first four bytes, the rest zero */
+	uint16_t port_be;
+	uint16_t service; /* id; implies the protocol */
+	uint8_t version;
+};
+
+/* Told of every entry that goes: by expiry, whether found by the sweep or by an insert. */
+typedef void flow_gone_fn(void *context, uint16_t service, uint64_t value);
+
+/*
+ * When entries expire: ticks[service][state]. The worker points this at its generation's table.
+ * A service that is not there any more has all zero: its flows go at the next sweep. SYN and
+ * SYN_ACK have the same timeout, the short one of half-open connections.
+ */
+struct flow_timeouts {
+	uint16_t ticks[8]; /* by enum flow_state */
+};
+
+struct flow_table;
+
+/* capacity: flows of each family at the load cap, 1..64M. seed: random. NULL: no memory. */
+struct flow_table *flow_table_create(uint32_t capacity, const uint64_t seed[2]);
+void flow_table_destroy(struct flow_table *table);
+
+/* Sets how entries expire and who is told. timeouts: SHUNT_MAX_SERVICES of them. */
+void flow_table_bind(struct flow_table *table, const struct flow_timeouts *timeouts,
+	flow_gone_fn *gone, void *context);
+
+uint64_t flow_count(const struct flow_table *table);		      /* both families */
+uint64_t flow_capacity(const struct flow_table *table);		      /* both families */
+uint64_t flow_bytes(const struct flow_table *table, uint8_t version); /* of one family's buckets */
+
+/*
+ * Looks up a burst: sets p->flow for each of the n packets that classify has given a service
+ * (NULL if there is no entry; an expired entry is none). Prefetches all buckets first.
+ */
+void
+flow_lookup_burst(struct flow_table *table, struct pkt *const *pkts, unsigned int n, uint16_t tick);
+
+/* One key. Worker only. */
+uint64_t *flow_lookup(struct flow_table *table, const struct flow_key *key, uint16_t tick);
+
+/*
+ * Adds a key that is not there (its own expired entry, if it still is, gives way). Returns its
+ * value's place (already set), or NULL if the table is full (load cap reached, or no room within
+ * FLOW_MAX_MOVES) or the key has no valid service; nothing is ever evicted but expired entries.
+ */
+uint64_t *
+flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t value, uint16_t tick);
+
+/* Looks at up to `buckets` buckets, from where the last sweep stopped; returns entries freed. */
+unsigned int flow_sweep(struct flow_table *table, unsigned int buckets, uint16_t tick);
+
+/* From another thread: the value, or 0; may be out of date, and miss an entry being moved. */
+uint64_t flow_peek(const struct flow_table *table, const struct flow_key *key, uint16_t tick);
+
+/* The key of a packet that has passed classify. */
+void flow_key_of(const struct pkt *p, uint16_t service, struct flow_key *key);
+
+#endif

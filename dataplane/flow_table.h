@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The inside of the flow table, for flow.c and flow_insert.c (and the table's own test).
+ *
+ * The two families differ in how a key lies in a bucket and in nothing else. Functions here take
+ * `slots`, entries in a bucket, which is also the family: 4 for IPv4, 2 for IPv6. They are forced
+ * inline, so that where it is a constant the other family's code vanishes.
+ *
+ * Writers and flow_peek(): the worker makes table->changes odd, changes keys and values with
+ * release stores, and makes it even again. A reader takes what it found only if changes was even
+ * and the same before and after, so it never pairs one flow's key with another's value. Values
+ * that the worker updates in place (flow_set()) need none of this: the key stays.
+ */
+#ifndef DATAPLANE_FLOW_TABLE_H
+#define DATAPLANE_FLOW_TABLE_H
+
+#include "flow.h"
+
+#define FLOW_INLINE static inline __attribute__((always_inline))
+
+#define FLOW_SLOTS_V4	  4
+#define FLOW_SLOTS_V6	  2
+#define FLOW_MAX_CAPACITY (64u << 20)
+/* Tiny tables get a few buckets more, so that they too can be filled to the cap. */
+#define FLOW_MIN_BUCKETS 8
+
+/* Values are the last words of a bucket in either family. Zero bytes are an empty bucket. */
+union flow_bucket {
+	uint64_t word[8];
+	struct {
+		uint64_t key[FLOW_SLOTS_V4]; /* address 32 | port 16 | service 16 */
+		uint64_t value[FLOW_SLOTS_V4];
+	} v4;
+	struct {
+		uint64_t address[FLOW_SLOTS_V6][2];
+		uint32_t endpoint[FLOW_SLOTS_V6]; /* port 16 | service 16 */
+		uint32_t spare[FLOW_SLOTS_V6];
+		uint64_t value[FLOW_SLOTS_V6];
+	} v6;
+};
+
+static_assert(sizeof(union flow_bucket) == SHUNT_CACHE_LINE, "a hit costs one cache line");
+static_assert(offsetof(union flow_bucket, v4.value) == 8 * (8 - FLOW_SLOTS_V4), "values last");
+static_assert(offsetof(union flow_bucket, v6.value) == 8 * (8 - FLOW_SLOTS_V6), "values last");
+static_assert((SHUNT_MAX_SERVICES & (SHUNT_MAX_SERVICES - 1)) == 0, "masked below");
+static_assert(FLOW_STATE_COUNT <= 8, "a state indexes flow_timeouts.ticks");
+
+/* A key in the form that is compared: IPv4 is word[0] alone, with the endpoint in its top half. */
+struct flow_words {
+	uint64_t word[2];
+	uint32_t endpoint;
+};
+
+/* One family's half of the table. */
+struct flow_family {
+	union flow_bucket *buckets;
+	uint32_t bucket_count;
+	uint32_t slots;
+	uint32_t capacity;
+	uint32_t count; /* entries in place, expired ones too; worker: rw, others: ro */
+};
+
+enum {
+	FLOW_V4,
+	FLOW_V6,
+	FLOW_FAMILIES,
+};
+
+struct flow_table {
+	uint64_t secret[4];
+	const struct flow_timeouts *timeouts; /* NULL: nothing expires; worker: rw, agent: ro */
+	flow_gone_fn *gone;
+	void *context;
+	struct flow_family family[FLOW_FAMILIES];
+
+	uint32_t sweep_family; /* where the next sweep begins */
+	uint32_t sweep_bucket;
+	uint32_t changes; /* odd: under way; worker: rw, others: ro */
+};
+
+FLOW_INLINE struct flow_words
+flow_words_v4(const void *address, uint16_t port_be, uint16_t service)
+{
+	struct flow_words words = { .endpoint = port_be | (uint32_t)service << 16 };
+	uint32_t v4;
+
+	memcpy(&v4, address, 4);
+	words.word[0] = v4 | (uint64_t)words.endpoint << 32;
+	return words;
+}
+
+FLOW_INLINE struct flow_words
+flow_words_v6(const void *address, uint16_t port_be, uint16_t service)
+{
+	struct flow_words words = { .endpoint = port_be | (uint32_t)service << 16 };
+
+	memcpy(words.word, address, 16);
+	return words;
+}
+
+FLOW_INLINE struct flow_words
+flow_words_of(const struct flow_key *key)
+{
+	return key->version == 6 ? flow_words_v6(key->address, key->port_be, key->service)
+				 : flow_words_v4(key->address, key->port_be, key->service);
+}
+
+FLOW_INLINE uint64_t
+flow_fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/*
+ * Two multiply-folds, as in wyhash (Wang Yi, 2019), with the constants replaced by secrets. Not
+ * linear in the key, as CRC32C is, where keys that collide under one seed collide under all.
+ */
+FLOW_INLINE uint64_t
+flow_hash(const uint64_t secret[4], unsigned int slots, const struct flow_words *words)
+{
+	if (slots == FLOW_SLOTS_V4)
+		return flow_fold(
+			flow_fold(words->word[0] ^ secret[0], secret[1]) ^ secret[2], secret[3]);
+	return flow_fold(flow_fold(words->word[0] ^ secret[0], words->word[1] ^ secret[1]) ^
+			words->endpoint ^ secret[2],
+		secret[3]);
+}
+
+/* Multiply and shift instead of a division (Lemire, 2019): bucket counts need be no power of two.
+ */
+FLOW_INLINE uint32_t
+flow_first(const struct flow_family *family, uint64_t hash)
+{
+	return ((hash >> 32) * family->bucket_count) >> 32;
+}
+
+/* The second choice is some other bucket than the first. */
+FLOW_INLINE uint32_t
+flow_second(const struct flow_family *family, uint64_t hash)
+{
+	uint32_t count = family->bucket_count;
+	uint32_t away = 1 + (uint32_t)(((uint64_t)(uint32_t)hash * (count - 1)) >> 32);
+	uint32_t second = flow_first(family, hash) + away;
+
+	return second >= count ? second - count : second;
+}
+
+FLOW_INLINE uint64_t *
+flow_slot_value(union flow_bucket *bucket, unsigned int slots, unsigned int slot)
+{
+	return &bucket->word[8 - slots + slot];
+}
+
+FLOW_INLINE uint32_t
+flow_slot_endpoint(const union flow_bucket *bucket, unsigned int slots, unsigned int slot)
+{
+	return slots == FLOW_SLOTS_V4 ? bucket->v4.key[slot] >> 32 : bucket->v6.endpoint[slot];
+}
+
+FLOW_INLINE struct flow_words
+flow_slot_words(const union flow_bucket *bucket, unsigned int slots, unsigned int slot)
+{
+	struct flow_words words = { .endpoint = flow_slot_endpoint(bucket, slots, slot) };
+
+	if (slots == FLOW_SLOTS_V4) {
+		words.word[0] = bucket->v4.key[slot];
+	} else {
+		words.word[0] = bucket->v6.address[slot][0];
+		words.word[1] = bucket->v6.address[slot][1];
+	}
+	return words;
+}
+
+/* flow_peek() reads these words meanwhile: see the top of this file. */
+FLOW_INLINE void
+flow_slot_put(union flow_bucket *bucket, unsigned int slots, unsigned int slot,
+	const struct flow_words *words, uint64_t value)
+{
+	if (slots == FLOW_SLOTS_V4) {
+		__atomic_store_n(&bucket->v4.key[slot], words->word[0], __ATOMIC_RELEASE);
+	} else {
+		uint64_t *address = bucket->v6.address[slot];
+
+		__atomic_store_n(&address[0], words->word[0], __ATOMIC_RELEASE);
+		__atomic_store_n(&address[1], words->word[1], __ATOMIC_RELEASE);
+		__atomic_store_n(&bucket->v6.endpoint[slot], words->endpoint, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(flow_slot_value(bucket, slots, slot), value, __ATOMIC_RELEASE);
+}
+
+/*
+ * Bit i: slot i holds the key. At most one bit is set: an insert never adds a key twice, and the
+ * key of a free slot is zero, whose service (0) is in no key. All slots are compared without a
+ * branch, because in which slot a flow lies is beyond prediction.
+ */
+FLOW_INLINE unsigned int
+flow_match(const union flow_bucket *bucket, unsigned int slots, const struct flow_words *words)
+{
+	unsigned int mask = 0;
+
+	if (slots == FLOW_SLOTS_V4) {
+		const uint64_t *key = bucket->v4.key;
+
+		mask |= (unsigned int)(key[0] == words->word[0]);
+		mask |= (unsigned int)(key[1] == words->word[0]) << 1;
+		mask |= (unsigned int)(key[2] == words->word[0]) << 2;
+		mask |= (unsigned int)(key[3] == words->word[0]) << 3;
+		return mask;
+	}
+	for (unsigned int i = 0; i < FLOW_SLOTS_V6; i++) {
+		const uint64_t *address = bucket->v6.address[i];
+		uint64_t differs = (address[0] ^ words->word[0]) | (address[1] ^ words->word[1]) |
+			(bucket->v6.endpoint[i] ^ words->endpoint);
+
+		mask |= (unsigned int)(differs == 0) << i;
+	}
+	return mask;
+}
+
+/*
+ * Has an entry in place had its time? A limit of zero is a service or a state that is not there
+ * any more.
+ */
+FLOW_INLINE bool
+flow_expired(const struct flow_timeouts *timeouts, uint32_t endpoint, uint64_t value, uint16_t tick)
+{
+	uint16_t limit;
+
+	if (!timeouts)
+		return false;
+	limit = timeouts[(endpoint >> 16) & (SHUNT_MAX_SERVICES - 1)].ticks[flow_state(value) & 7];
+	return (limit == 0) | ((uint16_t)(tick - flow_last_seen(value)) > limit);
+}
+
+FLOW_INLINE void
+flow_change_begin(struct flow_table *table)
+{
+	__atomic_store_n(&table->changes, table->changes + 1, __ATOMIC_RELAXED);
+}
+
+FLOW_INLINE void
+flow_change_end(struct flow_table *table)
+{
+	__atomic_store_n(&table->changes, table->changes + 1, __ATOMIC_RELEASE);
+}
+
+#endif

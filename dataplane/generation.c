@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stddef.h>
+
+#include "checksum.h"
+#include "classify.h"
+#include "generation.h"
+#include "mem.h"
+#include "objects.h"
+
+/*
+ * How long a flow that both sides have closed is kept: long enough for a last acknowledgment or a
+ * repeated FIN to find the server, short enough that short connections do not fill the table.
+ */
+#define CLOSED_TICKS_MAX 6
+
+static_assert(FLOW_STATE_COUNT <= sizeof(((struct flow_timeouts *)0)->ticks) / sizeof(uint16_t),
+	"every state has a timeout");
+/* Ages are counted modulo 2^16: the sweep has the rest of the circle to find what is too old. */
+static_assert(SHUNT_MAX_TIMEOUT_MS / SHUNT_FLOW_TICK_MS + 2 < 3 * (UINT16_MAX / 4),
+	"a timeout leaves room for the sweep");
+static_assert(sizeof(struct gen_server) == SHUNT_CACHE_LINE, "one line a server");
+static_assert(sizeof(struct gen_service) == SHUNT_CACHE_LINE, "one line a service");
+
+/* A backend and the object whose bytes its arrays are; shared between generations by count. */
+struct shared_backend {
+	struct gen_backend backend; /* first: generations point here */
+	struct object *object;
+};
+
+/* What is needed while a generation is built. */
+struct builder {
+	struct generation *generation;
+	const struct object_store *objects;
+	const struct generation *before;
+	uint32_t port_count;
+	struct generation_error *error;
+	uint8_t families[SHUNT_MAX_BACKENDS]; /* FAMILY_ bits of a backend's servers */
+};
+
+#define FAMILY_V4 1
+#define FAMILY_V6 2
+
+static int
+refuse(struct builder *b, uint32_t kind, uint32_t id, const char *text)
+{
+	*b->error = (struct generation_error){ .kind = kind, .id = id, .text = text };
+	return -EINVAL;
+}
+
+static int
+out_of_memory(struct builder *b)
+{
+	*b->error = (struct generation_error){ .text = "out of memory" };
+	return -ENOMEM;
+}
+
+static const void *
+bytes_of(const struct builder *b, uint32_t kind, uint32_t id)
+{
+	const struct object *o = object_store_get(b->objects, kind, id);
+
+	return o ? o->bytes : NULL;
+}
+
+/* Sets address, version and the sums for the checksum deltas; returns the family's bit. */
+static uint8_t
+set_address(const struct shunt_addr *address, uint16_t port_be, uint8_t out[16], uint8_t *version,
+	uint16_t *l3_sum, uint16_t *l4_sum)
+{
+	bool v4 = shunt_addr_is_v4(address);
+
+	*version = v4 ? 4 : 6;
+	memcpy(out, v4 ? &address->bytes[12] : address->bytes, v4 ? 4 : 16);
+	*l3_sum = checksum_l3_sum(out, v4 ? 4 : 16);
+	*l4_sum = checksum_l4_sum(*l3_sum, port_be);
+	return v4 ? FAMILY_V4 : FAMILY_V6;
+}
+
+/*
+ * Ticks after which an entry that was last seen in tick 0 may go. One more than the timeout fills:
+ * the entry may have been seen at the very end of its tick, and must not go early.
+ */
+static uint16_t
+ticks_of(uint32_t ms)
+{
+	return (ms + SHUNT_FLOW_TICK_MS - 1) / SHUNT_FLOW_TICK_MS + 1;
+}
+
+static void
+set_timeouts(struct flow_timeouts *t, const struct shunt_service *s)
+{
+	uint16_t fin = ticks_of(s->timeout_fin_ms);
+
+	t->ticks[FLOW_SYN] = ticks_of(s->timeout_syn_ms);
+	t->ticks[FLOW_SYN_ACK] = ticks_of(s->timeout_syn_ms);
+	t->ticks[FLOW_ESTABLISHED] = ticks_of(s->timeout_established_ms);
+	t->ticks[FLOW_FIN_CLIENT] = fin;
+	t->ticks[FLOW_FIN_SERVER] = fin;
+	t->ticks[FLOW_CLOSED] = fin < CLOSED_TICKS_MAX ? fin : CLOSED_TICKS_MAX;
+	t->ticks[FLOW_UDP] = ticks_of(s->timeout_udp_ms);
+}
+
+static int
+check_nexthops(struct builder *b)
+{
+	uint32_t end = object_store_end(b->objects, SHUNT_KIND_NEXTHOP);
+
+	for (uint32_t id = 1; id < end; id++) {
+		const struct shunt_nexthop *n = bytes_of(b, SHUNT_KIND_NEXTHOP, id);
+
+		if (n && n->port >= b->port_count)
+			return refuse(b, SHUNT_KIND_NEXTHOP, id,
+				"it names a port that the dataplane does not have");
+	}
+	return 0;
+}
+
+static int
+build_server(struct builder *b, uint32_t id, const struct shunt_server *s)
+{
+	struct gen_server *out = &b->generation->servers[id];
+	const struct shunt_nexthop *n;
+
+	if (!object_store_get(b->objects, SHUNT_KIND_BACKEND, s->backend))
+		return refuse(b, SHUNT_KIND_SERVER, id, "its backend does not exist");
+	out->port_be = s->port_be;
+	out->state = s->state;
+	out->backend = s->backend;
+	b->families[s->backend] |= set_address(
+		&s->address, s->port_be, out->address, &out->version, &out->l3_sum, &out->l4_sum);
+	if (s->nexthop == 0)
+		return 0;
+	n = bytes_of(b, SHUNT_KIND_NEXTHOP, s->nexthop);
+	if (!n)
+		return refuse(b, SHUNT_KIND_SERVER, id, "its next hop does not exist");
+	out->reachable = 1;
+	out->port = n->port;
+	out->dst_mac = n->mac;
+	return 0;
+}
+
+static int
+build_servers(struct builder *b)
+{
+	for (uint32_t id = 1; id < b->generation->server_count; id++) {
+		const struct shunt_server *s = bytes_of(b, SHUNT_KIND_SERVER, id);
+		int rc = s ? build_server(b, id, s) : 0;
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static struct gen_backend *
+backend_create(struct object *object)
+{
+	struct shared_backend *shared = mem_alloc(sizeof(*shared));
+	const struct shunt_backend *image = (const void *)object->bytes;
+	struct gen_backend *out;
+
+	if (!shared)
+		return NULL;
+	shared->object = object;
+	out = &shared->backend;
+	out->references = 1;
+	out->algorithm = image->algorithm;
+	out->hash_on = image->hash_on;
+	out->id = object->id;
+	out->member_count = image->member_count;
+	out->slot_count = image->slot_count;
+	out->schedule_count = image->schedule_count;
+	out->members = (const void *)(image + 1);
+	out->slots = (const void *)(out->members + out->member_count);
+	out->schedule = out->slots + out->slot_count;
+	return out;
+}
+
+static void
+backend_release(struct gen_backend *backend)
+{
+	struct shared_backend *shared = (struct shared_backend *)backend;
+
+	if (!backend || --backend->references > 0)
+		return;
+	object_release(shared->object);
+	mem_free(shared);
+}
+
+/* Members are checked for a shared backend too: the servers may have changed under it. */
+static int
+check_backend_members(struct builder *b, const struct gen_backend *backend)
+{
+	const struct generation *g = b->generation;
+
+	for (uint32_t i = 0; i < backend->member_count; i++) {
+		uint32_t server = backend->members[i].server;
+
+		if (server >= g->server_count || g->servers[server].version == 0)
+			return refuse(b, SHUNT_KIND_BACKEND, backend->id,
+				"one of its members does not exist");
+		if (g->servers[server].backend != backend->id)
+			return refuse(b, SHUNT_KIND_BACKEND, backend->id,
+				"one of its members belongs to another backend");
+	}
+	return 0;
+}
+
+static int
+build_backend(struct builder *b, uint32_t id)
+{
+	struct gen_backend *old = b->before ? b->before->backends[id] : NULL;
+	struct object *object = object_store_hold(b->objects, SHUNT_KIND_BACKEND, id);
+	struct gen_backend *backend;
+
+	if (!object)
+		return 0;
+	if (old && ((struct shared_backend *)old)->object == object) {
+		object_release(object); /* the old one's reference is enough */
+		old->references++;
+		backend = old;
+	} else {
+		backend = backend_create(object);
+		if (!backend) {
+			object_release(object);
+			return out_of_memory(b);
+		}
+	}
+	b->generation->backends[id] = backend;
+	return check_backend_members(b, backend);
+}
+
+static int
+build_backends(struct builder *b)
+{
+	uint32_t end = object_store_end(b->objects, SHUNT_KIND_BACKEND);
+	int rc = 0;
+
+	for (uint32_t id = 1; id < end && rc == 0; id++)
+		rc = build_backend(b, id);
+	return rc;
+}
+
+static int
+build_service(struct builder *b, uint32_t id, const struct shunt_service *s)
+{
+	struct gen_service *out = &b->generation->services[id];
+	uint8_t family;
+
+	if (!b->generation->backends[s->backend])
+		return refuse(b, SHUNT_KIND_SERVICE, id, "its backend does not exist");
+	out->port_be = s->port_be;
+	out->protocol = s->protocol;
+	out->backend = s->backend;
+	family = set_address(
+		&s->address, s->port_be, out->address, &out->version, &out->l3_sum, &out->l4_sum);
+	if (b->families[s->backend] & ~family)
+		return refuse(b, SHUNT_KIND_SERVICE, id,
+			"its backend has servers of the other address family (nat cannot "
+			"translate)");
+	set_timeouts(&b->generation->timeouts[id], s);
+	return 0;
+}
+
+static bool
+same_endpoint(const struct gen_service *a, const struct gen_service *b)
+{
+	return a->port_be == b->port_be && a->protocol == b->protocol && a->version == b->version &&
+		memcmp(a->address, b->address, sizeof(a->address)) == 0;
+}
+
+/* Finds two services with the same address, port and protocol; a set of ids by their sums. */
+static int
+check_duplicates(struct builder *b)
+{
+	const struct gen_service *services = b->generation->services;
+	uint32_t end = object_store_end(b->objects, SHUNT_KIND_SERVICE);
+	uint16_t ids[2 * SHUNT_MAX_SERVICES] = { 0 };
+
+	for (uint32_t id = 1; id < end; id++) {
+		uint32_t i, at;
+
+		if (services[id].version == 0)
+			continue;
+		/* Configuration is nobody's attack: a plain mix of the sum and the port will do. */
+		at = (services[id].l3_sum * 0x9e3779b1u) ^ (services[id].port_be * 0x85ebca6bu) ^
+			(services[id].protocol * 0xc2b2ae35u);
+		for (i = (at >> 16) % (2 * SHUNT_MAX_SERVICES); ids[i];
+			i = (i + 1) % (2 * SHUNT_MAX_SERVICES)) {
+			if (same_endpoint(&services[ids[i]], &services[id]))
+				return refuse(b, SHUNT_KIND_SERVICE, id,
+					"another service has the same address, port and protocol");
+		}
+		ids[i] = id;
+	}
+	return 0;
+}
+
+static int
+build_services(struct builder *b)
+{
+	uint32_t end = object_store_end(b->objects, SHUNT_KIND_SERVICE);
+	const struct shunt_settings *settings = bytes_of(b, SHUNT_KIND_SETTINGS, 1);
+
+	/* Hashing under a secret of zeros would work, and be anyone's to predict. */
+	if (!settings && end > 0)
+		return refuse(b, SHUNT_KIND_SETTINGS, 1, "services need settings: the hash secret");
+	if (settings)
+		memcpy(b->generation->hash_secret, settings->hash_secret,
+			sizeof(b->generation->hash_secret));
+	for (uint32_t id = 1; id < end; id++) {
+		const struct shunt_service *s = bytes_of(b, SHUNT_KIND_SERVICE, id);
+		int rc = s ? build_service(b, id, s) : 0;
+
+		if (rc < 0)
+			return rc;
+	}
+	return check_duplicates(b);
+}
+
+static int
+build_classifier(struct builder *b)
+{
+	struct generation *g = b->generation;
+
+	if (b->before)
+		g->classifier = classifier_share(b->before, g);
+	if (!g->classifier)
+		g->classifier = classifier_create(g);
+	return g->classifier ? 0 : out_of_memory(b);
+}
+
+static struct generation *
+generation_alloc(uint64_t number, uint32_t server_count)
+{
+	struct generation *g = mem_alloc(sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->number = number;
+	g->server_count = server_count;
+	g->servers = mem_alloc(server_count * sizeof(*g->servers));
+	g->services = mem_alloc(SHUNT_MAX_SERVICES * sizeof(*g->services));
+	g->timeouts = mem_alloc(SHUNT_MAX_SERVICES * sizeof(*g->timeouts));
+	g->backends = mem_alloc(SHUNT_MAX_BACKENDS * sizeof(struct gen_backend *));
+	if (!g->servers || !g->services || !g->timeouts || !g->backends) {
+		generation_destroy(g);
+		return NULL;
+	}
+	return g;
+}
+
+struct generation *
+generation_create(const struct object_store *objects, uint64_t number,
+	const struct generation *before, uint32_t port_count, struct generation_error *error,
+	int *result)
+{
+	static int (*const steps[])(struct builder *) = {
+		check_nexthops,
+		build_servers,
+		build_backends,
+		build_services,
+		build_classifier,
+	};
+	uint32_t servers = object_store_end(objects, SHUNT_KIND_SERVER);
+	struct builder b = {
+		.objects = objects,
+		.before = before,
+		.port_count = port_count,
+		.error = error,
+	};
+	int rc = 0;
+
+	*error = (struct generation_error){ 0 };
+	/* Id 0 is no server, but it may be looked at: there is always that one. */
+	b.generation = generation_alloc(number, servers ? servers : 1);
+	if (!b.generation)
+		rc = out_of_memory(&b);
+	for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
+		rc = steps[i](&b);
+	if (rc < 0) {
+		generation_destroy(b.generation);
+		b.generation = NULL;
+	}
+	*result = rc;
+	return b.generation;
+}
+
+void
+generation_destroy(struct generation *generation)
+{
+	if (!generation)
+		return;
+	classifier_destroy(generation->classifier);
+	for (uint32_t id = 0; generation->backends && id < SHUNT_MAX_BACKENDS; id++)
+		backend_release(generation->backends[id]);
+	mem_free(generation->backends);
+	mem_free(generation->timeouts);
+	mem_free(generation->services);
+	mem_free(generation->servers);
+	mem_free(generation);
+}

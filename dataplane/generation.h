@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A generation: everything the workers need to know to forward packets, built by the agent from
+ * the service image, never changed after it is published, freed when no worker uses it any more.
+ * Backends and the classifier are shared with the generation before if nothing in them changed.
+ */
+#ifndef DATAPLANE_GENERATION_H
+#define DATAPLANE_GENERATION_H
+
+#include "flow.h"
+#include "shunt/table.h"
+
+struct object_store; /* objects.h */
+struct classifier;   /* classify.h */
+
+/* A server as the packet path sees it: one cache line. */
+struct gen_server {
+	uint8_t address[16]; /* IPv4: the first four bytes */
+	uint16_t port_be;
+	uint8_t version;   /* 4, 6; 0: no such server */
+	uint8_t state;	   /* enum shunt_server_state */
+	uint16_t backend;  /* id */
+	uint16_t l3_sum;   /* ones' complement sum of the address, for the checksum deltas */
+	uint16_t l4_sum;   /* of address and port */
+	uint8_t reachable; /* dst_mac and port are known */
+	uint8_t port;	   /* where it is: index of the port */
+	struct shunt_mac dst_mac;
+	uint8_t pad[30];
+};
+
+struct gen_service {
+	uint8_t address[16];
+	uint16_t port_be;
+	uint8_t version; /* 0: no such service */
+	uint8_t protocol;
+	uint16_t backend; /* id */
+	uint16_t l3_sum;
+	uint16_t l4_sum;
+	uint8_t pad[38];
+};
+
+struct gen_backend {
+	uint32_t references; /* agent only */
+	uint8_t algorithm;
+	uint8_t hash_on;
+	uint16_t id;
+	uint32_t member_count;
+	uint32_t slot_count;
+	uint32_t schedule_count;
+	const struct shunt_member *members;
+	const uint16_t *slots;
+	const uint16_t *schedule;
+};
+
+struct generation {
+	uint64_t number;
+	uint8_t hash_secret[16];
+	struct gen_server *servers;	/* [server_count], by id */
+	uint32_t server_count;		/* greatest id + 1 */
+	struct gen_service *services;	/* [SHUNT_MAX_SERVICES], by id */
+	struct flow_timeouts *timeouts; /* [SHUNT_MAX_SERVICES], by service id */
+	struct gen_backend **backends;	/* [SHUNT_MAX_BACKENDS], by id; NULL: none */
+	struct classifier *classifier;
+};
+
+/* Which object a refusal is about, and why, for people. */
+struct generation_error {
+	uint32_t kind;
+	uint32_t id;
+	const char *text; /* static */
+};
+
+/*
+ * Builds the generation of a set of objects. before: the running one to share with, or NULL.
+ * port_count: nexthops must name a port below it. NULL: error says why (-EINVAL or -ENOMEM in
+ * *result). Agent only.
+ */
+struct generation *generation_create(const struct object_store *objects, uint64_t number,
+	const struct generation *before, uint32_t port_count, struct generation_error *error,
+	int *result);
+void generation_destroy(struct generation *generation);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "hop.h"
+
+/* Any odd constants with well-mixed bits; these are the first two primes of XXH64. */
+#define HOP_MULTIPLY_A 0x9e3779b185ebca87ull
+#define HOP_MULTIPLY_B 0xc2b2ae3d27d4eb4full
+
+/*
+ * One multiply-fold: both halves of a 128-bit product. The seed keeps a neighbour from working out
+ * beforehand which MAC addresses share a place with a router's.
+ */
+static uint32_t
+hop_hash(uint64_t seed, const uint8_t mac[6], uint8_t port)
+{
+	uint64_t word = (uint64_t)port << 48;
+	unsigned __int128 product;
+
+	memcpy(&word, mac, 6);
+	product = (unsigned __int128)(word ^ seed ^ HOP_MULTIPLY_A) * (HOP_MULTIPLY_B ^ seed << 1);
+	return (uint32_t)((uint64_t)(product >> 64) ^ (uint64_t)product);
+}
+
+uint16_t
+hop_learn(struct hop_table *table, const uint8_t mac[6], uint8_t port)
+{
+	uint32_t hash = hop_hash(table->seed, mac, port);
+	/* 1 .. HOP_COUNT - 1, as evenly as the hash falls, without a division. */
+	uint32_t first = 1 + (uint32_t)(((uint64_t)hash * (HOP_COUNT - 1)) >> 32);
+	uint32_t index = first, place = first;
+	struct hop *h;
+
+	for (unsigned int i = 0; i < HOP_PROBES; i++) {
+		if (hop_is(table, (uint16_t)index, mac, port))
+			return (uint16_t)index;
+		/* Entries never become free again, so the source is not behind a free one. */
+		if (!table->hops[index].used) {
+			place = index;
+			break;
+		}
+		index = index == HOP_COUNT - 1 ? 1 : index + 1;
+	}
+	h = &table->hops[place];
+	memcpy(h->mac.bytes, mac, 6);
+	h->port = port;
+	h->used = 1;
+	return (uint16_t)place;
+}

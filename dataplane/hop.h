@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The way back to clients: replies go to the MAC and port that the client's packets come from.
+ * A flow has no room for a MAC; it keeps the index of a hop in this table (one per worker). Each
+ * packet from the client compares its source with the flow's hop, so a stale or overwritten entry
+ * mends itself.
+ */
+#ifndef DATAPLANE_HOP_H
+#define DATAPLANE_HOP_H
+
+#include "pkt.h"
+
+#define HOP_COUNT  65536u /* index 0 is never used: no hop */
+#define HOP_PROBES 4
+
+struct hop {
+	struct shunt_mac mac;
+	uint8_t port;
+	uint8_t used;
+};
+
+struct hop_table {
+	uint64_t seed; /* of the hash; set once, at random, by the owner before the first packet */
+	struct hop hops[HOP_COUNT];
+};
+
+/*
+ * The index for a source: HOP_PROBES places are tried, then the first is overwritten. Never 0.
+ * Worker only.
+ */
+uint16_t hop_learn(struct hop_table *table, const uint8_t mac[6], uint8_t port);
+
+static inline bool
+hop_is(const struct hop_table *table, uint16_t index, const uint8_t mac[6], uint8_t port)
+{
+	const struct hop *h = &table->hops[index];
+
+	return memcmp(h->mac.bytes, mac, 6) == 0 && h->port == port && h->used;
+}
+
+#endif

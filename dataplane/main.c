@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * shunt-dataplane: the packet process. Start order: settings, EAL, counters, ports, workers,
+ * agent; stop order is the reverse.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_random.h>
+#include <rte_version.h>
+
+#define LOG_SUBSYSTEM "main"
+#include "agent.h"
+#include "eal.h"
+#include "jsonfile.h"
+#include "port.h"
+#include "shunt/log.h"
+#include "stats.h"
+#include "worker.h"
+#include "xdp.h"
+
+struct options {
+	const char *config;
+	const char *run_dir;
+};
+
+static void
+usage(FILE *out)
+{
+	fprintf(out,
+		"Usage: shunt-dataplane -c FILE [--run-dir DIR]\n"
+		"The packet process: forwards what shunt-control tells it to.\n\n"
+		"  -c, --config FILE  configuration; its dataplane section is read\n"
+		"      --run-dir DIR  where the session socket is (" SHUNT_RUN_DIR_DEFAULT ")\n"
+		"  -h, --help         this text\n"
+		"  -V, --version      the version\n");
+}
+
+/* Returns -1 to go on, or the exit code. */
+static int
+parse_options(int argc, char **argv, struct options *options)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "run-dir", required_argument, NULL, 'r' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	int option;
+
+	*options = (struct options){ .run_dir = SHUNT_RUN_DIR_DEFAULT };
+	while ((option = getopt_long(argc, argv, "c:hV", longs, NULL)) != -1) {
+		if (option == 'c') {
+			options->config = optarg;
+		} else if (option == 'r') {
+			options->run_dir = optarg;
+		} else if (option == 'h') {
+			usage(stdout);
+			return 0;
+		} else if (option == 'V') {
+			printf("shunt-dataplane %s, %s\n", SHUNT_VERSION, rte_version());
+			return 0;
+		} else {
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (!options->config || optind < argc) {
+		usage(stderr);
+		return 2;
+	}
+	return -1;
+}
+
+static struct settings *
+load_settings(const char *path)
+{
+	struct json_errors *errors = json_errors_create();
+	struct settings *settings = errors ? settings_load(path, errors) : NULL;
+
+	if (errors)
+		json_errors_print(errors, path, stderr);
+	json_errors_destroy(errors);
+	return settings;
+}
+
+/* From here on signals come through the agent's descriptor; threads inherit the mask. */
+static void
+block_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int
+run_agent(const struct options *options, const struct settings *settings, const struct ports *ports,
+	struct shunt_stats *stats, int stats_fd, struct xdp *xdp)
+{
+	uint32_t count = (uint32_t)settings->worker_count;
+	struct worker *workers[SHUNT_MAX_WORKERS];
+	const struct worker_settings worker_settings = {
+		.ports = ports,
+		.stats = stats,
+		.flow_capacity = settings->flow_table_size,
+		.sleeps = settings->idle == SETTINGS_IDLE_ADAPTIVE,
+		.owner_seed = rte_rand(),
+	};
+	const struct agent_settings agent_settings = {
+		.run_dir = options->run_dir,
+		.ports = ports,
+		.workers = workers,
+		.worker_count = count,
+		.stats = stats,
+		.stats_fd = stats_fd,
+		.xdp = xdp,
+		.owner_seed = worker_settings.owner_seed,
+	};
+	struct agent *agent;
+	int result = workers_create(workers, settings->worker_lcores, count, &worker_settings);
+
+	if (result < 0) {
+		log_error("no memory for %u workers with flow tables of %u flows", count,
+			settings->flow_table_size);
+		return result;
+	}
+	agent = agent_create(&agent_settings);
+	if (agent) {
+		result = workers_launch(workers, count);
+		if (result == 0) {
+			log_info("%u workers ready", count);
+			result = agent_run(agent);
+		}
+		agent_destroy(agent);
+	} else {
+		result = -EIO;
+	}
+	workers_destroy(workers, count);
+	return result;
+}
+
+static int
+run(const struct options *options, const struct settings *settings)
+{
+	struct ports ports = { 0 };
+	char filter[SETTINGS_PATH_SIZE];
+	struct shunt_stats *stats;
+	int stats_fd, result;
+	struct xdp *xdp;
+
+	stats = stats_create((uint32_t)settings->worker_count, &stats_fd);
+	if (!stats) {
+		log_error("no memory for the counters: %s", strerror(errno));
+		return -errno;
+	}
+	xdp = xdp_create();
+	result = eal_find_filter(settings, filter, sizeof(filter));
+	if (xdp && result == 0)
+		result = ports_open(&ports, settings, filter, xdp);
+	if (xdp && result == 0) {
+		result = run_agent(options, settings, &ports, stats, stats_fd, xdp);
+		ports_close(&ports);
+	}
+	xdp_destroy(xdp);
+	stats_destroy(stats);
+	close(stats_fd);
+	return xdp ? result : -ENOMEM;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options;
+	struct settings *settings;
+	int result = parse_options(argc, argv, &options);
+
+	if (result >= 0)
+		return result;
+	settings = load_settings(options.config);
+	if (!settings)
+		return 1;
+	if (mkdir(options.run_dir, 0750) < 0 && errno != EEXIST) {
+		log_error("run directory %s: %s", options.run_dir, strerror(errno));
+		settings_destroy(settings);
+		return 1;
+	}
+	block_signals();
+	result = eal_start(settings);
+	if (result == 0) {
+		result = run(&options, settings);
+		rte_eal_cleanup();
+	}
+	settings_destroy(settings);
+	return result < 0 ? 1 : 0;
+}

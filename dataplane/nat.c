@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "nat.h"
+
+#include <arpa/inet.h>
+#include <stddef.h>
+
+#include "checksum.h"
+
+/* Where the fields stand: RFC 791 section 3.1, RFC 8200 section 3, RFC 9293 3.1, RFC 768. */
+enum {
+	ETHERNET_SOURCE = 6,
+	IP4_TTL = 8,
+	IP4_CHECKSUM = 10,
+	IP4_SOURCE = 12,
+	IP4_DESTINATION = 16,
+	IP6_HOP_LIMIT = 7,
+	IP6_SOURCE = 8,
+	IP6_DESTINATION = 24,
+	L4_SPORT = 0,
+	L4_DPORT = 2,
+	TCP_CHECKSUM = 16,
+	UDP_CHECKSUM = 6,
+};
+
+/* One end of a packet gets another address and port. */
+struct nat_rewrite {
+	const uint8_t *address; /* 4 or 16 bytes */
+	uint16_t port_be;
+	uint16_t l3_delta; /* checksum_delta() of the addresses */
+	uint16_t l4_delta; /* of addresses and ports */
+	uint8_t ip4_offset;
+	uint8_t ip6_offset;
+	uint8_t l4_offset;
+};
+
+/* A router forwards no packet whose TTL it has used up (RFC 1812 section 5.3.1, RFC 8200). */
+static bool
+nat_ttl_used_up(const struct pkt *p)
+{
+	return p->data[p->l3_offset + (p->version == 4 ? IP4_TTL : IP6_HOP_LIMIT)] <= 1;
+}
+
+static void
+nat_ethernet(struct pkt *p, const struct shunt_mac *dst, const struct shunt_mac *src)
+{
+	memcpy(p->data, dst->bytes, sizeof(dst->bytes));
+	memcpy(p->data + ETHERNET_SOURCE, src->bytes, sizeof(src->bytes));
+}
+
+static void
+nat_ip4(uint8_t *ip, const struct nat_rewrite *rewrite)
+{
+	/* TTL is the upper byte of its word: one less is a difference of 0x0100. */
+	uint32_t delta = (uint32_t)rewrite->l3_delta + (uint16_t)~htons(0x0100);
+	uint16_t checksum;
+
+	memcpy(ip + rewrite->ip4_offset, rewrite->address, 4);
+	ip[IP4_TTL]--;
+	memcpy(&checksum, ip + IP4_CHECKSUM, sizeof(checksum));
+	checksum = checksum_update(checksum, checksum_fold(delta));
+	memcpy(ip + IP4_CHECKSUM, &checksum, sizeof(checksum));
+}
+
+static void
+nat_ip6(uint8_t *ip, const struct nat_rewrite *rewrite)
+{
+	memcpy(ip + rewrite->ip6_offset, rewrite->address, 16);
+	ip[IP6_HOP_LIMIT]--;
+}
+
+static void
+nat_l4(uint8_t *l4, uint8_t protocol, const struct nat_rewrite *rewrite)
+{
+	uint8_t *at = l4 + (protocol == SHUNT_TCP ? TCP_CHECKSUM : UDP_CHECKSUM);
+	uint16_t checksum;
+
+	memcpy(l4 + rewrite->l4_offset, &rewrite->port_be, sizeof(rewrite->port_be));
+	memcpy(&checksum, at, sizeof(checksum));
+	if (protocol == SHUNT_TCP)
+		checksum = checksum_update(checksum, rewrite->l4_delta);
+	else
+		checksum = checksum_update_udp(checksum, rewrite->l4_delta);
+	memcpy(at, &checksum, sizeof(checksum));
+}
+
+static void
+nat_rewrite(struct pkt *p, const struct nat_rewrite *rewrite)
+{
+	uint8_t *ip = p->data + p->l3_offset;
+
+	if (p->version == 4)
+		nat_ip4(ip, rewrite);
+	else
+		nat_ip6(ip, rewrite);
+	nat_l4(p->data + p->l4_offset, p->protocol, rewrite);
+}
+
+/*
+ * Uses what parse has set, and that service and server are of the packet's family. Sets out_port
+ * and the bytes, or drop. Leaves the packet untouched if it drops it.
+ */
+void
+nat_to_server(struct pkt *p, const struct gen_service *service, const struct gen_server *server,
+	const struct shunt_mac *port_macs)
+{
+	const struct nat_rewrite rewrite = {
+		.address = server->address,
+		.port_be = server->port_be,
+		.l3_delta = checksum_delta(service->l3_sum, server->l3_sum),
+		.l4_delta = checksum_delta(service->l4_sum, server->l4_sum),
+		.ip4_offset = IP4_DESTINATION,
+		.ip6_offset = IP6_DESTINATION,
+		.l4_offset = L4_DPORT,
+	};
+
+	if (nat_ttl_used_up(p)) {
+		p->drop = SHUNT_DROP_TTL;
+		return;
+	}
+	if (!server->reachable) {
+		p->drop = SHUNT_DROP_NO_NEIGHBOR;
+		return;
+	}
+	nat_rewrite(p, &rewrite);
+	nat_ethernet(p, &server->dst_mac, &port_macs[server->port]);
+	p->out_port = server->port;
+}
+
+/* The way back: as above, and hop is the flow's, or the table's unused first entry. */
+void
+nat_to_client(struct pkt *p, const struct gen_service *service, const struct gen_server *server,
+	const struct hop *hop, const struct shunt_mac *port_macs)
+{
+	const struct nat_rewrite rewrite = {
+		.address = service->address,
+		.port_be = service->port_be,
+		.l3_delta = checksum_delta(server->l3_sum, service->l3_sum),
+		.l4_delta = checksum_delta(server->l4_sum, service->l4_sum),
+		.ip4_offset = IP4_SOURCE,
+		.ip6_offset = IP6_SOURCE,
+		.l4_offset = L4_SPORT,
+	};
+
+	if (nat_ttl_used_up(p)) {
+		p->drop = SHUNT_DROP_TTL;
+		return;
+	}
+	if (!hop->used) {
+		p->drop = SHUNT_DROP_NO_NEIGHBOR;
+		return;
+	}
+	nat_rewrite(p, &rewrite);
+	nat_ethernet(p, &hop->mac, &port_macs[hop->port]);
+	p->out_port = hop->port;
+}

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "objects.h"
+
+#define ROW_MIN_CAPACITY 64u
+
+/* The objects of one kind, by id; as long as the ids in use need. */
+struct object_row {
+	struct object **objects;
+	uint32_t end; /* one past the greatest id in use */
+	uint32_t capacity;
+};
+
+struct object_store {
+	struct object_row rows[SHUNT_KIND_END];
+};
+
+static_assert(offsetof(struct object, bytes) % 8 == 0, "images are read in place");
+
+/* Workers read a backend's arrays where they stand in the object, so they get the core's memory. */
+static bool
+in_core_memory(uint32_t kind)
+{
+	return kind == SHUNT_KIND_BACKEND;
+}
+
+static struct object *
+object_create(uint32_t kind, uint32_t id, const void *bytes, size_t length)
+{
+	size_t size = sizeof(struct object) + length;
+	struct object *o = in_core_memory(kind) ? mem_alloc(size) : malloc(size);
+
+	if (!o)
+		return NULL;
+	*o = (struct object){ .references = 1, .kind = kind, .id = id, .length = length };
+	memcpy(o->bytes, bytes, length);
+	return o;
+}
+
+void
+object_release(struct object *object)
+{
+	if (!object || --object->references > 0)
+		return;
+	if (in_core_memory(object->kind))
+		mem_free(object);
+	else
+		free(object);
+}
+
+static bool
+all_zero(const uint8_t *bytes, size_t count)
+{
+	uint8_t seen = 0;
+
+	for (size_t i = 0; i < count; i++)
+		seen |= bytes[i];
+	return seen == 0;
+}
+
+/* A NUL within the field and nothing but NULs behind it: one text has one image. */
+static bool
+name_is_good(const char name[SHUNT_NAME_SIZE])
+{
+	size_t length = strnlen(name, SHUNT_NAME_SIZE);
+
+	return length < SHUNT_NAME_SIZE &&
+		all_zero((const uint8_t *)name + length, SHUNT_NAME_SIZE - length);
+}
+
+/* Unspecified, multicast and the limited broadcast are no host's (RFC 1122 3.2.1.3, RFC 4291). */
+static bool
+address_is_good(const struct shunt_addr *a)
+{
+	static const uint8_t broadcast[4] = { 255, 255, 255, 255 };
+
+	if (!shunt_addr_is_v4(a))
+		return a->bytes[0] != 0xff && !all_zero(a->bytes, sizeof(a->bytes));
+	return !all_zero(&a->bytes[12], 4) && (a->bytes[12] & 0xf0) != 0xe0 &&
+		memcmp(&a->bytes[12], broadcast, 4) != 0;
+}
+
+static const char *
+check_nexthop(const struct shunt_nexthop *n)
+{
+	if (n->port >= SHUNT_MAX_PORTS)
+		return "next hop: port out of range";
+	if (all_zero(n->mac.bytes, sizeof(n->mac.bytes)))
+		return "next hop: MAC address is zero";
+	if (n->mac.bytes[0] & 1)
+		return "next hop: MAC address is a multicast one";
+	if (!all_zero(n->pad, sizeof(n->pad)))
+		return "next hop: padding is not zero";
+	return NULL;
+}
+
+static const char *
+check_server(const struct shunt_server *s)
+{
+	if (!address_is_good(&s->address))
+		return "server: address is unspecified, multicast or broadcast";
+	if (s->port_be == 0)
+		return "server: port is 0";
+	if (s->state >= SHUNT_SERVER_STATE_COUNT)
+		return "server: unknown state";
+	if (s->nexthop >= SHUNT_MAX_NEXTHOPS)
+		return "server: next hop id out of range";
+	if (s->backend == 0 || s->backend >= SHUNT_MAX_BACKENDS)
+		return "server: backend id out of range";
+	if (s->admin >= SHUNT_ADMIN_COUNT)
+		return "server: unknown admin state";
+	if (s->health >= SHUNT_HEALTH_COUNT)
+		return "server: unknown health";
+	if (s->weight > SHUNT_MAX_WEIGHT || s->file_weight > SHUNT_MAX_WEIGHT)
+		return "server: weight out of range";
+	if (s->pad || !all_zero(s->pad2, sizeof(s->pad2)) || s->pad3)
+		return "server: padding is not zero";
+	if (!name_is_good(s->name))
+		return "server: name is not ended and filled up with NULs";
+	return NULL;
+}
+
+static bool
+timeout_is_good(uint32_t ms)
+{
+	return ms >= 1 && ms <= SHUNT_MAX_TIMEOUT_MS;
+}
+
+static const char *
+check_service(const struct shunt_service *s)
+{
+	if (!address_is_good(&s->address))
+		return "service: address is unspecified, multicast or broadcast";
+	if (s->port_be == 0)
+		return "service: port is 0";
+	if (s->protocol != SHUNT_TCP && s->protocol != SHUNT_UDP)
+		return "service: protocol is neither TCP nor UDP";
+	if (s->pad)
+		return "service: padding is not zero";
+	if (s->backend == 0 || s->backend >= SHUNT_MAX_BACKENDS)
+		return "service: backend id out of range";
+	if (!timeout_is_good(s->timeout_syn_ms) || !timeout_is_good(s->timeout_established_ms) ||
+		!timeout_is_good(s->timeout_fin_ms) || !timeout_is_good(s->timeout_udp_ms))
+		return "service: timeout out of range";
+	if (!name_is_good(s->frontend))
+		return "service: frontend name is not ended and filled up with NULs";
+	return NULL;
+}
+
+static const char *
+check_members(const struct shunt_member *members, uint32_t count)
+{
+	uint64_t seen[SHUNT_MAX_SERVERS / 64] = { 0 };
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t id = members[i].server;
+
+		if (id == 0 || id >= SHUNT_MAX_SERVERS)
+			return "backend: server id of a member out of range";
+		if (members[i].weight == 0 || members[i].weight > SHUNT_MAX_WEIGHT)
+			return "backend: weight of a member out of range";
+		if (seen[id / 64] & (1ull << (id % 64)))
+			return "backend: the same server is a member twice";
+		seen[id / 64] |= 1ull << (id % 64);
+	}
+	return NULL;
+}
+
+/* The fixed part alone; lengths are checked by the caller. */
+static const char *
+check_backend_head(const struct shunt_backend *b)
+{
+	bool roundrobin = b->algorithm == SHUNT_ROUNDROBIN;
+
+	if (b->algorithm >= SHUNT_ALGORITHM_COUNT)
+		return "backend: unknown algorithm";
+	if (b->hash_on >= SHUNT_HASH_ON_COUNT)
+		return "backend: unknown hash-on";
+	if (b->forward >= SHUNT_FORWARD_COUNT)
+		return "backend: unknown forwarding mode";
+	if (b->pad)
+		return "backend: padding is not zero";
+	if (b->member_count >= SHUNT_MAX_SERVERS)
+		return "backend: too many members";
+	if (b->slot_count > SHUNT_MAX_SLOTS)
+		return "backend: too many slots";
+	if (b->slot_count & (b->slot_count - 1))
+		return "backend: number of slots is no power of two";
+	if ((b->slot_count == 0) != (b->member_count == 0))
+		return "backend: slots without members, or members without slots";
+	if (b->schedule_count > SHUNT_MAX_SCHEDULE)
+		return "backend: schedule too long";
+	if ((b->schedule_count != 0) != (roundrobin && b->member_count != 0))
+		return "backend: a schedule is for round robin with members, and only for it";
+	if (!name_is_good(b->name))
+		return "backend: name is not ended and filled up with NULs";
+	return NULL;
+}
+
+static bool
+indices_are_below(const uint16_t *indices, uint32_t count, uint32_t end)
+{
+	bool good = true;
+
+	for (uint32_t i = 0; i < count; i++)
+		good &= indices[i] < end;
+	return good;
+}
+
+static const char *
+check_backend(const struct shunt_backend *b, size_t length)
+{
+	const struct shunt_member *members = (const void *)(b + 1);
+	const char *why = check_backend_head(b);
+	const uint16_t *slots;
+
+	if (why)
+		return why;
+	/* In 64 bits and after the counts' limits, so that the sum cannot wrap. */
+	if (length != shunt_backend_bytes(b))
+		return "backend: length does not match its counts";
+	why = check_members(members, b->member_count);
+	if (why)
+		return why;
+	slots = (const void *)(members + b->member_count);
+	if (!indices_are_below(slots, b->slot_count, b->member_count))
+		return "backend: a slot names no member";
+	if (!indices_are_below(slots + b->slot_count, b->schedule_count, b->member_count))
+		return "backend: the schedule names no member";
+	return NULL;
+}
+
+/* Before anything is copied: is this a length that an object of this kind can have at all? */
+static const char *
+check_length(uint32_t kind, uint64_t length)
+{
+	static const size_t sizes[SHUNT_KIND_END] = {
+		[SHUNT_KIND_SETTINGS] = sizeof(struct shunt_settings),
+		[SHUNT_KIND_NEXTHOP] = sizeof(struct shunt_nexthop),
+		[SHUNT_KIND_SERVER] = sizeof(struct shunt_server),
+		[SHUNT_KIND_SERVICE] = sizeof(struct shunt_service),
+		[SHUNT_KIND_LOCAL] = sizeof(struct shunt_local),
+	};
+
+	if (kind == SHUNT_KIND_BACKEND) {
+		if (length < sizeof(struct shunt_backend))
+			return "backend: shorter than its fixed part";
+		return length > SHUNT_MAX_OBJECT_BYTES ? "backend: too long" : NULL;
+	}
+	return length != sizes[kind] ? "wrong length for an object of this kind" : NULL;
+}
+
+static const char *
+check_object(const struct object *o)
+{
+	const void *bytes = o->bytes;
+	const struct shunt_local *local = bytes;
+
+	switch (o->kind) {
+	case SHUNT_KIND_SETTINGS:
+		return NULL; /* any 16 bytes are a secret */
+	case SHUNT_KIND_NEXTHOP:
+		return check_nexthop(bytes);
+	case SHUNT_KIND_SERVER:
+		return check_server(bytes);
+	case SHUNT_KIND_BACKEND:
+		return check_backend(bytes, o->length);
+	case SHUNT_KIND_SERVICE:
+		return check_service(bytes);
+	case SHUNT_KIND_LOCAL:
+		return address_is_good(&local->address)
+			? NULL
+			: "local address: unspecified, multicast or broadcast";
+	default:
+		return "unknown kind of object";
+	}
+}
+
+struct object_store *
+object_store_create(void)
+{
+	return calloc(1, sizeof(struct object_store));
+}
+
+void
+object_store_destroy(struct object_store *store)
+{
+	if (!store)
+		return;
+	for (uint32_t kind = 0; kind < SHUNT_KIND_END; kind++) {
+		struct object_row *row = &store->rows[kind];
+
+		for (uint32_t id = 0; id < row->end; id++)
+			object_release(row->objects[id]);
+		free(row->objects);
+	}
+	free(store);
+}
+
+struct object_store *
+object_store_clone(const struct object_store *store)
+{
+	struct object_store *copy = object_store_create();
+
+	for (uint32_t kind = 0; copy && kind < SHUNT_KIND_END; kind++) {
+		const struct object_row *from = &store->rows[kind];
+		struct object_row *to = &copy->rows[kind];
+
+		if (from->end == 0)
+			continue;
+		to->objects = calloc(from->capacity, sizeof(*to->objects));
+		if (!to->objects) {
+			object_store_destroy(copy);
+			return NULL;
+		}
+		to->capacity = from->capacity;
+		to->end = from->end;
+		memcpy(to->objects, from->objects, from->end * sizeof(*to->objects));
+		for (uint32_t id = 0; id < to->end; id++) {
+			if (to->objects[id])
+				to->objects[id]->references++;
+		}
+	}
+	return copy;
+}
+
+/* Makes room for an id that is below the kind's maximum. */
+static int
+row_reserve(struct object_row *row, uint32_t id)
+{
+	uint32_t capacity = row->capacity ? row->capacity : ROW_MIN_CAPACITY;
+	struct object **objects;
+
+	if (id < row->capacity)
+		return 0;
+	while (capacity <= id)
+		capacity *= 2;
+	objects = calloc(capacity, sizeof(*objects));
+	if (!objects)
+		return -ENOMEM;
+	if (row->end)
+		memcpy(objects, row->objects, row->end * sizeof(*objects));
+	free(row->objects);
+	row->objects = objects;
+	row->capacity = capacity;
+	return 0;
+}
+
+static bool
+object_equal(const struct object *a, const struct object *b)
+{
+	return a->length == b->length && memcmp(a->bytes, b->bytes, a->length) == 0;
+}
+
+int
+object_store_put(struct object_store *store, uint32_t kind, uint32_t id, const void *bytes,
+	uint64_t length, const char **why)
+{
+	struct object_row *row;
+	struct object *o;
+
+	*why = NULL;
+	if (shunt_kind_max(kind) == 0)
+		*why = "unknown kind of object";
+	else if (id == 0 || id >= shunt_kind_max(kind))
+		*why = "id out of range";
+	else
+		*why = check_length(kind, length);
+	if (*why)
+		return -EINVAL;
+
+	/* From here on only the copy is looked at: the original may change at any moment. */
+	row = &store->rows[kind];
+	o = object_create(kind, id, bytes, length);
+	if (!o || row_reserve(row, id) < 0) {
+		object_release(o);
+		*why = "out of memory";
+		return -ENOMEM;
+	}
+	*why = check_object(o);
+	if (*why) {
+		object_release(o);
+		return -EINVAL;
+	}
+	if (row->objects[id] && object_equal(row->objects[id], o)) {
+		object_release(o);
+		return 0;
+	}
+	object_release(row->objects[id]);
+	row->objects[id] = o;
+	if (id >= row->end)
+		row->end = id + 1;
+	return 0;
+}
+
+int
+object_store_delete(struct object_store *store, uint32_t kind, uint32_t id)
+{
+	struct object_row *row;
+
+	if (!object_store_get(store, kind, id))
+		return -ENOENT;
+	row = &store->rows[kind];
+	object_release(row->objects[id]);
+	row->objects[id] = NULL;
+	while (row->end > 0 && !row->objects[row->end - 1])
+		row->end--;
+	return 0;
+}
+
+const struct object *
+object_store_get(const struct object_store *store, uint32_t kind, uint32_t id)
+{
+	if (kind >= SHUNT_KIND_END || id >= store->rows[kind].end)
+		return NULL;
+	return store->rows[kind].objects[id];
+}
+
+struct object *
+object_store_hold(const struct object_store *store, uint32_t kind, uint32_t id)
+{
+	struct object *o;
+
+	if (!object_store_get(store, kind, id))
+		return NULL;
+	o = store->rows[kind].objects[id];
+	o->references++;
+	return o;
+}
+
+uint32_t
+object_store_end(const struct object_store *store, uint32_t kind)
+{
+	return kind < SHUNT_KIND_END ? store->rows[kind].end : 0;
+}
+
+static uint64_t
+padded(uint64_t length)
+{
+	return (length + 7) & ~(uint64_t)7;
+}
+
+uint64_t
+object_store_dump_bytes(const struct object_store *store)
+{
+	uint64_t total = 0;
+
+	for (uint32_t kind = 0; kind < SHUNT_KIND_END; kind++) {
+		const struct object_row *row = &store->rows[kind];
+
+		for (uint32_t id = 0; id < row->end; id++) {
+			if (row->objects[id])
+				total += sizeof(struct shunt_object_header) +
+					padded(row->objects[id]->length);
+		}
+	}
+	return total;
+}
+
+static uint8_t *
+dump_object(const struct object *o, uint8_t *out)
+{
+	struct shunt_object_header header = {
+		.kind = o->kind,
+		.id = o->id,
+		.length = o->length,
+	};
+
+	memcpy(out, &header, sizeof(header));
+	out += sizeof(header);
+	memcpy(out, o->bytes, o->length);
+	memset(out + o->length, 0, padded(o->length) - o->length);
+	return out + padded(o->length);
+}
+
+void
+object_store_dump(const struct object_store *store, void *out)
+{
+	uint8_t *at = out;
+
+	for (uint32_t kind = 0; kind < SHUNT_KIND_END; kind++) {
+		const struct object_row *row = &store->rows[kind];
+
+		for (uint32_t id = 0; id < row->end; id++) {
+			if (row->objects[id])
+				at = dump_object(row->objects[id], at);
+		}
+	}
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "parse.h"
+
+#include "checksum.h"
+
+enum {
+	ETHERNET_BYTES = 14,
+	ETHERTYPE_IP4 = 0x0800,
+	ETHERTYPE_IP6 = 0x86dd,
+	ETHERTYPE_VLAN = 0x8100,     /* IEEE 802.1Q */
+	ETHERTYPE_QINQ = 0x88a8,     /* IEEE 802.1ad */
+	ETHERTYPE_QINQ_OLD = 0x9100, /* before 802.1ad */
+
+	IP4_MIN_BYTES = 20,
+	IP4_FRAGMENT_MASK = 0x3fff, /* more fragments, and the offset; not "don't fragment" */
+	IP4_OPTION_END = 0,
+	IP4_OPTION_NOP = 1,
+	IP4_OPTION_LSRR = 131, /* RFC 791 section 3.1 */
+	IP4_OPTION_SSRR = 137,
+
+	IP6_BYTES = 40,
+	IP6_HOP_BY_HOP = 0, /* as next header: RFC 8200 section 4 */
+	IP6_ROUTING = 43,
+	IP6_FRAGMENT = 44,
+	IP6_DESTINATION_OPTIONS = 60,
+	IP6_MAX_EXTENSIONS = 8,
+	IP6_MAX_EXTENSION_BYTES = 256,
+
+	TCP_MIN_BYTES = 20,
+	UDP_BYTES = 8,
+};
+
+static uint16_t
+load_be16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+/*
+ * A source route lets the sender choose the way past filters, and the destination field is then not
+ * the one the checksum counts (RFC 7126 sections 4.3 and 4.4). A list of options that cannot be
+ * walked could hide one. Everything else is carried along.
+ */
+static bool
+parse_ip4_options_are_fine(const uint8_t *options, unsigned int bytes)
+{
+	unsigned int i = 0, length;
+
+	while (i < bytes && options[i] != IP4_OPTION_END) {
+		if (options[i] == IP4_OPTION_NOP) {
+			i++;
+			continue;
+		}
+		if (options[i] == IP4_OPTION_LSRR || options[i] == IP4_OPTION_SSRR)
+			return false;
+		if (bytes - i < 2)
+			return false;
+		length = options[i + 1];
+		if (length < 2 || length > bytes - i)
+			return false;
+		i += length;
+	}
+	return true;
+}
+
+/* May a packet come from here? RFC 1122 section 3.2.1.3, RFC 1812 section 5.3.7. */
+static bool
+parse_ip4_source_is_fine(const uint8_t *source)
+{
+	static const uint8_t broadcast[4] = { 255, 255, 255, 255 };
+
+	return source[0] != 0 && source[0] != 127 && (source[0] & 0xf0) != 0xe0 &&
+		memcmp(source, broadcast, 4) != 0;
+}
+
+/*
+ * RFC 4291 sections 2.5.2, 2.5.3 and 2.7. A mapped address on the wire would look like an IPv4
+ * address to every later stage (types.h), as source and as destination.
+ */
+static bool
+parse_ip6_addresses_are_fine(const uint8_t *source, const uint8_t *destination)
+{
+	static const uint8_t zeros[16];
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (source[0] == 0xff || memcmp(source, mapped, 12) == 0)
+		return false;
+	if (memcmp(source, zeros, 15) == 0 && source[15] <= 1)
+		return false;
+	return memcmp(destination, mapped, 12) != 0;
+}
+
+/* Sets l4_offset, protocol and bytes from the IPv4 header. */
+static enum shunt_drop
+parse_ip4(struct pkt *p)
+{
+	const uint8_t *ip = p->data + p->l3_offset;
+	uint32_t bytes = p->bytes - p->l3_offset;
+	unsigned int header_bytes, total_bytes;
+
+	if (bytes < IP4_MIN_BYTES)
+		return SHUNT_DROP_SHORT_FRAME;
+	if (ip[0] >> 4 != 4)
+		return SHUNT_DROP_IP_VERSION;
+	header_bytes = (ip[0] & 0xf) * 4u;
+	if (header_bytes < IP4_MIN_BYTES || header_bytes > bytes)
+		return SHUNT_DROP_IP_HEADER;
+	total_bytes = load_be16(ip + 2);
+	if (total_bytes < header_bytes || total_bytes > bytes)
+		return SHUNT_DROP_IP_LENGTH;
+	if (checksum_sum(ip, header_bytes) != 0xffff)
+		return SHUNT_DROP_IP_CHECKSUM;
+	if (header_bytes > IP4_MIN_BYTES &&
+		!parse_ip4_options_are_fine(ip + IP4_MIN_BYTES, header_bytes - IP4_MIN_BYTES))
+		return SHUNT_DROP_IP_OPTIONS;
+	if (!parse_ip4_source_is_fine(ip + 12))
+		return SHUNT_DROP_IP_SOURCE;
+	if (load_be16(ip + 6) & IP4_FRAGMENT_MASK)
+		return SHUNT_DROP_FRAGMENT;
+
+	p->version = 4;
+	p->protocol = ip[9];
+	p->l4_offset = (uint16_t)(p->l3_offset + header_bytes);
+	p->bytes = p->l3_offset + total_bytes;
+	return SHUNT_DROP_NONE;
+}
+
+/*
+ * Walks the extension headers to the one that is none (RFC 8200 section 4). Hop-by-hop options
+ * stand first or nowhere. A routing header with segments left is a source route: the packet is on
+ * its way to somewhere else, and its TCP checksum counts that address.
+ */
+static enum shunt_drop
+parse_ip6_extensions(struct pkt *p, uint8_t next)
+{
+	const uint8_t *at = p->data + p->l3_offset + IP6_BYTES;
+	uint32_t left = p->bytes - p->l3_offset - IP6_BYTES;
+	unsigned int count = 0, walked = 0, bytes;
+
+	while (next == IP6_HOP_BY_HOP || next == IP6_ROUTING || next == IP6_DESTINATION_OPTIONS) {
+		if (++count > IP6_MAX_EXTENSIONS || (next == IP6_HOP_BY_HOP && count > 1))
+			return SHUNT_DROP_IP6_EXTENSIONS;
+		if (left < 8)
+			return SHUNT_DROP_IP_LENGTH;
+		bytes = (at[1] + 1u) * 8;
+		walked += bytes;
+		if (walked > IP6_MAX_EXTENSION_BYTES)
+			return SHUNT_DROP_IP6_EXTENSIONS;
+		if (bytes > left)
+			return SHUNT_DROP_IP_LENGTH;
+		if (next == IP6_ROUTING && at[3] != 0)
+			return SHUNT_DROP_IP6_EXTENSIONS;
+		next = at[0];
+		at += bytes;
+		left -= bytes;
+	}
+	if (next == IP6_FRAGMENT)
+		return SHUNT_DROP_FRAGMENT;
+
+	p->version = 6;
+	p->protocol = next;
+	p->l4_offset = (uint16_t)(p->l3_offset + IP6_BYTES + walked);
+	return SHUNT_DROP_NONE;
+}
+
+static enum shunt_drop
+parse_ip6(struct pkt *p)
+{
+	const uint8_t *ip = p->data + p->l3_offset;
+	uint32_t bytes = p->bytes - p->l3_offset;
+	unsigned int payload_bytes;
+
+	if (bytes < IP6_BYTES)
+		return SHUNT_DROP_SHORT_FRAME;
+	if (ip[0] >> 4 != 6)
+		return SHUNT_DROP_IP_VERSION;
+	payload_bytes = load_be16(ip + 4);
+	if (payload_bytes > bytes - IP6_BYTES)
+		return SHUNT_DROP_IP_LENGTH;
+	if (!parse_ip6_addresses_are_fine(ip + 8, ip + 24))
+		return SHUNT_DROP_IP_SOURCE;
+	p->bytes = p->l3_offset + IP6_BYTES + payload_bytes;
+	return parse_ip6_extensions(p, ip[6]);
+}
+
+/*
+ * Once a connection is being opened every segment carries ACK, but for a reset that answers a
+ * segment without one; SYN, FIN and RST exclude each other (RFC 9293 sections 3.5.2 and 3.10.7).
+ * PSH, URG and the ECN bits go with anything: a SYN with data may have PSH.
+ */
+static bool
+parse_tcp_flags_are_possible(uint8_t flags)
+{
+	switch (flags & (PKT_FIN | PKT_SYN | PKT_RST | PKT_ACK)) {
+	case PKT_SYN:
+	case PKT_SYN | PKT_ACK:
+	case PKT_ACK:
+	case PKT_FIN | PKT_ACK:
+	case PKT_RST:
+	case PKT_RST | PKT_ACK:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum shunt_drop
+parse_tcp(struct pkt *p, const uint8_t *l4, uint32_t bytes)
+{
+	unsigned int header_bytes;
+
+	if (bytes < TCP_MIN_BYTES)
+		return SHUNT_DROP_L4_HEADER;
+	header_bytes = (l4[12] >> 4) * 4u;
+	if (header_bytes < TCP_MIN_BYTES || header_bytes > bytes)
+		return SHUNT_DROP_L4_HEADER;
+	if (!parse_tcp_flags_are_possible(l4[13]))
+		return SHUNT_DROP_TCP_FLAGS;
+	p->tcp_flags = l4[13];
+	return SHUNT_DROP_NONE;
+}
+
+/* A datagram may end before the IP packet does (RFC 768: the length is UDP's own). */
+static enum shunt_drop
+parse_udp(const uint8_t *l4, uint32_t bytes)
+{
+	unsigned int udp_bytes;
+
+	if (bytes < UDP_BYTES)
+		return SHUNT_DROP_L4_HEADER;
+	udp_bytes = load_be16(l4 + 4);
+	if (udp_bytes < UDP_BYTES || udp_bytes > bytes)
+		return SHUNT_DROP_L4_HEADER;
+	return SHUNT_DROP_NONE;
+}
+
+/* From and to the same address and port: some old stacks answered themselves for ever. */
+static bool
+parse_is_land(const struct pkt *p)
+{
+	const uint8_t *ip = p->data + p->l3_offset;
+
+	if (p->sport_be != p->dport_be)
+		return false;
+	return p->version == 4 ? memcmp(ip + 12, ip + 16, 4) == 0
+			       : memcmp(ip + 8, ip + 24, 16) == 0;
+}
+
+static enum shunt_drop
+parse_l4(struct pkt *p)
+{
+	const uint8_t *l4 = p->data + p->l4_offset;
+	uint32_t bytes = p->bytes - p->l4_offset;
+	enum shunt_drop drop;
+
+	if (p->protocol == SHUNT_TCP)
+		drop = parse_tcp(p, l4, bytes);
+	else if (p->protocol == SHUNT_UDP)
+		drop = parse_udp(l4, bytes);
+	else
+		return SHUNT_DROP_PROTOCOL;
+	if (drop)
+		return drop;
+	memcpy(&p->sport_be, l4, 2);
+	memcpy(&p->dport_be, l4 + 2, 2);
+	return parse_is_land(p) ? SHUNT_DROP_LAND : SHUNT_DROP_NONE;
+}
+
+static enum shunt_drop
+parse_l3(struct pkt *p)
+{
+	if (p->bytes < ETHERNET_BYTES)
+		return SHUNT_DROP_SHORT_FRAME;
+	p->l3_offset = ETHERNET_BYTES;
+	switch (load_be16(p->data + 12)) {
+	case ETHERTYPE_IP4:
+		return parse_ip4(p);
+	case ETHERTYPE_IP6:
+		return parse_ip6(p);
+	case ETHERTYPE_VLAN:
+	case ETHERTYPE_QINQ:
+	case ETHERTYPE_QINQ_OLD:
+		return SHUNT_DROP_VLAN;
+	default:
+		return SHUNT_DROP_NOT_IP;
+	}
+}
+
+void
+parse_pkt(struct pkt *p)
+{
+	p->version = 0;
+	p->protocol = 0;
+	p->tcp_flags = 0;
+	p->l3_offset = 0;
+	p->l4_offset = 0;
+	p->sport_be = 0;
+	p->dport_be = 0;
+	p->drop = parse_l3(p);
+	if (!p->drop)
+		p->drop = parse_l4(p);
+}
+
+void
+parse_burst(struct pkt *const *pkts, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		parse_pkt(pkts[i]);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Bytes to offsets: checks every bound and every field that later stages rely on, once. Never
+ * reads outside data[0 .. bytes), never writes.
+ */
+#ifndef DATAPLANE_PARSE_H
+#define DATAPLANE_PARSE_H
+
+#include "pkt.h"
+
+/*
+ * Uses data and bytes; sets drop and the parse fields; cuts bytes to the IP packet's end
+ * (Ethernet padding is never forwarded).
+ */
+void parse_pkt(struct pkt *p);
+void parse_burst(struct pkt *const *pkts, unsigned int n);
+
+#endif

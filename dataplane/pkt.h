@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A packet on its way through the stages: bytes, and what the stages have learned about them.
+ * The stages know nothing of mbufs; worker.c fills these in and takes the verdicts out.
+ */
+#ifndef DATAPLANE_PKT_H
+#define DATAPLANE_PKT_H
+
+#include "shunt/stats.h"
+#include "shunt/types.h"
+
+#define PKT_BURST 64
+
+enum pkt_direction {
+	PKT_TO_SERVER = 0, /* its destination is a service */
+	PKT_TO_CLIENT = 1, /* its source is a server of a service */
+};
+
+/* TCP flags as in byte 13 of the header (RFC 9293 section 3.1). */
+enum {
+	PKT_FIN = 0x01,
+	PKT_SYN = 0x02,
+	PKT_RST = 0x04,
+	PKT_PSH = 0x08,
+	PKT_ACK = 0x10,
+	PKT_URG = 0x20,
+};
+
+struct pkt {
+	uint8_t *data;	/* the frame, from the Ethernet header on */
+	uint32_t bytes; /* in the frame; parse cuts padding off */
+	uint8_t drop;	/* enum shunt_drop; not 0: leaves the path */
+
+	/* parse */
+	uint8_t version;    /* 4 or 6 */
+	uint8_t protocol;   /* SHUNT_TCP or SHUNT_UDP */
+	uint8_t tcp_flags;  /* 0 for UDP */
+	uint16_t l3_offset; /* of the IP header */
+	uint16_t l4_offset; /* of the TCP or UDP header */
+	uint16_t sport_be;
+	uint16_t dport_be;
+
+	/* worker */
+	uint8_t in_port;
+	uint8_t out_port; /* rewrite */
+
+	/* classify */
+	uint8_t direction; /* enum pkt_direction */
+	uint16_t service;  /* id */
+	/*
+	 * Other services the same server endpoint belongs to: a reply whose flow is not found
+	 * under `service` is looked for under each (index into the classifier's list).
+	 */
+	uint32_t other_services;
+	uint16_t other_service_count;
+	uint16_t client_port_be;
+	const uint8_t *client; /* into data: 4 or 16 bytes */
+	uint32_t owner_hash;   /* of client address and port: names the owning worker */
+
+	/* flow and track */
+	uint64_t *flow;	 /* packed value in the table (flow.h); NULL: none */
+	uint32_t server; /* id */
+	uint16_t hop;	 /* the client's way back (hop.h) */
+};
+
+/* IP bytes of the packet: what the counters count. */
+static inline uint32_t
+pkt_ip_bytes(const struct pkt *p)
+{
+	return p->bytes - p->l3_offset;
+}
+
+#endif

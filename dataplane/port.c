@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#define LOG_SUBSYSTEM "port"
+#include "pkt.h"
+#include "port.h"
+#include "shunt/log.h"
+#include "xdp.h"
+
+#define MBUF_CACHE 256
+#define HANDOVER   1024 /* as many may wait in the rings to each worker; see worker.c */
+
+/*
+ * Receive queues of a kernel interface. AF_XDP must serve each of them: what arrives at a queue
+ * without a socket cannot be redirected.
+ */
+static uint16_t
+kernel_queues(const char *interface)
+{
+	char path[64];
+	struct dirent *entry;
+	uint16_t count = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/queues", interface);
+	dir = opendir(path);
+	if (!dir)
+		return 1;
+	while ((entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "rx-", 3) == 0)
+			count++;
+	}
+	closedir(dir);
+	return count ? count : 1;
+}
+
+uint32_t
+port_mbuf_count(const struct settings *settings)
+{
+	uint32_t workers = (uint32_t)settings->worker_count;
+	uint32_t mbufs = workers * (2 * MBUF_CACHE + HANDOVER + 4 * PKT_BURST);
+
+	if (settings->mbufs)
+		return settings->mbufs;
+	for (size_t i = 0; i < settings->port_count; i++) {
+		const struct settings_port *p = &settings->ports[i];
+		uint32_t queues = p->interface[0] ? kernel_queues(p->interface) : workers;
+
+		mbufs += queues * (2u * p->rx_queue_size + p->tx_queue_size);
+	}
+	return mbufs;
+}
+
+uint64_t
+port_mbuf_bytes(uint32_t mbufs)
+{
+	return (uint64_t)mbufs * (sizeof(struct rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE + 128);
+}
+
+static int
+probe_interface(const struct settings_port *p, const char *filter, uint32_t index, char *device,
+	size_t device_size)
+{
+	char devargs[SETTINGS_PATH_SIZE + 256], other[16];
+	int result = xdp_clear_stale(p->interface, other, sizeof(other));
+
+	if (result == -EBUSY) {
+		log_error("%s: interface %s has another XDP program (%s); take it off with "
+			  "\"ip link set dev %s xdp off\" or use another interface",
+			p->name, p->interface, other, p->interface);
+		return result;
+	}
+	if (result < 0) {
+		log_error("%s: interface %s: %s", p->name, p->interface, strerror(-result));
+		return result;
+	}
+	snprintf(device, device_size, "net_af_xdp%u", index);
+	/*
+	 * busy_budget=0: with preferred busy polling the kernel would deliver to the socket only
+	 * while a worker polls, and veth interfaces do not support it.
+	 */
+	snprintf(devargs, sizeof(devargs), "%s,iface=%s,queue_count=%u,xdp_prog=%s,busy_budget=0",
+		device, p->interface, kernel_queues(p->interface), filter);
+	result = rte_dev_probe(devargs);
+	if (result < 0)
+		log_error("%s: AF_XDP on interface %s: %s (it needs CAP_NET_ADMIN, CAP_BPF and a "
+			  "kernel with AF_XDP)",
+			p->name, p->interface, strerror(-result));
+	return result;
+}
+
+static int
+probe_device(const struct settings_port *p, char *device, size_t device_size)
+{
+	int result = 0;
+
+	snprintf(device, device_size, "%.*s", (int)strcspn(p->device, ","), p->device);
+	if (!p->pci)
+		result = rte_dev_probe(p->device); /* PCI devices: by the EAL's start */
+	if (result < 0)
+		log_error("%s: device %s: %s", p->name, p->device, strerror(-result));
+	return result;
+}
+
+static int
+start_port(struct port *port, const struct settings_port *p, struct rte_mempool *mbufs,
+	uint32_t workers)
+{
+	struct rte_eth_conf conf = { .rxmode = { .mq_mode = RTE_ETH_MQ_RX_NONE } };
+	uint16_t rx_size = p->rx_queue_size, tx_size = p->tx_queue_size;
+	struct rte_eth_dev_info info;
+	struct rte_ether_addr mac;
+	int result;
+
+	result = rte_eth_dev_info_get(port->id, &info);
+	if (result < 0)
+		return result;
+	port->rx_queues = RTE_MIN(workers, info.max_rx_queues);
+	port->tx_queues = RTE_MIN(workers, info.max_tx_queues);
+	if (p->interface[0])
+		port->rx_queues = port->tx_queues = kernel_queues(p->interface);
+	if (port->rx_queues > 1 && info.flow_type_rss_offloads) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP) &
+			info.flow_type_rss_offloads;
+	}
+	result = rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, &conf);
+	if (result < 0)
+		return result;
+	rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx_size, &tx_size);
+	for (uint16_t q = 0; q < port->rx_queues && result == 0; q++)
+		result = rte_eth_rx_queue_setup(port->id, q, rx_size,
+			(unsigned int)rte_eth_dev_socket_id(port->id), NULL, mbufs);
+	for (uint16_t q = 0; q < port->tx_queues && result == 0; q++)
+		result = rte_eth_tx_queue_setup(
+			port->id, q, tx_size, (unsigned int)rte_eth_dev_socket_id(port->id), NULL);
+	if (result < 0)
+		return result;
+	result = rte_eth_macaddr_get(port->id, &mac);
+	if (result < 0)
+		return result;
+	memcpy(port->mac.bytes, mac.addr_bytes, sizeof(port->mac.bytes));
+	return rte_eth_dev_start(port->id);
+}
+
+static int
+open_port(struct ports *ports, const struct settings *settings, uint32_t index, const char *filter,
+	struct xdp *xdp)
+{
+	const struct settings_port *p = &settings->ports[index];
+	struct port *port = &ports->port[index];
+	char device[SETTINGS_DEVICE_SIZE];
+	int result;
+
+	memcpy(port->name, p->name, sizeof(port->name));
+	memcpy(port->interface, p->interface, sizeof(port->interface));
+	result = p->interface[0] ? probe_interface(p, filter, index, device, sizeof(device))
+				 : probe_device(p, device, sizeof(device));
+	if (result < 0)
+		return result;
+	result = rte_eth_dev_get_port_by_name(device, &port->id);
+	if (result < 0) {
+		log_error("%s: there is no device %s: is it bound to a driver DPDK can use?",
+			p->name, device);
+		return result;
+	}
+	ports->count++;
+	result = start_port(port, p, ports->mbufs, (uint32_t)settings->worker_count);
+	if (result < 0) {
+		log_error("%s: cannot start %s: %s", p->name, device, strerror(-result));
+		return result;
+	}
+	if (p->interface[0]) {
+		result = xdp_add(xdp, p->interface);
+		if (result < 0) {
+			log_error("%s: the XDP filter on %s: %s", p->name, p->interface,
+				strerror(-result));
+			return result;
+		}
+	}
+	log_info("%s: %s started, %u receive and %u transmit queues", port->name,
+		p->interface[0] ? p->interface : device, port->rx_queues, port->tx_queues);
+	return 0;
+}
+
+int
+ports_open(
+	struct ports *ports, const struct settings *settings, const char *filter, struct xdp *xdp)
+{
+	int result = 0;
+
+	ports->count = 0;
+	ports->mbufs = rte_pktmbuf_pool_create("mbufs", port_mbuf_count(settings), MBUF_CACHE, 0,
+		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	if (!ports->mbufs) {
+		log_error("no memory for %u packet buffers: %s", port_mbuf_count(settings),
+			rte_strerror(rte_errno));
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < settings->port_count && result == 0; i++) {
+		if (settings->ports[i].interface[0])
+			result = xdp_inherit(xdp, settings->ports[i].interface);
+	}
+	for (uint32_t i = 0; i < settings->port_count && result == 0; i++)
+		result = open_port(ports, settings, i, filter, xdp);
+	if (result < 0)
+		ports_close(ports);
+	return result;
+}
+
+void
+ports_close(struct ports *ports)
+{
+	for (uint32_t i = 0; i < ports->count; i++) {
+		rte_eth_dev_stop(ports->port[i].id);
+		rte_eth_dev_close(ports->port[i].id);
+	}
+	ports->count = 0;
+	rte_mempool_free(ports->mbufs);
+	ports->mbufs = NULL;
+}

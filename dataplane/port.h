@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The network ports: devices started from the settings, and who may use which queue.
+ *
+ * Receive queue q is polled by worker q % workers. Transmit queue q belongs to worker q; a worker
+ * without a queue of its own hands its packets to the owner of queue (worker % queues). So no
+ * queue is ever used by two workers, and none needs a lock.
+ */
+#ifndef DATAPLANE_PORT_H
+#define DATAPLANE_PORT_H
+
+#include <rte_mempool.h>
+
+#include "settings.h"
+#include "shunt/types.h"
+
+struct xdp;
+
+struct port {
+	char name[SHUNT_NAME_SIZE];
+	char interface[SETTINGS_INTERFACE_SIZE]; /* the kernel twin; empty: none */
+	uint16_t id;				 /* DPDK's */
+	uint16_t rx_queues;
+	uint16_t tx_queues;
+	struct shunt_mac mac;
+};
+
+struct ports {
+	struct port port[SHUNT_MAX_PORTS];
+	uint32_t count;
+	struct rte_mempool *mbufs;
+};
+
+/* Mbufs that the settings need, and the bytes of memory they take. */
+uint32_t port_mbuf_count(const struct settings *settings);
+uint64_t port_mbuf_bytes(uint32_t mbufs);
+
+/*
+ * Opens, configures and starts all ports. Logs what is wrong. 0 or -errno, then none is open.
+ * filter: path of the XDP filter's object file. Main lcore, before the workers run.
+ */
+int ports_open(
+	struct ports *ports, const struct settings *settings, const char *filter, struct xdp *xdp);
+void ports_close(struct ports *ports);
+
+static inline uint16_t
+port_tx_queue(const struct port *port, uint32_t worker)
+{
+	return worker % port->tx_queues;
+}
+
+static inline bool
+port_owns_tx(const struct port *port, uint32_t worker)
+{
+	return worker < port->tx_queues;
+}
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The stage that makes a packet what the next station expects: one loop a forwarding mode. */
+#ifndef DATAPLANE_REWRITE_H
+#define DATAPLANE_REWRITE_H
+
+#include "generation.h"
+#include "hop.h"
+
+/*
+ * Uses direction, service, server and hop. Sets out_port, or drop (TTL, NO_NEIGHBOR), and rewrites
+ * the bytes. port_macs: [SHUNT_MAX_PORTS], the ports' own. Worker.
+ */
+void rewrite_burst(const struct generation *generation, const struct hop_table *hops,
+	const struct shunt_mac *port_macs, struct pkt *const *pkts, unsigned int n);
+
+#endif

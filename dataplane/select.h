@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Picking a server for a new flow. One file an algorithm behind struct select_algorithm; control
+ * has put everything that is slow to find (which servers may be used, tables by weight) into the
+ * backend already.
+ */
+#ifndef DATAPLANE_SELECT_H
+#define DATAPLANE_SELECT_H
+
+#include "generation.h"
+
+/* A worker's own part of selection state. */
+struct select_state {
+	uint32_t worker;
+	uint32_t worker_count;
+	const struct shunt_stats *stats; /* live flows of all workers, for leastconn */
+	/*
+	 * By backend id: where in the schedule (or among the members) this worker goes on, plus
+	 * one; 0: not begun.
+	 */
+	uint32_t position[SHUNT_MAX_BACKENDS];
+};
+
+struct select_algorithm {
+	const char *name;
+	/* Returns an index into members; backend->member_count is not 0. */
+	uint32_t (*pick)(struct select_state *state, const struct generation *generation,
+		const struct gen_backend *backend, const struct pkt *p);
+};
+
+/*
+ * Where a worker begins in a row of count: the workers are spread evenly over it. Divides, so it
+ * is for a backend's first flow (and for the first after its row has become shorter), not for
+ * each one.
+ */
+static inline uint32_t
+select_start(const struct select_state *state, uint32_t count)
+{
+	return (uint64_t)state->worker * count / state->worker_count;
+}
+
+extern const struct select_algorithm select_source;
+extern const struct select_algorithm select_roundrobin;
+extern const struct select_algorithm select_leastconn;
+
+/* A server id for a new flow, by the backend's algorithm; 0: the backend has no server. */
+uint32_t select_server(struct select_state *state, const struct generation *generation,
+	const struct gen_backend *backend, const struct pkt *p);
+
+/* A server id by the consistent hash, whatever the algorithm; 0: none. */
+uint32_t select_by_hash(const struct generation *generation, const struct gen_backend *backend,
+	const struct pkt *p);
+
+#endif

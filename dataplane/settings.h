@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The `dataplane` section of the configuration file as plain values, every default filled in.
+ * No DPDK here: shunt-control reads the section too, to check it and to know the ports' names.
+ */
+#ifndef DATAPLANE_SETTINGS_H
+#define DATAPLANE_SETTINGS_H
+
+#include "shunt/types.h"
+
+struct json_at;	    /* config/jsonfile.h */
+struct json_errors; /* config/jsonfile.h */
+
+enum settings_memory {
+	SETTINGS_MEMORY_AUTO = 0,  /* hugepages if the machine has any free */
+	SETTINGS_MEMORY_HUGEPAGES, /* hugepages or refuse to start */
+	SETTINGS_MEMORY_PAGES,	   /* ordinary pages */
+};
+
+enum settings_idle {
+	SETTINGS_IDLE_SPIN = 0, /* poll without pause */
+	SETTINGS_IDLE_ADAPTIVE, /* sleep when nothing comes */
+};
+
+enum settings_kernel {
+	SETTINGS_KERNEL_NONE = 0, /* no kernel twin: static neighbors only */
+};
+
+#define SETTINGS_INTERFACE_SIZE 16  /* IFNAMSIZ */
+#define SETTINGS_DEVICE_SIZE	512 /* with the device's arguments */
+#define SETTINGS_PATH_SIZE	4096
+#define SETTINGS_LCORES_SIZE	512
+#define SETTINGS_MAX_LCORE	128  /* RTE_MAX_LCORE of Debian's DPDK */
+#define SETTINGS_MAX_CPU	1024 /* CPU_SETSIZE */
+
+struct settings_port {
+	char name[SHUNT_NAME_SIZE];
+	char interface[SETTINGS_INTERFACE_SIZE]; /* empty: the port has a device */
+	char device[SETTINGS_DEVICE_SIZE];	 /* empty: the port has an interface */
+	bool pci;	/* device is a PCI address (EAL -a), else a virtual device (EAL --vdev) */
+	uint8_t kernel; /* enum settings_kernel */
+	uint16_t rx_queue_size;
+	uint16_t tx_queue_size;
+};
+
+struct settings {
+	char lcores[SETTINGS_LCORES_SIZE];	   /* for the EAL's --lcores */
+	uint16_t main_lcore;			   /* for the EAL's --main-lcore */
+	uint16_t worker_lcores[SHUNT_MAX_WORKERS]; /* in the order of the file */
+	size_t worker_count;			   /* 1 at least */
+	uint8_t memory;				   /* enum settings_memory */
+	uint64_t memory_size_bytes;		   /* 0: as much as the tables and buffers need */
+	uint32_t flow_table_size;		   /* flows per worker and address family */
+	uint8_t idle;				   /* enum settings_idle */
+	uint32_t mbufs;				   /* 0: as many as queues and bursts need */
+	char xdp_filter[SETTINGS_PATH_SIZE];	   /* empty: where it was built or installed */
+	struct settings_port ports[SHUNT_MAX_PORTS];
+	size_t port_count; /* 1 at least */
+};
+
+/*
+ * Reads the dataplane section of a file and checks nothing else of it, but a file that is not
+ * JSON is refused. NULL and at least one error in `errors`, or the settings; then `errors` may
+ * hold warnings.
+ */
+struct settings *settings_load(const char *path, struct json_errors *errors);
+/* The same for the section itself. */
+struct settings *settings_parse(const struct json_at *section);
+void settings_destroy(struct settings *settings);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The state machine as a table: state x direction x event. No sequence numbers are kept, so flags
+ * can be forged, and the rules err towards short timeouts: it takes packets of both sides, in the
+ * right order, to give a flow the long timeout of an established one.
+ *
+ *   SYN		only the client has spoken. A SYN|ACK of the server makes it SYN_ACK; any
+ *			other segment of the server with ACK means that the connection was there
+ *			before its entry (picked up midway), and makes it ESTABLISHED.
+ *   SYN_ACK		half open until the client acknowledges (RFC 9293 section 3.5). Only the
+ *			client can end that: whoever sends SYNs under false addresses never sees
+ *			the SYN|ACK and leaves nothing but short-lived entries behind.
+ *   FIN_CLIENT/SERVER	half closed; data may flow the other way for as long as it likes.
+ *   CLOSED		both FINs, or a reset of either side. Nothing revives it but a new SYN of
+ *			the client.
+ */
+#include "tcp_state.h"
+
+enum tcp_event {
+	EVENT_NONE,    /* no flag that says anything */
+	EVENT_SYN,     /* SYN without ACK */
+	EVENT_SYN_ACK, /* SYN with ACK */
+	EVENT_ACK,
+	EVENT_FIN,
+	EVENT_RST,
+	EVENT_COUNT,
+};
+
+#define FREE	    FLOW_FREE
+#define SYN	    FLOW_SYN
+#define SYN_ACK	    FLOW_SYN_ACK
+#define ESTABLISHED FLOW_ESTABLISHED
+#define FIN_CLIENT  FLOW_FIN_CLIENT
+#define FIN_SERVER  FLOW_FIN_SERVER
+#define CLOSED	    FLOW_CLOSED
+#define UDP	    FLOW_UDP
+
+/* clang-format off */
+static const uint8_t next_states[FLOW_STATE_COUNT][2][EVENT_COUNT] = {
+			/* none, SYN, SYN|ACK, ACK, FIN, RST */
+[FREE] = {
+	[PKT_TO_SERVER] = { FREE, FREE, FREE, FREE, FREE, FREE },
+	[PKT_TO_CLIENT] = { FREE, FREE, FREE, FREE, FREE, FREE },
+},
+[SYN] = {
+	[PKT_TO_SERVER] = { SYN, SYN, SYN, SYN, FIN_CLIENT, CLOSED },
+	[PKT_TO_CLIENT] = { SYN, SYN, SYN_ACK, ESTABLISHED, FIN_SERVER, CLOSED },
+},
+[SYN_ACK] = {
+	[PKT_TO_SERVER] = { SYN_ACK, SYN_ACK, SYN_ACK, ESTABLISHED, FIN_CLIENT, CLOSED },
+	[PKT_TO_CLIENT] = { SYN_ACK, SYN_ACK, SYN_ACK, SYN_ACK, FIN_SERVER, CLOSED },
+},
+[ESTABLISHED] = {
+	[PKT_TO_SERVER] = { ESTABLISHED, ESTABLISHED, ESTABLISHED, ESTABLISHED, FIN_CLIENT, CLOSED },
+	[PKT_TO_CLIENT] = { ESTABLISHED, ESTABLISHED, ESTABLISHED, ESTABLISHED, FIN_SERVER, CLOSED },
+},
+[FIN_CLIENT] = {
+	[PKT_TO_SERVER] = { FIN_CLIENT, SYN, FIN_CLIENT, FIN_CLIENT, FIN_CLIENT, CLOSED },
+	[PKT_TO_CLIENT] = { FIN_CLIENT, FIN_CLIENT, FIN_CLIENT, FIN_CLIENT, CLOSED, CLOSED },
+},
+[FIN_SERVER] = {
+	[PKT_TO_SERVER] = { FIN_SERVER, SYN, FIN_SERVER, FIN_SERVER, CLOSED, CLOSED },
+	[PKT_TO_CLIENT] = { FIN_SERVER, FIN_SERVER, FIN_SERVER, FIN_SERVER, FIN_SERVER, CLOSED },
+},
+[CLOSED] = {
+	[PKT_TO_SERVER] = { CLOSED, SYN, CLOSED, CLOSED, CLOSED, CLOSED },
+	[PKT_TO_CLIENT] = { CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED },
+},
+[UDP] = {
+	[PKT_TO_SERVER] = { UDP, UDP, UDP, UDP, UDP, UDP },
+	[PKT_TO_CLIENT] = { UDP, UDP, UDP, UDP, UDP, UDP },
+},
+};
+/* clang-format on */
+
+/* RST before FIN before SYN: the one that changes most decides. */
+static enum tcp_event
+tcp_event(uint8_t flags)
+{
+	if (flags & PKT_RST)
+		return EVENT_RST;
+	if (flags & PKT_FIN)
+		return EVENT_FIN;
+	if (flags & PKT_SYN)
+		return flags & PKT_ACK ? EVENT_SYN_ACK : EVENT_SYN;
+	return flags & PKT_ACK ? EVENT_ACK : EVENT_NONE;
+}
+
+/* Worker; total: a state that is none (a damaged value) ends as CLOSED and expires soon. */
+enum flow_state
+tcp_state_next(enum flow_state state, enum pkt_direction direction, uint8_t flags)
+{
+	if ((unsigned int)state >= FLOW_STATE_COUNT)
+		return FLOW_CLOSED;
+	return next_states[state][direction == PKT_TO_CLIENT][tcp_event(flags)];
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A flow's state from the TCP flags that pass, in both directions. Pure. */
+#ifndef DATAPLANE_TCP_STATE_H
+#define DATAPLANE_TCP_STATE_H
+
+#include "flow.h"
+
+/* The state after a segment with these flags in this direction. */
+enum flow_state tcp_state_next(enum flow_state state, enum pkt_direction direction, uint8_t flags);
+
+/* A client's packet that opens a connection: SYN without ACK, RST or FIN. */
+static inline bool
+tcp_state_opens(uint8_t flags)
+{
+	return (flags & (PKT_SYN | PKT_ACK | PKT_RST | PKT_FIN)) == PKT_SYN;
+}
+
+/* May a SYN begin a new connection on this entry? */
+static inline bool
+tcp_state_reusable(enum flow_state state)
+{
+	return state >= FLOW_FIN_CLIENT && state <= FLOW_CLOSED;
+}
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "classify.h"
+#include "mem.h"
+#include "tcp_state.h"
+#include "track.h"
+
+static const struct gen_server *
+find_server(const struct generation *generation, uint32_t id)
+{
+	return id < generation->server_count && generation->servers[id].version
+		? &generation->servers[id]
+		: NULL;
+}
+
+static unsigned int
+address_bytes(const struct pkt *p)
+{
+	return p->version == 4 ? 4 : 16;
+}
+
+static const uint8_t *
+source_address(const struct pkt *p)
+{
+	return p->data + p->l3_offset + (p->version == 4 ? 12 : 8);
+}
+
+static const uint8_t *
+source_mac(const struct pkt *p)
+{
+	return p->data + 6;
+}
+
+/* A closed flow lingers in the table, but is no session any more. */
+static bool
+is_session(enum flow_state state)
+{
+	return state != FLOW_FREE && state != FLOW_CLOSED;
+}
+
+static void
+session_begins(struct tracker *t, uint16_t service, uint32_t server)
+{
+	t->services[service].sessions++;
+	t->services[service].sessions_total++;
+	t->servers[server].sessions++;
+	t->servers[server].sessions_total++;
+}
+
+static void
+session_ends(struct tracker *t, uint16_t service, uint32_t server)
+{
+	t->services[service].sessions--;
+	t->servers[server].sessions--;
+}
+
+static void
+flow_gone(void *context, uint16_t service, uint64_t value)
+{
+	struct tracker *t = context;
+
+	t->stats->flows_expired++;
+	if (is_session(flow_state(value)))
+		session_ends(t, service, flow_server(value));
+}
+
+struct tracker *
+tracker_create(const struct shunt_stats *stats, uint32_t worker, uint32_t flow_capacity,
+	const uint64_t flow_seed[2])
+{
+	struct tracker *t = mem_alloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->flows = flow_table_create(flow_capacity, flow_seed);
+	t->hops = mem_alloc(sizeof(*t->hops));
+	t->untracked = mem_alloc(TRACK_UNTRACKED_COUNT * sizeof(*t->untracked));
+	if (!t->flows || !t->hops || !t->untracked) {
+		tracker_destroy(t);
+		return NULL;
+	}
+	t->hops->seed = flow_seed[0] ^ flow_seed[1];
+	t->stats = shunt_stats_worker(stats, worker);
+	t->services = shunt_stats_services(stats, worker);
+	t->servers = shunt_stats_servers(stats, worker);
+	t->select.worker = worker;
+	t->select.worker_count = stats->worker_count;
+	t->select.stats = stats;
+	return t;
+}
+
+void
+tracker_destroy(struct tracker *t)
+{
+	if (!t)
+		return;
+	if (t->flows)
+		flow_table_destroy(t->flows);
+	mem_free(t->hops);
+	mem_free(t->untracked);
+	mem_free(t);
+}
+
+void
+tracker_set_generation(struct tracker *t, const struct generation *generation)
+{
+	t->generation = generation;
+	flow_table_bind(t->flows, generation->timeouts, flow_gone, t);
+}
+
+/* Writes the entry only if something in it is new: most packets leave its cache line clean. */
+static void
+update_flow(struct tracker *t, struct pkt *p, uint16_t hop, uint16_t tick)
+{
+	uint64_t value = *p->flow;
+	enum flow_state state = flow_state(value), next = state;
+	uint64_t updated;
+
+	if (p->protocol == SHUNT_TCP)
+		next = tcp_state_next(state, p->direction, p->tcp_flags);
+	/* What trails behind a closed flow must not keep it from expiring. */
+	if (state == FLOW_CLOSED)
+		tick = flow_last_seen(value);
+	updated = flow_value(flow_server(value), next, hop, tick);
+	if (updated != value)
+		flow_set(p->flow, updated);
+	if (is_session(state) && !is_session(next))
+		session_ends(t, p->service, flow_server(value));
+	p->server = flow_server(value);
+	p->hop = hop;
+}
+
+/* A packet that begins something: it may be given another server than the one before. */
+static bool
+is_first(const struct pkt *p)
+{
+	return p->protocol == SHUNT_UDP || tcp_state_opens(p->tcp_flags);
+}
+
+/* False: the packet needs a (new) server. */
+static bool
+hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
+{
+	const struct gen_server *server = find_server(t->generation, flow_server(*p->flow));
+	uint16_t hop = flow_hop(*p->flow);
+
+	if (!server || server->version != p->version)
+		return false;
+	if (is_first(p) && server->state == SHUNT_SERVER_DOWN)
+		return false;
+	if (tcp_state_opens(p->tcp_flags) && tcp_state_reusable(flow_state(*p->flow)))
+		return false;
+	if (!hop_is(t->hops, hop, source_mac(p), p->in_port))
+		hop = hop_learn(t->hops, source_mac(p), p->in_port);
+	update_flow(t, p, hop, tick);
+	return true;
+}
+
+static bool
+comes_from(const struct pkt *p, const struct gen_server *server)
+{
+	return server && server->version == p->version && server->port_be == p->sport_be &&
+		memcmp(server->address, source_address(p), address_bytes(p)) == 0;
+}
+
+/* False: not a packet of this flow, whose server is another. */
+static bool
+hit_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
+{
+	if (!comes_from(p, find_server(t->generation, flow_server(*p->flow))))
+		return false;
+	update_flow(t, p, flow_hop(*p->flow), tick);
+	return true;
+}
+
+static bool
+hit(struct tracker *t, struct pkt *p, uint16_t tick)
+{
+	return p->direction == PKT_TO_SERVER ? hit_to_server(t, p, tick)
+					     : hit_to_client(t, p, tick);
+}
+
+static bool
+same_client_in(const struct pkt *p, struct pkt *const *pkts, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		if (pkts[i]->owner_hash == p->owner_hash)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * All hits are dealt with before the first miss. A miss that may change an entry which is there
+ * already (a new connection from the port of a closed one; a reply whose flow stands under another
+ * service) must not be overtaken by what comes behind it in its flow, so that waits with it.
+ */
+unsigned int
+track_hits(struct tracker *t, struct pkt *const *pkts, unsigned int n, uint16_t tick,
+	struct pkt **misses)
+{
+	unsigned int count = 0;
+	bool waiting = false;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct pkt *p = pkts[i];
+
+		if (p->drop)
+			continue;
+		if (p->flow && !(waiting && same_client_in(p, misses, count)) && hit(t, p, tick))
+			continue;
+		waiting |= p->flow || p->direction == PKT_TO_CLIENT;
+		misses[count++] = p;
+	}
+	return count;
+}
+
+static struct track_untracked *
+untracked_place(const struct tracker *t, const struct pkt *p)
+{
+	return &t->untracked[p->owner_hash & (TRACK_UNTRACKED_COUNT - 1)];
+}
+
+/* No room, or nothing worth an entry: the hash alone, so that every packet goes the same way. */
+static void
+forward_untracked(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
+{
+	t->stats->untracked++;
+	p->server = select_by_hash(t->generation, backend, p);
+	*untracked_place(t, p) = (struct track_untracked){
+		.owner_hash = p->owner_hash,
+		.server = p->server,
+		.service = p->service,
+		.hop = p->hop,
+	};
+}
+
+static void
+new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend, uint64_t *flow,
+	uint16_t tick)
+{
+	enum flow_state state = p->protocol == SHUNT_UDP ? FLOW_UDP : FLOW_SYN;
+
+	/*
+	 * A TCP flow seen from its middle on (the dataplane was restarted, say) goes where the
+	 * hash sends it: if that was the rule at its beginning too, it lives on.
+	 */
+	p->server = is_first(p) ? select_server(&t->select, t->generation, backend, p)
+				: select_by_hash(t->generation, backend, p);
+	p->flow = flow;
+	flow_set(flow, flow_value(p->server, state, p->hop, tick));
+	session_begins(t, p->service, p->server);
+}
+
+static void
+miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
+{
+	const struct generation *generation = t->generation;
+	const struct gen_backend *backend =
+		generation->backends[generation->services[p->service].backend];
+	struct flow_key key;
+	uint64_t *flow;
+
+	flow_key_of(p, p->service, &key);
+	flow = p->flow = flow_lookup(t->flows, &key, tick);
+	if (flow && hit_to_server(t, p, tick))
+		return;
+	if (!backend || backend->member_count == 0) {
+		p->drop = SHUNT_DROP_NO_SERVER;
+		return;
+	}
+	p->hop = hop_learn(t->hops, source_mac(p), p->in_port);
+	if (flow) {
+		flow_gone(t, p->service, *flow);
+	} else if (!(p->tcp_flags & (PKT_RST | PKT_FIN))) {
+		/* The server follows once there is room: choosing has side effects. */
+		flow = flow_insert(t->flows, &key, flow_value(0, FLOW_CLOSED, 0, tick), tick);
+	}
+	if (!flow) {
+		forward_untracked(t, p, backend);
+		return;
+	}
+	t->stats->flows_created++;
+	new_flow(t, p, backend, flow, tick);
+}
+
+static void
+miss_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
+{
+	const struct track_untracked *u;
+	struct flow_key key;
+
+	for (unsigned int i = 0; i <= p->other_service_count; i++) {
+		uint16_t service = i == 0
+			? p->service
+			: classify_other_service(t->generation->classifier, p, i - 1);
+
+		flow_key_of(p, service, &key);
+		p->flow = flow_lookup(t->flows, &key, tick);
+		if (p->flow && comes_from(p, find_server(t->generation, flow_server(*p->flow)))) {
+			p->service = service;
+			update_flow(t, p, flow_hop(*p->flow), tick);
+			return;
+		}
+	}
+	p->flow = NULL;
+	u = untracked_place(t, p);
+	if (u->server == 0 || u->owner_hash != p->owner_hash ||
+		!comes_from(p, find_server(t->generation, u->server)) ||
+		!t->generation->services[u->service].version) {
+		p->drop = SHUNT_DROP_NO_FLOW;
+		return;
+	}
+	t->stats->untracked++;
+	p->service = u->service;
+	p->server = u->server;
+	p->hop = u->hop;
+}
+
+void
+track_misses(struct tracker *t, struct pkt *const *pkts, unsigned int n, uint16_t tick)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		if (pkts[i]->direction == PKT_TO_SERVER)
+			miss_to_server(t, pkts[i], tick);
+		else
+			miss_to_client(t, pkts[i], tick);
+	}
+}
+
+void
+track_count(struct tracker *t, struct pkt *const *pkts, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		const struct pkt *p = pkts[i];
+		struct shunt_service_stats *service = &t->services[p->service];
+		struct shunt_server_stats *server = &t->servers[p->server];
+		uint32_t bytes = pkt_ip_bytes(p);
+
+		if (p->drop)
+			continue;
+		if (p->direction == PKT_TO_SERVER) {
+			service->in_packets++;
+			service->in_bytes += bytes;
+			server->in_packets++;
+			server->in_bytes += bytes;
+		} else {
+			service->out_packets++;
+			service->out_bytes += bytes;
+			server->out_packets++;
+			server->out_bytes += bytes;
+		}
+	}
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tying packets to flows: keeps the state, age and way back of the flows that packets hit, gives
+ * new flows a server, and counts sessions. One tracker per worker, used by that worker alone.
+ *
+ * When the flow table has no room, a client's packet is forwarded by the consistent hash alone.
+ * The reply to it finds no flow either; so the tracker remembers the last such clients in a small
+ * direct-mapped cache, which newer ones overwrite.
+ */
+#ifndef DATAPLANE_TRACK_H
+#define DATAPLANE_TRACK_H
+
+#include "hop.h"
+#include "select.h"
+
+#define TRACK_UNTRACKED_COUNT 65536u
+
+/* A client forwarded by the hash alone. */
+struct track_untracked {
+	uint32_t owner_hash;
+	uint32_t server; /* id; 0: free */
+	uint16_t service;
+	uint16_t hop;
+};
+
+struct tracker {
+	const struct generation *generation; /* NULL until the first has arrived */
+	struct flow_table *flows;
+	struct hop_table *hops;
+	struct track_untracked *untracked; /* [TRACK_UNTRACKED_COUNT] */
+	struct shunt_worker_stats *stats;
+	struct shunt_service_stats *services; /* this worker's, by id */
+	struct shunt_server_stats *servers;   /* this worker's, by id */
+	struct select_state select;
+};
+
+/* flow_seed: random, this worker's own. NULL: no memory. Agent. */
+struct tracker *tracker_create(const struct shunt_stats *stats, uint32_t worker,
+	uint32_t flow_capacity, const uint64_t flow_seed[2]);
+void tracker_destroy(struct tracker *tracker);
+
+/* From now on this generation decides. Worker. */
+void tracker_set_generation(struct tracker *tracker, const struct generation *generation);
+
+/*
+ * Uses flow (flow_lookup_burst) and all that parse and classify have set.
+ * Sets server and hop of packets whose flow goes on, and updates their flows.
+ * Leaves to track_misses the others, which it puts in misses[]; returns their number.
+ */
+unsigned int track_hits(struct tracker *tracker, struct pkt *const *pkts, unsigned int n,
+	uint16_t tick, struct pkt **misses);
+
+/*
+ * Sets server and hop, or drop, of packets that belong to no flow yet: those of new clients get a
+ * server and an entry, replies are looked for under the other services of their server. One by
+ * one and in order, since a packet may belong to the flow that the one before it has made.
+ */
+void track_misses(struct tracker *tracker, struct pkt *const *pkts, unsigned int n, uint16_t tick);
+
+/* Counts what leaves (drop not set) for its service and server. */
+void track_count(struct tracker *tracker, struct pkt *const *pkts, unsigned int n);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A worker: one lcore that receives, balances and transmits. Workers share nothing that is
+ * written per packet; they talk through rings, to each other (packets whose flow another worker
+ * owns, or whose port another one transmits on) and with the agent (new generations).
+ */
+#ifndef DATAPLANE_WORKER_H
+#define DATAPLANE_WORKER_H
+
+#include "flow.h"
+#include "port.h"
+#include "shunt/stats.h"
+
+struct generation;
+struct worker;
+
+enum worker_op {
+	WORKER_OP_GENERATION = 1, /* use this generation from now on, and acknowledge it */
+	WORKER_OP_STOP = 2,
+};
+
+/* A message from the agent: an element of a worker's inbox ring, by value. */
+struct worker_msg {
+	uint64_t op; /* enum worker_op */
+	uint64_t number;
+	const struct generation *generation;
+};
+
+struct worker_settings {
+	const struct ports *ports;
+	struct shunt_stats *stats;
+	uint32_t flow_capacity;
+	bool sleeps;	     /* idle: adaptive */
+	uint64_t owner_seed; /* the same for all */
+};
+
+/*
+ * Makes the workers, one for each lcore named, with their tables, each on its own memory. 0 or
+ * -errno (then there are none). Agent, before launch.
+ */
+int workers_create(struct worker **workers, const uint16_t *lcores, uint32_t count,
+	const struct worker_settings *settings);
+void workers_destroy(struct worker **workers, uint32_t count);
+
+/* Starts the workers' loops on their lcores. */
+int workers_launch(struct worker **workers, uint32_t count);
+
+/* 0, or -ENOBUFS if the worker does not take its messages. Agent. */
+int worker_tell(struct worker *worker, const struct worker_msg *msg);
+
+/* Which worker owns a flow. Any thread. */
+uint32_t worker_owner(uint32_t owner_hash, uint32_t worker_count);
+
+/* What a worker's table says of a flow, or 0; see flow_peek(). Agent. */
+uint64_t worker_peek(const struct worker *worker, const struct flow_key *key);
+
+#endif

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "classify.h"
+#include "objects.h"
+#include "xdp.h"
+#include "xdp_filter.h"
+
+#define MAX_MAPS 8 /* the filter has four */
+
+enum {
+	MAP_SERVICES,
+	MAP_SERVERS,
+	MAP_LOCALS,
+	MAP_COUNT,
+};
+
+static const char *const map_names[MAP_COUNT] = {
+	[MAP_SERVICES] = XDP_FILTER_SERVICES,
+	[MAP_SERVERS] = XDP_FILTER_SERVERS,
+	[MAP_LOCALS] = XDP_FILTER_LOCALS,
+};
+
+/* The keys of one map, sorted, each once. */
+struct key_set {
+	struct xdp_filter_key *keys;
+	size_t count;
+	size_t room;
+};
+
+struct xdp_interface {
+	int ifindex;
+	int map_fds[MAP_COUNT];
+};
+
+struct xdp {
+	struct xdp_interface interfaces[SHUNT_MAX_PORTS];
+	unsigned int interface_count;
+	struct key_set installed[MAP_COUNT]; /* in the maps of every interface */
+};
+
+static int
+key_set_add(
+	struct key_set *set, const struct shunt_addr *address, uint16_t port_be, uint8_t protocol)
+{
+	struct xdp_filter_key *key;
+
+	if (set->count == set->room) {
+		size_t room = set->room ? 2 * set->room : 64;
+
+		key = realloc(set->keys, room * sizeof(*key));
+		if (!key)
+			return -ENOMEM;
+		set->keys = key;
+		set->room = room;
+	}
+	key = &set->keys[set->count++];
+	memcpy(key->address, address->bytes, sizeof(key->address));
+	key->port_be = port_be;
+	key->protocol = protocol;
+	key->pad = 0;
+	return 0;
+}
+
+static int
+compare_keys(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct xdp_filter_key));
+}
+
+static void
+key_set_sort(struct key_set *set)
+{
+	size_t kept = 0;
+
+	if (set->count == 0)
+		return;
+	qsort(set->keys, set->count, sizeof(*set->keys), compare_keys);
+	for (size_t i = 1; i < set->count; i++) {
+		if (compare_keys(&set->keys[kept], &set->keys[i]) != 0)
+			set->keys[++kept] = set->keys[i];
+	}
+	set->count = kept + 1;
+}
+
+static int
+program_info(unsigned int ifindex, struct bpf_prog_info *info, uint32_t *map_ids)
+{
+	uint32_t id = 0, bytes = sizeof(*info);
+	int fd, result;
+
+	result = bpf_xdp_query_id((int)ifindex, 0, &id);
+	if (result < 0)
+		return result;
+	if (id == 0)
+		return -ENOENT;
+	fd = bpf_prog_get_fd_by_id(id);
+	if (fd < 0)
+		return -errno;
+	memset(info, 0, sizeof(*info));
+	if (map_ids) {
+		info->nr_map_ids = MAX_MAPS;
+		info->map_ids = (uintptr_t)map_ids;
+	}
+	result = bpf_obj_get_info_by_fd(fd, info, &bytes) < 0 ? -errno : 0;
+	close(fd);
+	return result;
+}
+
+int
+xdp_clear_stale(const char *interface, char *other, size_t other_size)
+{
+	unsigned int ifindex = if_nametoindex(interface);
+	struct bpf_prog_info info;
+	int result;
+
+	if (ifindex == 0)
+		return -errno;
+	result = program_info(ifindex, &info, NULL);
+	if (result == -ENOENT)
+		return 0;
+	if (result < 0)
+		return result;
+	if (strcmp(info.name, XDP_FILTER_PROGRAM) != 0) {
+		strncpy(other, info.name, other_size - 1);
+		other[other_size - 1] = '\0';
+		return -EBUSY;
+	}
+	return bpf_xdp_detach((int)ifindex, 0, NULL);
+}
+
+static int
+open_map(struct xdp_interface *interface, uint32_t id)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t bytes = sizeof(info);
+	int fd = bpf_map_get_fd_by_id(id);
+
+	if (fd < 0)
+		return -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &bytes) < 0) {
+		int result = -errno;
+
+		close(fd);
+		return result;
+	}
+	for (int m = 0; m < MAP_COUNT; m++) {
+		if (strcmp(info.name, map_names[m]) == 0 && interface->map_fds[m] < 0) {
+			interface->map_fds[m] = fd;
+			return 0;
+		}
+	}
+	close(fd);
+	return 0;
+}
+
+static void
+close_maps(struct xdp_interface *interface)
+{
+	for (int m = 0; m < MAP_COUNT; m++) {
+		if (interface->map_fds[m] >= 0)
+			close(interface->map_fds[m]);
+	}
+}
+
+struct xdp *
+xdp_create(void)
+{
+	return calloc(1, sizeof(struct xdp));
+}
+
+void
+xdp_destroy(struct xdp *xdp)
+{
+	struct bpf_prog_info info;
+
+	if (!xdp)
+		return;
+	for (unsigned int i = 0; i < xdp->interface_count; i++) {
+		struct xdp_interface *interface = &xdp->interfaces[i];
+
+		/* The driver detaches it on close; this is for where it could not. */
+		if (program_info((unsigned int)interface->ifindex, &info, NULL) == 0 &&
+			strcmp(info.name, XDP_FILTER_PROGRAM) == 0)
+			bpf_xdp_detach(interface->ifindex, 0, NULL);
+		close_maps(interface);
+	}
+	for (int m = 0; m < MAP_COUNT; m++)
+		free(xdp->installed[m].keys);
+	free(xdp);
+}
+
+/* The maps of the filter that is attached to an interface. 0 or -errno, then none is open. */
+static int
+open_filter(struct xdp_interface *interface, const char *name)
+{
+	uint32_t map_ids[MAX_MAPS];
+	struct bpf_prog_info info;
+	int result;
+
+	interface->ifindex = (int)if_nametoindex(name);
+	if (interface->ifindex == 0)
+		return -errno;
+	for (int m = 0; m < MAP_COUNT; m++)
+		interface->map_fds[m] = -1;
+	result = program_info((unsigned int)interface->ifindex, &info, map_ids);
+	if (result == 0 && strcmp(info.name, XDP_FILTER_PROGRAM) != 0)
+		result = -ENOENT;
+	for (uint32_t i = 0; result == 0 && i < info.nr_map_ids && i < MAX_MAPS; i++)
+		result = open_map(interface, map_ids[i]);
+	for (int m = 0; result == 0 && m < MAP_COUNT; m++) {
+		if (interface->map_fds[m] < 0)
+			result = -ENOENT;
+	}
+	if (result < 0)
+		close_maps(interface);
+	return result;
+}
+
+static int
+read_keys(struct key_set *set, int fd)
+{
+	struct xdp_filter_key key, *previous = NULL;
+	struct shunt_addr address;
+	int result = 0;
+
+	/* Nobody else writes the map, so that no key is met twice. */
+	while (result == 0 && bpf_map_get_next_key(fd, previous, &key) == 0) {
+		memcpy(&address, key.address, sizeof(address));
+		result = key_set_add(set, &address, key.port_be, key.protocol);
+		previous = &key;
+	}
+	return result;
+}
+
+int
+xdp_inherit(struct xdp *xdp, const char *name)
+{
+	struct xdp_interface interface;
+	int result = 0;
+
+	if (open_filter(&interface, name) < 0)
+		return 0;
+	for (int m = 0; m < MAP_COUNT; m++) {
+		if (result == 0)
+			result = read_keys(&xdp->installed[m], interface.map_fds[m]);
+		key_set_sort(&xdp->installed[m]);
+	}
+	close_maps(&interface);
+	return result;
+}
+
+int
+xdp_add(struct xdp *xdp, const char *name)
+{
+	struct xdp_interface *interface = &xdp->interfaces[xdp->interface_count];
+	uint8_t one = 1;
+	int result;
+
+	if (xdp->interface_count == SHUNT_MAX_PORTS)
+		return -ENOSPC;
+	result = open_filter(interface, name);
+	if (result < 0)
+		return result;
+	xdp->interface_count++;
+	for (int m = MAP_COUNT - 1; m >= 0; m--) {
+		const struct key_set *set = &xdp->installed[m];
+
+		for (size_t i = 0; i < set->count && result == 0; i++) {
+			if (bpf_map_update_elem(
+				    interface->map_fds[m], &set->keys[i], &one, BPF_ANY) < 0)
+				result = -errno;
+		}
+	}
+	return result;
+}
+
+struct collector {
+	struct key_set *sets;
+	int result;
+};
+
+static void
+collect_endpoint(void *context, const struct shunt_addr *address, uint16_t port_be,
+	uint8_t protocol, bool is_service)
+{
+	struct collector *c = context;
+	struct key_set *set = &c->sets[is_service ? MAP_SERVICES : MAP_SERVERS];
+
+	if (c->result == 0)
+		c->result = key_set_add(set, address, port_be, protocol);
+	if (c->result == 0 && is_service)
+		c->result = key_set_add(set, address, 0, 0); /* its fragments */
+}
+
+static int
+collect(struct key_set *sets, const struct generation *generation,
+	const struct object_store *objects)
+{
+	struct collector c = { .sets = sets };
+
+	classifier_each(generation->classifier, collect_endpoint, &c);
+	for (uint32_t id = 1; id < object_store_end(objects, SHUNT_KIND_LOCAL); id++) {
+		const struct object *o = object_store_get(objects, SHUNT_KIND_LOCAL, id);
+
+		if (o && c.result == 0)
+			c.result = key_set_add(&sets[MAP_LOCALS],
+				&((const struct shunt_local *)(const void *)o->bytes)->address, 0,
+				0);
+	}
+	for (int m = 0; m < MAP_COUNT; m++)
+		key_set_sort(&sets[m]);
+	return c.result;
+}
+
+static int
+update_maps(const struct xdp *xdp, int map, const struct xdp_filter_key *key, bool wanted)
+{
+	int result = 0;
+
+	for (unsigned int i = 0; i < xdp->interface_count; i++) {
+		int fd = xdp->interfaces[i].map_fds[map];
+		uint8_t one = 1;
+		int r = wanted ? bpf_map_update_elem(fd, key, &one, BPF_ANY)
+			       : bpf_map_delete_elem(fd, key);
+
+		if (r < 0 && result == 0 && (wanted || errno != ENOENT))
+			result = -errno;
+	}
+	return result;
+}
+
+/* Walks both sorted sets: new keys in, then old keys out, so that no wanted key is ever missing. */
+static int
+apply_difference(const struct xdp *xdp, int map, const struct key_set *have,
+	const struct key_set *want, bool add)
+{
+	const struct key_set *all = add ? want : have, *other = add ? have : want;
+	size_t j = 0;
+	int result = 0;
+
+	for (size_t i = 0; i < all->count; i++) {
+		int order = 1;
+
+		while (j < other->count &&
+			(order = compare_keys(&other->keys[j], &all->keys[i])) < 0)
+			j++;
+		if (j == other->count || order > 0) {
+			int r = update_maps(xdp, map, &all->keys[i], add);
+
+			if (result == 0)
+				result = r;
+		}
+	}
+	return result;
+}
+
+int
+xdp_sync(struct xdp *xdp, const struct generation *generation, const struct object_store *objects)
+{
+	struct key_set wanted[MAP_COUNT] = { 0 };
+	int result;
+
+	if (xdp->interface_count == 0)
+		return 0;
+	result = collect(wanted, generation, objects);
+	if (result < 0) {
+		for (int m = 0; m < MAP_COUNT; m++)
+			free(wanted[m].keys);
+		return result;
+	}
+	/* Locals before servers: the answer to a probe must not be taken for a reply. */
+	for (int m = MAP_COUNT - 1; m >= 0; m--) {
+		int r = apply_difference(xdp, m, &xdp->installed[m], &wanted[m], true);
+
+		result = result ? result : r;
+	}
+	for (int m = 0; m < MAP_COUNT; m++) {
+		int r = apply_difference(xdp, m, &xdp->installed[m], &wanted[m], false);
+
+		result = result ? result : r;
+		free(xdp->installed[m].keys);
+		xdp->installed[m] = wanted[m];
+	}
+	return result;
+}

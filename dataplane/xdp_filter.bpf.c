@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the dataplane wants of a kernel interface: packets to services, and packets from servers
+ * that are replies to balanced flows. Everything else (ARP, ping, ssh, probes and their answers)
+ * goes on to the kernel as if Shunt were not there.
+ *
+ * A packet that is ours while no dataplane is listening is dropped, not passed: the kernel would
+ * answer it with a reset, where a drop lets the connection live through a restart.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "shunt/limits.h"
+#include "xdp_filter.h"
+
+/* Twice the limits: one update adds the new keys before it removes the old. */
+#define MAX_KEYS (2 * SHUNT_MAX_SERVICES)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, XDP_FILTER_MAX_QUEUES);
+	__type(key, __u32);
+	__type(value, __u32);
+} xsks_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * MAX_KEYS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct xdp_filter_key);
+	__type(value, __u8);
+} services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4 * SHUNT_MAX_SERVERS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct xdp_filter_key);
+	__type(value, __u8);
+} servers SEC(".maps");
+
+/* The balancer's own addresses: what a server sends there is an answer to the kernel (a probe). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * SHUNT_MAX_LOCALS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct xdp_filter_key);
+	__type(value, __u8);
+} locals SEC(".maps");
+
+struct endpoints {
+	struct xdp_filter_key source;
+	struct xdp_filter_key destination;
+};
+
+static __always_inline void
+set_v4(struct xdp_filter_key *key, __be32 address)
+{
+	key->address[10] = 0xff;
+	key->address[11] = 0xff;
+	__builtin_memcpy(&key->address[12], &address, 4);
+}
+
+/* Fills in ports. False: the headers do not reach that far, or it is neither TCP nor UDP. */
+static __always_inline int
+parse_l4(void *l4, void *end, __u8 protocol, struct endpoints *e)
+{
+	__be16 *ports = l4;
+
+	if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || (void *)(ports + 2) > end)
+		return 0;
+	e->source.port_be = ports[0];
+	e->destination.port_be = ports[1];
+	e->source.protocol = protocol;
+	e->destination.protocol = protocol;
+	return 1;
+}
+
+/* IPv4 and IPv6 fragments have no ports worth reading: the key stays at port and protocol 0. */
+static __always_inline int
+parse_v4(void *l3, void *end, struct endpoints *e)
+{
+	struct iphdr *ip = l3;
+
+	if ((void *)(ip + 1) > end || ip->ihl < 5)
+		return 0;
+	set_v4(&e->source, ip->saddr);
+	set_v4(&e->destination, ip->daddr);
+	if (ip->frag_off & bpf_htons(0x3fff))
+		return 1;
+	return parse_l4(l3 + ip->ihl * 4, end, ip->protocol, e);
+}
+
+static __always_inline int
+parse_v6(void *l3, void *end, struct endpoints *e)
+{
+	struct ipv6hdr *ip = l3;
+	void *next = ip + 1;
+	__u8 protocol;
+
+	if ((void *)(ip + 1) > end)
+		return 0;
+	__builtin_memcpy(e->source.address, &ip->saddr, 16);
+	__builtin_memcpy(e->destination.address, &ip->daddr, 16);
+	protocol = ip->nexthdr;
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		struct ipv6_opt_hdr *extension = next;
+
+		if (protocol == IPPROTO_FRAGMENT)
+			return 1;
+		if (protocol != IPPROTO_HOPOPTS && protocol != IPPROTO_ROUTING &&
+			protocol != IPPROTO_DSTOPTS)
+			break;
+		if ((void *)(extension + 1) > end)
+			return 0;
+		protocol = extension->nexthdr;
+		next += 8 + extension->hdrlen * 8;
+	}
+	return parse_l4(next, end, protocol, e);
+}
+
+SEC("xdp")
+int
+shunt_filter(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+	struct endpoints e = {};
+	int ours;
+
+	if ((void *)(eth + 1) > end)
+		return XDP_PASS;
+	if (eth->h_proto == bpf_htons(ETH_P_IP))
+		ours = parse_v4(eth + 1, end, &e);
+	else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+		ours = parse_v6(eth + 1, end, &e);
+	else
+		return XDP_PASS;
+	if (!ours)
+		return XDP_PASS;
+	if (!bpf_map_lookup_elem(&services, &e.destination)) {
+		if (!bpf_map_lookup_elem(&servers, &e.source))
+			return XDP_PASS;
+		e.destination.port_be = 0;
+		e.destination.protocol = 0;
+		if (bpf_map_lookup_elem(&locals, &e.destination))
+			return XDP_PASS;
+	}
+	return bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP);
+}
+
+char LICENSE[] SEC("license") = "BSD-3-Clause";
