@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define LOG_SUBSYSTEM "netlink"
+
+#include "announce.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "shunt/log.h"
+
+/*
+ * An address that cannot be added, or that something else keeps taking off, is tried again after
+ * this time: not to fight with another manager of addresses at full speed.
+ */
+#define RETRY_MS 5000
+
+struct wanted {
+	struct shunt_addr address;
+	uint32_t home;	      /* interface; of the last reconciliation */
+	bool present;	      /* on its home already */
+	bool others;	      /* the operator has it */
+	bool warned;	      /* the log says that it cannot be added */
+	uint64_t retry_at_ms; /* not to be added before */
+};
+
+struct announce {
+	struct rtnl *rtnl;
+	struct interfaces *interfaces;
+	struct wanted *wanted; /* sorted by address, which comes first in the struct */
+	size_t count;
+	bool warned_permission;
+};
+
+struct announce *
+announce_create(struct rtnl *rtnl, struct interfaces *interfaces)
+{
+	struct announce *announce = calloc(1, sizeof(*announce));
+
+	if (!announce)
+		return NULL;
+	announce->rtnl = rtnl;
+	announce->interfaces = interfaces;
+	return announce;
+}
+
+void
+announce_destroy(struct announce *announce)
+{
+	if (!announce)
+		return;
+	free(announce->wanted);
+	free(announce);
+}
+
+static struct wanted *
+find_wanted(const struct announce *announce, const struct shunt_addr *address)
+{
+	if (announce->count == 0)
+		return NULL;
+	return bsearch(address, announce->wanted, announce->count, sizeof(*announce->wanted),
+		interfaces_compare_addresses);
+}
+
+int
+announce_follow(struct announce *announce, const struct shunt_addr *addresses, size_t count)
+{
+	struct wanted *wanted = calloc(count + 1, sizeof(*wanted));
+
+	if (!wanted)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		const struct wanted *known = find_wanted(announce, &addresses[i]);
+
+		wanted[i].address = addresses[i];
+		if (known)
+			wanted[i] = *known;
+	}
+	free(announce->wanted);
+	announce->wanted = wanted;
+	announce->count = count;
+	return 0;
+}
+
+static const char *
+interface_name(const struct announce *announce, uint32_t index)
+{
+	const struct rtnl_link *link = interfaces_link(announce->interfaces, index);
+
+	return link ? link->name : "?";
+}
+
+static void
+add(struct announce *announce, struct wanted *wanted, uint64_t now_ms)
+{
+	const struct rtnl_address added = {
+		.proto = RTNL_PROTO_SHUNT,
+		.bits = shunt_addr_is_v4(&wanted->address) ? 32 : 128,
+		.index = wanted->home,
+		.address = wanted->address,
+	};
+	int error = rtnl_add_address(announce->rtnl, wanted->home, &wanted->address);
+	const char *name = interface_name(announce, wanted->home);
+	char text[RTNL_ADDRESS_TEXT];
+
+	rtnl_address_text(&wanted->address, text, sizeof(text));
+	wanted->retry_at_ms = now_ms + RETRY_MS;
+	if (error == -EPERM) {
+		/* One line, not one an address: the cause is the same for all. */
+		if (!announce->warned_permission)
+			log_warn("cannot add %s to %s: run shunt-control with CAP_NET_ADMIN, or "
+				 "set \"announce\": \"none\" and add the addresses yourself",
+				text, name);
+		announce->warned_permission = true;
+		return;
+	}
+	if (error && error != -EEXIST) {
+		if (!wanted->warned)
+			log_warn("cannot add %s to %s: %s", text, name, strerror(-error));
+		wanted->warned = true;
+		return;
+	}
+	wanted->warned = false;
+	/* Without waiting for the event, so that the next look does not add it again. */
+	if (error == 0 && interfaces_take_address(announce->interfaces, &added) >= 0)
+		log_info("added %s to %s", text, name);
+}
+
+/* The array shrinks: the caller looks at the same place again. False: nothing was removed. */
+static bool
+remove_at(struct announce *announce, size_t i)
+{
+	struct rtnl_address gone = announce->interfaces->addresses[i];
+	int error = rtnl_remove_address(announce->rtnl, &gone);
+	char text[RTNL_ADDRESS_TEXT];
+
+	if (error && error != -EADDRNOTAVAIL && error != -ENODEV)
+		return false;
+	if (!error)
+		log_info("removed %s from %s", rtnl_address_text(&gone.address, text, sizeof(text)),
+			interface_name(announce, gone.index));
+	gone.removed = true;
+	return interfaces_take_address(announce->interfaces, &gone) > 0;
+}
+
+/* Notes which addresses are there, and whose. */
+static void
+look(struct announce *announce)
+{
+	const struct interfaces *interfaces = announce->interfaces;
+
+	for (size_t i = 0; i < announce->count; i++) {
+		struct wanted *wanted = &announce->wanted[i];
+
+		wanted->home = interfaces_home(interfaces, &wanted->address);
+		wanted->present = false;
+		wanted->others = false;
+	}
+	for (size_t i = 0; i < interfaces->address_count; i++) {
+		struct wanted *wanted = find_wanted(announce, &interfaces->addresses[i].address);
+
+		if (!wanted)
+			continue;
+		if (interfaces->addresses[i].proto != RTNL_PROTO_SHUNT)
+			wanted->others = true;
+		else if (interfaces->addresses[i].index == wanted->home)
+			wanted->present = true;
+	}
+}
+
+static void
+remove_unwanted(struct announce *announce)
+{
+	size_t i = 0;
+
+	while (i < announce->interfaces->address_count) {
+		const struct rtnl_address *address = &announce->interfaces->addresses[i];
+		const struct wanted *wanted = find_wanted(announce, &address->address);
+		bool ours = address->proto == RTNL_PROTO_SHUNT;
+
+		if (!ours || (wanted && !wanted->others && wanted->home == address->index) ||
+			!remove_at(announce, i))
+			i++;
+	}
+}
+
+void
+announce_withdraw(struct announce *announce)
+{
+	announce->count = 0;
+	remove_unwanted(announce);
+}
+
+void
+announce_link_changed(struct announce *announce, uint32_t index)
+{
+	for (size_t i = 0; i < announce->count; i++) {
+		if (announce->wanted[i].home == index)
+			announce->wanted[i].retry_at_ms = 0;
+	}
+}
+
+uint64_t
+announce_reconcile(struct announce *announce, uint64_t now_ms)
+{
+	uint64_t next_ms = UINT64_MAX;
+
+	/* A restarted control waits for the dataplane before it judges what it finds. */
+	if (announce->interfaces->port_count == 0)
+		return next_ms;
+	look(announce);
+	for (size_t j = 0; j < announce->count; j++) {
+		struct wanted *wanted = &announce->wanted[j];
+		const struct rtnl_link *link = interfaces_link(announce->interfaces, wanted->home);
+
+		/* IPv6 addresses vanish when an interface goes down: added when it comes up. */
+		if (wanted->present || wanted->others || !link || !(link->flags & IFF_UP))
+			continue;
+		if (wanted->retry_at_ms <= now_ms)
+			add(announce, wanted, now_ms);
+		if (wanted->retry_at_ms < next_ms)
+			next_ms = wanted->retry_at_ms;
+	}
+	remove_unwanted(announce);
+	return next_ms;
+}

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "compile.h"
+#include "ids.h"
+#include "netlink.h"
+#include "state.h"
+#include "tables.h"
+
+#define LOG_SUBSYSTEM "compile"
+#include "shunt/log.h"
+
+/* Who an object is, whatever its id: names NUL-padded, no other padding. */
+struct server_key {
+	char backend[SHUNT_NAME_SIZE];
+	char name[SHUNT_NAME_SIZE];
+	struct shunt_addr address;
+	uint16_t port_be;
+};
+
+struct service_key {
+	struct shunt_addr address;
+	uint16_t port_be;
+	uint16_t protocol;
+};
+
+struct backend_key {
+	char name[SHUNT_NAME_SIZE];
+};
+
+static_assert(sizeof(struct server_key) == 2 * SHUNT_NAME_SIZE + 18, "no padding");
+static_assert(sizeof(struct service_key) == 20, "no padding");
+
+/* The way to a server. */
+struct way {
+	bool known;
+	struct shunt_nexthop nexthop;
+};
+
+struct compiler {
+	struct ids *nexthops;
+	struct ids *servers;
+	struct ids *backends;
+	struct ids *services;
+	struct ids *locals;
+	struct tables *tables;
+	struct shunt_addr *local_addresses; /* scratch */
+	struct way *adopted;		    /* by server id; NULL: none are left */
+};
+
+struct compiler *
+compiler_create(void)
+{
+	struct compiler *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->nexthops = ids_create(SHUNT_MAX_NEXTHOPS, sizeof(struct shunt_nexthop));
+	c->servers = ids_create(SHUNT_MAX_SERVERS, sizeof(struct server_key));
+	c->backends = ids_create(SHUNT_MAX_BACKENDS, sizeof(struct backend_key));
+	c->services = ids_create(SHUNT_MAX_SERVICES, sizeof(struct service_key));
+	c->locals = ids_create(SHUNT_MAX_LOCALS, sizeof(struct shunt_addr));
+	c->tables = tables_create();
+	c->local_addresses = calloc(SHUNT_MAX_LOCALS, sizeof(*c->local_addresses));
+	if (!c->nexthops || !c->servers || !c->backends || !c->services || !c->locals ||
+		!c->tables || !c->local_addresses) {
+		compiler_destroy(c);
+		return NULL;
+	}
+	return c;
+}
+
+void
+compiler_destroy(struct compiler *c)
+{
+	if (!c)
+		return;
+	ids_destroy(c->nexthops);
+	ids_destroy(c->servers);
+	ids_destroy(c->backends);
+	ids_destroy(c->services);
+	ids_destroy(c->locals);
+	tables_destroy(c->tables);
+	free(c->local_addresses);
+	free(c->adopted);
+	free(c);
+}
+
+void
+compiler_forget_ways(struct compiler *c)
+{
+	free(c->adopted);
+	c->adopted = NULL;
+}
+
+/* `to` is zeroed. */
+static void
+copy_name(char to[SHUNT_NAME_SIZE], const char from[SHUNT_NAME_SIZE])
+{
+	memcpy(to, from, strnlen(from, SHUNT_NAME_SIZE - 1));
+}
+
+static struct server_key
+server_key(const struct server *server)
+{
+	struct server_key key = {
+		.address = server->config.address,
+		.port_be = server->config.port_be,
+	};
+
+	copy_name(key.backend, server->backend->config.name);
+	copy_name(key.name, server->config.name);
+	return key;
+}
+
+static struct service_key
+service_key(const struct service *service)
+{
+	return (struct service_key){
+		.address = service->address,
+		.port_be = service->port_be,
+		.protocol = service->protocol,
+	};
+}
+
+/*
+ * Ids are given in two passes: first everyone who has one is found, so that none of those can be
+ * given away in the second.
+ */
+static void
+give_ids(struct compiler *c, struct control *control,
+	uint32_t (*give)(struct ids *ids, const void *key))
+{
+	for (size_t i = 0; i < control->backend_count; i++) {
+		struct backend *backend = control->backends[i];
+		struct backend_key key = { 0 };
+
+		copy_name(key.name, backend->config.name);
+		backend->id = give(c->backends, &key);
+		for (size_t j = 0; j < backend->server_count; j++) {
+			struct server_key server = server_key(backend->servers[j]);
+
+			backend->servers[j]->id = give(c->servers, &server);
+		}
+	}
+	for (size_t i = 0; i < control->service_count; i++) {
+		struct service_key key = service_key(&control->services[i]);
+
+		control->services[i].id = give(c->services, &key);
+	}
+}
+
+static int
+no_more_ids(const char *what, uint32_t end)
+{
+	log_error("too many %s: there may be %u at a time; the dataplane keeps what it has", what,
+		end - 1);
+	return -ENOSPC;
+}
+
+static int
+check_ids(const struct control *control)
+{
+	for (size_t i = 0; i < control->backend_count; i++) {
+		const struct backend *backend = control->backends[i];
+
+		if (!backend->id)
+			return no_more_ids("backends", SHUNT_MAX_BACKENDS);
+		for (size_t j = 0; j < backend->server_count; j++) {
+			if (!backend->servers[j]->id)
+				return no_more_ids("servers", SHUNT_MAX_SERVERS);
+		}
+	}
+	for (size_t i = 0; i < control->service_count; i++) {
+		if (!control->services[i].id)
+			return no_more_ids("services", SHUNT_MAX_SERVICES);
+	}
+	return 0;
+}
+
+static size_t
+count_servers(const struct control *control)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < control->backend_count; i++)
+		count += control->backends[i]->server_count;
+	return count;
+}
+
+static struct way
+find_way(struct compiler *c, const struct control *control, const struct server *server)
+{
+	struct way way = { 0 }, *adopted = c->adopted ? &c->adopted[server->id] : NULL;
+	struct shunt_nexthop found;
+
+	if (control->netlink &&
+		netlink_nexthop(control->netlink, &server->config.address, &found)) {
+		way.known = true;
+		way.nexthop.port = found.port;
+		way.nexthop.mac = found.mac;
+		if (adopted)
+			adopted->known = false; /* from now on the kernel has the say */
+	} else if (adopted && adopted->known) {
+		way = *adopted;
+	}
+	return way;
+}
+
+/* The ways to all servers, in the state's order, with their ids found. NULL: out of memory. */
+static struct way *
+find_ways(struct compiler *c, const struct control *control)
+{
+	struct way *ways = calloc(count_servers(control) + 1, sizeof(*ways)), *way = ways;
+
+	if (!ways)
+		return NULL;
+	for (size_t i = 0; i < control->backend_count; i++) {
+		const struct backend *backend = control->backends[i];
+
+		for (size_t j = 0; j < backend->server_count; j++, way++) {
+			*way = find_way(c, control, backend->servers[j]);
+			if (way->known)
+				ids_find(c->nexthops, &way->nexthop);
+		}
+	}
+	return ways;
+}
+
+static int
+put_server(
+	struct compiler *c, struct image *image, const struct server *server, const struct way *way)
+{
+	struct shunt_server object = {
+		.address = server->config.address,
+		.port_be = server->config.port_be,
+		.state = (uint8_t)server_state(server),
+		.backend = server->backend->id,
+		.admin = server->admin,
+		.health = server->health.verdict,
+		.weight = server->weight,
+		.file_weight = server->file_weight,
+		.changed_ms = server->changed_ms,
+	};
+	int rc = 0;
+
+	copy_name(object.name, server->config.name);
+	if (way->known) {
+		object.nexthop = ids_get(c->nexthops, &way->nexthop);
+		if (!object.nexthop)
+			return no_more_ids("next hops", SHUNT_MAX_NEXTHOPS);
+		if (!image_get(image, SHUNT_KIND_NEXTHOP, object.nexthop, NULL))
+			rc = image_put(image, SHUNT_KIND_NEXTHOP, object.nexthop, &way->nexthop,
+				sizeof(way->nexthop));
+	}
+	if (rc == 0)
+		rc = image_put(image, SHUNT_KIND_SERVER, server->id, &object, sizeof(object));
+	return rc;
+}
+
+static int
+put_servers(struct compiler *c, const struct control *control, struct image *image)
+{
+	struct way *ways = find_ways(c, control);
+	const struct way *way = ways;
+	int rc = ways ? 0 : -ENOMEM;
+
+	for (size_t i = 0; rc == 0 && i < control->backend_count; i++) {
+		const struct backend *backend = control->backends[i];
+
+		for (size_t j = 0; rc == 0 && j < backend->server_count; j++)
+			rc = put_server(c, image, backend->servers[j], way++);
+	}
+	free(ways);
+	return rc;
+}
+
+static int
+put_backends(struct compiler *c, const struct control *control, struct image *image)
+{
+	int rc = 0;
+
+	tables_begin(c->tables);
+	for (size_t i = 0; rc == 0 && i < control->backend_count; i++) {
+		const struct backend *backend = control->backends[i];
+		const void *bytes;
+		size_t length;
+
+		rc = tables_backend(c->tables, backend, &bytes, &length);
+		if (rc == 0)
+			rc = image_put(image, SHUNT_KIND_BACKEND, backend->id, bytes, length);
+	}
+	tables_end(c->tables);
+	return rc;
+}
+
+static int
+put_services(const struct control *control, struct image *image)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < control->service_count; i++) {
+		const struct service *service = &control->services[i];
+		struct shunt_service object = {
+			.address = service->address,
+			.port_be = service->port_be,
+			.protocol = service->protocol,
+			.backend = service->backend->id,
+			.timeout_syn_ms = service->timeout.syn_ms,
+			.timeout_established_ms = service->timeout.established_ms,
+			.timeout_fin_ms = service->timeout.fin_ms,
+			.timeout_udp_ms = service->timeout.udp_ms,
+		};
+
+		copy_name(object.frontend, service->frontend);
+		rc = image_put(image, SHUNT_KIND_SERVICE, service->id, &object, sizeof(object));
+	}
+	return rc;
+}
+
+static int
+put_locals(struct compiler *c, const struct control *control, struct image *image)
+{
+	size_t count = 0;
+	int rc = 0;
+
+	if (control->netlink)
+		count = netlink_locals(control->netlink, c->local_addresses, SHUNT_MAX_LOCALS - 1);
+	for (size_t i = 0; i < count; i++)
+		ids_find(c->locals, &c->local_addresses[i]);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct shunt_local object = { .address = c->local_addresses[i] };
+		uint32_t id = ids_get(c->locals, &object.address);
+
+		if (!id)
+			return no_more_ids("local addresses", SHUNT_MAX_LOCALS);
+		rc = image_put(image, SHUNT_KIND_LOCAL, id, &object, sizeof(object));
+	}
+	return rc;
+}
+
+static int
+put_settings(const struct control *control, struct image *image)
+{
+	struct shunt_settings settings = { 0 };
+
+	if (control->config)
+		memcpy(settings.hash_secret, control->config->hash_secret,
+			sizeof(settings.hash_secret));
+	return image_put(image, SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings));
+}
+
+int
+compiler_compile(struct compiler *c, struct control *control, struct image *image)
+{
+	int rc;
+
+	ids_begin(c->nexthops);
+	ids_begin(c->servers);
+	ids_begin(c->backends);
+	ids_begin(c->services);
+	ids_begin(c->locals);
+	give_ids(c, control, ids_find);
+	give_ids(c, control, ids_get);
+	rc = check_ids(control);
+	if (rc == 0)
+		rc = put_settings(control, image);
+	if (rc == 0)
+		rc = put_servers(c, control, image);
+	if (rc == 0)
+		rc = put_backends(c, control, image);
+	if (rc == 0)
+		rc = put_services(control, image);
+	if (rc == 0)
+		rc = put_locals(c, control, image);
+	return rc;
+}
+
+struct adoption {
+	struct compiler *compiler;
+	struct control *control;
+	const struct image *running;
+};
+
+/* The image is another process's: a name may lack its NUL. */
+static bool
+name_is_good(const char name[SHUNT_NAME_SIZE])
+{
+	return name[0] != '\0' && memchr(name, '\0', SHUNT_NAME_SIZE);
+}
+
+static void
+adopt_way(const struct adoption *a, uint32_t id, const struct shunt_server *server)
+{
+	const struct shunt_nexthop *nexthop =
+		image_get(a->running, SHUNT_KIND_NEXTHOP, server->nexthop, NULL);
+	struct way *way = &a->compiler->adopted[id];
+
+	if (!nexthop)
+		return;
+	way->known = true;
+	way->nexthop.port = nexthop->port;
+	way->nexthop.mac = nexthop->mac;
+}
+
+static void
+adopt_server(const struct adoption *a, uint32_t id, const struct shunt_server *object)
+{
+	const struct shunt_backend *backend =
+		image_get(a->running, SHUNT_KIND_BACKEND, object->backend, NULL);
+	struct server_key key = { .address = object->address, .port_be = object->port_be };
+	char path[2 * SHUNT_NAME_SIZE];
+	struct server *server;
+
+	if (!backend || !name_is_good(backend->name) || !name_is_good(object->name))
+		return;
+	copy_name(key.backend, backend->name);
+	copy_name(key.name, object->name);
+	if (ids_adopt(a->compiler->servers, &key, id) < 0)
+		return;
+	adopt_way(a, id, object);
+	snprintf(path, sizeof(path), "%s/%s", key.backend, key.name);
+	server = state_find_server(a->control, path);
+	if (server && server->config.port_be == object->port_be &&
+		shunt_addr_equal(&server->config.address, &object->address))
+		server_adopt(server, object);
+}
+
+static void
+adopt_service(const struct adoption *a, uint32_t id, const struct shunt_service *object)
+{
+	struct service_key key = {
+		.address = object->address,
+		.port_be = object->port_be,
+		.protocol = object->protocol,
+	};
+
+	ids_adopt(a->compiler->services, &key, id);
+}
+
+static void
+adopt_backend(const struct adoption *a, uint32_t id, const struct shunt_backend *object)
+{
+	struct backend_key key = { 0 };
+
+	if (!name_is_good(object->name))
+		return;
+	copy_name(key.name, object->name);
+	ids_adopt(a->compiler->backends, &key, id);
+}
+
+/*
+ * What cannot be adopted (a name that is none, an identity that is there twice) is left out: it
+ * gets an id of its own, and the next transaction deletes what nobody owns.
+ */
+static int
+adopt_object(void *context, uint32_t kind, uint32_t id, const void *bytes, size_t length)
+{
+	const struct adoption *a = context;
+	struct shunt_nexthop nexthop = { 0 };
+
+	(void)length; /* image_parse() has checked it */
+	switch (kind) {
+	case SHUNT_KIND_NEXTHOP:
+		nexthop.port = ((const struct shunt_nexthop *)bytes)->port;
+		nexthop.mac = ((const struct shunt_nexthop *)bytes)->mac;
+		ids_adopt(a->compiler->nexthops, &nexthop, id);
+		break;
+	case SHUNT_KIND_SERVER:
+		adopt_server(a, id, bytes);
+		break;
+	case SHUNT_KIND_BACKEND:
+		adopt_backend(a, id, bytes);
+		break;
+	case SHUNT_KIND_SERVICE:
+		adopt_service(a, id, bytes);
+		break;
+	case SHUNT_KIND_LOCAL:
+		ids_adopt(a->compiler->locals, bytes, id);
+		break;
+	default: /* the settings have no identity */
+		break;
+	}
+	return 0;
+}
+
+int
+compiler_adopt(struct compiler *c, struct control *control, const struct image *running)
+{
+	struct adoption adoption = { .compiler = c, .control = control, .running = running };
+
+	if (!c->adopted)
+		c->adopted = calloc(SHUNT_MAX_SERVERS, sizeof(*c->adopted));
+	if (!c->adopted)
+		return -ENOMEM;
+	return image_diff(NULL, running, adopt_object, &adoption);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The configuration file as read: plain values, every default filled in, every reference resolved
+ * and every rule checked. A struct config never changes after config_load(); what changes at run
+ * time (health, admin state, weight) is in state.h.
+ */
+#ifndef CONTROL_CONFIG_H
+#define CONTROL_CONFIG_H
+
+#include <stdio.h>
+
+#include "shunt/types.h"
+
+struct json_errors; /* config/jsonfile.h */
+
+struct check_config {
+	bool enabled;
+	uint32_t inter_ms;     /* between probes of a server that is up */
+	uint32_t fastinter_ms; /* while its state is in doubt; default: inter */
+	uint32_t downinter_ms; /* while it is down; default: inter */
+	uint32_t timeout_ms;
+	uint16_t rise;	  /* successes in a row that bring it up */
+	uint16_t fall;	  /* failures in a row that take it down */
+	uint16_t port_be; /* 0: the server's own */
+};
+
+struct server_config {
+	char name[SHUNT_NAME_SIZE];
+	struct shunt_addr address;
+	uint16_t port_be;
+	uint16_t weight;
+	bool backup; /* used when no other server can be */
+	struct check_config check;
+};
+
+struct backend_config {
+	char name[SHUNT_NAME_SIZE];
+	uint8_t algorithm; /* enum shunt_algorithm */
+	uint8_t hash_on;   /* enum shunt_hash_on */
+	uint8_t forward;   /* enum shunt_forward */
+	struct server_config *servers;
+	size_t server_count;
+};
+
+struct bind_config {
+	struct shunt_addr address;
+	uint16_t port_be;
+};
+
+struct timeout_config {
+	uint32_t syn_ms;
+	uint32_t established_ms;
+	uint32_t fin_ms;
+	uint32_t udp_ms;
+};
+
+struct frontend_config {
+	char name[SHUNT_NAME_SIZE];
+	uint8_t protocol; /* enum shunt_protocol */
+	bool announce;	  /* put the addresses on the kernel interface */
+	struct timeout_config timeout;
+	struct bind_config *binds;
+	size_t bind_count;
+	size_t backend; /* index into backends */
+};
+
+struct neighbor_config {
+	struct shunt_addr address;
+	struct shunt_mac mac;
+	char port[SHUNT_NAME_SIZE];
+};
+
+struct config {
+	uint8_t hash_secret[16];
+	struct frontend_config *frontends;
+	size_t frontend_count;
+	struct backend_config *backends;
+	size_t backend_count;
+	struct neighbor_config *neighbors;
+	size_t neighbor_count;
+};
+
+/*
+ * Reads and checks the whole file, the dataplane section too. Returns NULL and at least one error
+ * in `errors`, or the configuration; then `errors` may still hold warnings.
+ */
+struct config *config_load(const char *path, struct json_errors *errors);
+/* The same for a text in memory. */
+struct config *config_load_text(const char *text, size_t length, struct json_errors *errors);
+void config_destroy(struct config *config);
+
+#endif

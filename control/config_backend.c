@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Backends, their servers and the servers' checks. */
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#include "config_read.h"
+
+/* Probing more often than this is an attack on the server rather than a check. */
+#define INTER_MIN_MS 10
+
+/* Results in a row; more would hide a dead server for hours. */
+#define STREAK_MAX 1000
+
+void
+config_read_balance(struct json_at at, uint8_t *algorithm)
+{
+	/* HAProxy's words first, then those of ipvsadm. */
+	static const struct json_word words[] = {
+		{ "source", SHUNT_SOURCE },
+		{ "roundrobin", SHUNT_ROUNDROBIN },
+		{ "leastconn", SHUNT_LEASTCONN },
+		{ "sh", SHUNT_SOURCE },
+		{ "mh", SHUNT_SOURCE },
+		{ "rr", SHUNT_ROUNDROBIN },
+		{ "wrr", SHUNT_ROUNDROBIN },
+		{ "lc", SHUNT_LEASTCONN },
+		{ "wlc", SHUNT_LEASTCONN },
+		{ "random", JSON_WORD_UNSUPPORTED },
+		{ "first", JSON_WORD_UNSUPPORTED },
+		{ NULL, 0 },
+	};
+	int value;
+
+	if (json_get_word(at, words, &value))
+		*algorithm = value;
+}
+
+void
+config_read_forward(struct json_at at, uint8_t *forward)
+{
+	static const struct json_word words[] = {
+		{ "nat", SHUNT_NAT },
+		{ "fullnat", JSON_WORD_UNSUPPORTED },
+		{ "dr", JSON_WORD_UNSUPPORTED },
+		{ "tunnel", JSON_WORD_UNSUPPORTED },
+		{ NULL, 0 },
+	};
+	int value;
+
+	if (json_get_word(at, words, &value))
+		*forward = value;
+}
+
+static void
+read_hash_on(struct json_at at, const struct backend_config *backend, uint8_t *hash_on)
+{
+	static const struct json_word words[] = {
+		{ "source", SHUNT_HASH_SOURCE },
+		{ "source-port", SHUNT_HASH_SOURCE_PORT },
+		{ "connection", SHUNT_HASH_CONNECTION },
+		{ NULL, 0 },
+	};
+	int value;
+
+	if (!json_get_word(at, words, &value))
+		return;
+	*hash_on = value;
+	if (backend->algorithm != SHUNT_SOURCE)
+		json_at_warning(at, "has no effect: only \"balance\": \"source\" hashes");
+}
+
+static void
+read_streak(struct json_at at, uint16_t *out)
+{
+	int64_t value;
+
+	if (json_get_int(at, 1, STREAK_MAX, &value))
+		*out = value;
+}
+
+void
+config_read_check(struct json_at at, struct check_config *check)
+{
+	static const char *const keys[] = { "type", "inter", "fastinter", "downinter", "timeout",
+		"rise", "fall", "port", NULL };
+	static const struct json_word types[] = {
+		{ "tcp", 0 },
+		{ "http", JSON_WORD_UNSUPPORTED },
+		{ "https", JSON_WORD_UNSUPPORTED },
+		{ "tls", JSON_WORD_UNSUPPORTED },
+		{ "udp", JSON_WORD_UNSUPPORTED },
+		{ "dns", JSON_WORD_UNSUPPORTED },
+		{ "icmp", JSON_WORD_UNSUPPORTED },
+		{ NULL, 0 },
+	};
+	int64_t port;
+	int type;
+
+	if (!json_at_present(at) || json_is_boolean(at.value)) {
+		json_get_bool(at, &check->enabled);
+		return;
+	}
+	if (!json_is_object(at.value)) {
+		json_at_mismatch(at, "true, false or an object");
+		return;
+	}
+	check->enabled = true;
+	json_get_object(at, keys);
+	json_get_word(json_at_member(&at, "type"), types, &type);
+	json_get_time_ms(
+		json_at_member(&at, "inter"), INTER_MIN_MS, SHUNT_MAX_TIMEOUT_MS, &check->inter_ms);
+	json_get_time_ms(json_at_member(&at, "fastinter"), INTER_MIN_MS, SHUNT_MAX_TIMEOUT_MS,
+		&check->fastinter_ms);
+	json_get_time_ms(json_at_member(&at, "downinter"), INTER_MIN_MS, SHUNT_MAX_TIMEOUT_MS,
+		&check->downinter_ms);
+	json_get_time_ms(
+		json_at_member(&at, "timeout"), 1, SHUNT_MAX_TIMEOUT_MS, &check->timeout_ms);
+	read_streak(json_at_member(&at, "rise"), &check->rise);
+	read_streak(json_at_member(&at, "fall"), &check->fall);
+	if (json_get_int(json_at_member(&at, "port"), 1, 65535, &port))
+		check->port_be = htons(port);
+}
+
+/* Fills in what no level said, from what the levels did say. */
+static void
+finish_check(const struct config_defaults *defaults, struct check_config *check)
+{
+	if (!check->fastinter_ms)
+		check->fastinter_ms = check->inter_ms;
+	if (!check->downinter_ms)
+		check->downinter_ms = check->inter_ms;
+	if (!check->timeout_ms)
+		check->timeout_ms = defaults->check_timeout_ms;
+}
+
+static void
+read_server(struct json_at at, const struct config_defaults *defaults, struct server_config *server)
+{
+	static const char *const keys[] = { "name", "address", "weight", "backup", "check", NULL };
+	struct json_at name = json_at_member(&at, "name");
+	struct json_at address = json_at_member(&at, "address");
+	int64_t weight = 1;
+
+	server->check = defaults->check;
+	if (!json_get_object(at, keys))
+		return;
+	if (json_at_require(name))
+		json_get_name(name, server->name);
+	if (json_at_require(address) &&
+		json_get_endpoint(address, &server->address, &server->port_be) &&
+		!config_check_unicast(address, &server->address))
+		server->port_be = 0;
+	json_get_int(json_at_member(&at, "weight"), 0, SHUNT_MAX_WEIGHT, &weight);
+	server->weight = weight;
+	json_get_bool(json_at_member(&at, "backup"), &server->backup);
+	config_read_check(json_at_member(&at, "check"), &server->check);
+	finish_check(defaults, &server->check);
+}
+
+static void
+read_servers(
+	struct json_at at, const struct config_defaults *defaults, struct backend_config *backend)
+{
+	size_t count = 0;
+
+	if (!json_get_array(at, SHUNT_MAX_SERVERS - 1, &count) && json_at_present(at))
+		return;
+	if (count == 0) {
+		json_at_warning(at, "no servers: what is sent to this backend is dropped");
+		return;
+	}
+	backend->servers = calloc(count, sizeof(*backend->servers));
+	if (!backend->servers) {
+		json_at_error(at, "out of memory");
+		return;
+	}
+	backend->server_count = count;
+	for (size_t i = 0; i < count; i++)
+		read_server(json_at_element(&at, i), defaults, &backend->servers[i]);
+}
+
+static void
+refuse_key(struct json_at at)
+{
+	if (json_at_present(at))
+		json_at_error(at,
+			"is not supported by this version; use \"forward\": \"nat\", "
+			"which does without");
+}
+
+static void
+read_backend(
+	struct json_at at, const struct config_defaults *defaults, struct backend_config *backend)
+{
+	static const char *const keys[] = { "name", "balance", "hash-on", "forward", "check",
+		"servers", "source-addresses", "encap", NULL };
+	struct config_defaults inner = *defaults;
+
+	backend->algorithm = defaults->algorithm;
+	backend->forward = defaults->forward;
+	if (!json_get_object(at, keys))
+		return;
+	if (json_at_require(json_at_member(&at, "name")))
+		json_get_name(json_at_member(&at, "name"), backend->name);
+	config_read_balance(json_at_member(&at, "balance"), &backend->algorithm);
+	read_hash_on(json_at_member(&at, "hash-on"), backend, &backend->hash_on);
+	config_read_forward(json_at_member(&at, "forward"), &backend->forward);
+	refuse_key(json_at_member(&at, "source-addresses"));
+	refuse_key(json_at_member(&at, "encap"));
+	config_read_check(json_at_member(&at, "check"), &inner.check);
+	read_servers(json_at_member(&at, "servers"), &inner, backend);
+}
+
+void
+config_read_backends(
+	struct json_at at, const struct config_defaults *defaults, struct config *config)
+{
+	size_t count = 0;
+
+	if (!json_get_array(at, SHUNT_MAX_BACKENDS - 1, &count) || count == 0)
+		return;
+	config->backends = calloc(count, sizeof(*config->backends));
+	if (!config->backends) {
+		json_at_error(at, "out of memory");
+		return;
+	}
+	config->backend_count = count;
+	for (size_t i = 0; i < count; i++)
+		read_backend(json_at_element(&at, i), defaults, &config->backends[i]);
+}

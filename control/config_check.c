@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What belongs together: names and addresses that must be unique, references that must lead
+ * somewhere, families that must match, totals that must fit.
+ */
+#include <stdlib.h>
+
+#include "config_read.h"
+#include "settings.h"
+
+/* What one pass over the file has seen. jansson's objects serve as hash tables, key to index. */
+struct seen {
+	json_t *frontends;
+	json_t *backends;
+	json_t *binds;	      /* "tcp ADDRESS:PORT" */
+	json_t *vips;	      /* balanced addresses, without port */
+	bool *used;	      /* per backend: a frontend sends to it */
+	bool backends_unread; /* the section was refused as a whole */
+	bool no_memory;
+};
+
+/* Enters a key. True if it was there already; then *first is the index of that time. */
+static bool
+seen_before(struct seen *seen, json_t *table, const char *key, size_t index, size_t *first)
+{
+	const json_t *found = json_object_get(table, key);
+
+	if (found) {
+		*first = json_integer_value(found);
+		return true;
+	}
+	if (json_object_set_new(table, key, json_integer(index)) != 0)
+		seen->no_memory = true;
+	return false;
+}
+
+static const char *
+family(const struct shunt_addr *address)
+{
+	return shunt_addr_is_v4(address) ? "IPv4" : "IPv6";
+}
+
+static void
+check_names(const struct json_at *backends, const struct json_at *frontends, struct config *config,
+	struct seen *seen)
+{
+	size_t first;
+
+	for (size_t i = 0; i < config->frontend_count; i++) {
+		struct json_at at = json_at_element(frontends, i);
+		const char *name = config->frontends[i].name;
+
+		if (*name && seen_before(seen, seen->frontends, name, i, &first))
+			json_at_error(json_at_member(&at, "name"),
+				"\"%s\" is already the name of frontends[%zu]", name, first);
+	}
+	for (size_t i = 0; i < config->backend_count; i++) {
+		struct json_at at = json_at_element(backends, i);
+		const char *name = config->backends[i].name;
+
+		if (*name && seen_before(seen, seen->backends, name, i, &first))
+			json_at_error(json_at_member(&at, "name"),
+				"\"%s\" is already the name of backends[%zu]", name, first);
+	}
+}
+
+/* Sets frontend->backend. */
+static void
+resolve_backend(struct json_at frontend_at, struct frontend_config *frontend, struct seen *seen)
+{
+	struct json_at at = json_at_member(&frontend_at, "default-backend");
+	char name[SHUNT_NAME_SIZE];
+	const json_t *found;
+
+	if (!json_is_object(frontend_at.value) || !json_at_require(at) || !json_get_name(at, name))
+		return;
+	found = json_object_get(seen->backends, name);
+	if (!found) {
+		if (!seen->backends_unread)
+			json_at_error(at, "there is no backend \"%s\"", name);
+		return;
+	}
+	frontend->backend = json_integer_value(found);
+	seen->used[frontend->backend] = true;
+}
+
+/* A frontend's bind may be one string. */
+static struct json_at
+bind_at(const struct json_at *binds, size_t index)
+{
+	return json_is_string(binds->value) ? *binds : json_at_element(binds, index);
+}
+
+static void
+check_bind(struct json_at at, const struct config *config, size_t frontend_index, size_t bind_index,
+	struct seen *seen)
+{
+	const struct frontend_config *frontend = &config->frontends[frontend_index];
+	const struct bind_config *bind = &frontend->binds[bind_index];
+	char text[JSON_ENDPOINT_TEXT_SIZE], vip[JSON_ADDRESS_TEXT_SIZE];
+	char key[JSON_ENDPOINT_TEXT_SIZE + 4];
+	size_t first;
+
+	if (!bind->port_be)
+		return;
+	json_endpoint_text(&bind->address, bind->port_be, text);
+	snprintf(key, sizeof(key), "%s %s", frontend->protocol == SHUNT_UDP ? "udp" : "tcp", text);
+	if (seen_before(seen, seen->binds, key, frontend_index, &first))
+		json_at_error(at, "%s is already bound by frontend \"%s\" (frontends[%zu])", key,
+			config->frontends[first].name, first);
+	json_address_text(&bind->address, vip);
+	seen_before(seen, seen->vips, vip, frontend_index, &first);
+}
+
+static void
+check_frontends(const struct json_at *frontends, struct config *config, struct seen *seen)
+{
+	size_t services = 0;
+
+	for (size_t i = 0; i < config->frontend_count; i++) {
+		struct frontend_config *frontend = &config->frontends[i];
+		struct json_at at = json_at_element(frontends, i);
+		struct json_at binds = json_at_member(&at, "bind");
+
+		frontend->backend = SIZE_MAX;
+		resolve_backend(at, frontend, seen);
+		services += frontend->bind_count;
+		for (size_t j = 0; j < frontend->bind_count; j++)
+			check_bind(bind_at(&binds, j), config, i, j, seen);
+	}
+	if (services >= SHUNT_MAX_SERVICES)
+		json_at_error(*frontends, "have %zu bind addresses in all, the limit is %d",
+			services, SHUNT_MAX_SERVICES - 1);
+}
+
+static void
+check_server(struct json_at at, const struct config *config, const struct backend_config *backend,
+	size_t index, struct seen *seen, json_t *names, json_t *endpoints)
+{
+	const struct server_config *server = &backend->servers[index];
+	char text[JSON_ENDPOINT_TEXT_SIZE], address[JSON_ADDRESS_TEXT_SIZE];
+	struct json_at address_at = json_at_member(&at, "address");
+	const json_t *vip;
+	size_t first;
+
+	if (server->name[0] && seen_before(seen, names, server->name, index, &first))
+		json_at_error(json_at_member(&at, "name"),
+			"\"%s\" is already the name of servers[%zu] of this backend", server->name,
+			first);
+	if (!server->port_be)
+		return;
+	json_endpoint_text(&server->address, server->port_be, text);
+	if (seen_before(seen, endpoints, text, index, &first))
+		json_at_error(address_at,
+			"%s is already the address of servers[%zu] of this "
+			"backend; give that one more weight instead",
+			text, first);
+	json_address_text(&server->address, address);
+	vip = json_object_get(seen->vips, address);
+	if (vip)
+		json_at_error(address_at,
+			"%s is a balanced address, bound by frontend \"%s\"; a "
+			"server needs an address of its own",
+			address, config->frontends[json_integer_value(vip)].name);
+}
+
+static void
+check_servers(const struct json_at *backend_at, const struct config *config,
+	const struct backend_config *backend, struct seen *seen)
+{
+	struct json_at servers = json_at_member(backend_at, "servers");
+	json_t *names = json_object(), *endpoints = json_object();
+
+	if (!names || !endpoints)
+		seen->no_memory = true;
+	for (size_t i = 0; i < backend->server_count; i++)
+		check_server(
+			json_at_element(&servers, i), config, backend, i, seen, names, endpoints);
+	json_decref(names);
+	json_decref(endpoints);
+}
+
+static void
+check_backends(const struct json_at *backends, const struct config *config, struct seen *seen)
+{
+	size_t servers = 0;
+
+	for (size_t i = 0; i < config->backend_count; i++) {
+		const struct backend_config *backend = &config->backends[i];
+		struct json_at at = json_at_element(backends, i);
+
+		servers += backend->server_count;
+		check_servers(&at, config, backend, seen);
+		if (backend->name[0] && !seen->used[i])
+			json_at_warning(at, "no frontend uses the backend \"%s\"", backend->name);
+	}
+	if (servers >= SHUNT_MAX_SERVERS)
+		json_at_error(*backends, "have %zu servers in all, the limit is %d", servers,
+			SHUNT_MAX_SERVERS - 1);
+}
+
+/* The first server of each family in each backend; NULL: none. */
+struct family_members {
+	const struct server_config *v4;
+	const struct server_config *v6;
+};
+
+static void
+find_members(const struct config *config, struct family_members *members)
+{
+	for (size_t i = 0; i < config->backend_count; i++) {
+		const struct backend_config *backend = &config->backends[i];
+
+		for (size_t j = 0; j < backend->server_count; j++) {
+			const struct server_config *server = &backend->servers[j];
+			const struct server_config **member = &members[i].v6;
+
+			if (!server->port_be)
+				continue;
+			if (shunt_addr_is_v4(&server->address))
+				member = &members[i].v4;
+			if (!*member)
+				*member = server;
+		}
+	}
+}
+
+/* NAT rewrites addresses and nothing else: a packet keeps its family. */
+static void
+check_families(const struct json_at *frontends, const struct config *config, struct seen *seen)
+{
+	struct family_members *members = calloc(config->backend_count + 1, sizeof(*members));
+
+	if (!members) {
+		seen->no_memory = true;
+		return;
+	}
+	find_members(config, members);
+	for (size_t i = 0; i < config->frontend_count; i++) {
+		const struct frontend_config *frontend = &config->frontends[i];
+		struct json_at at = json_at_element(frontends, i);
+		struct json_at binds = json_at_member(&at, "bind");
+
+		if (frontend->backend == SIZE_MAX)
+			continue;
+		for (size_t j = 0; j < frontend->bind_count; j++) {
+			const struct shunt_addr *address = &frontend->binds[j].address;
+			const struct family_members *m = &members[frontend->backend];
+			const struct server_config *other =
+				shunt_addr_is_v4(address) ? m->v6 : m->v4;
+
+			if (!frontend->binds[j].port_be || !other)
+				continue;
+			json_at_error(bind_at(&binds, j),
+				"is %s, but server \"%s\" of backend \"%s\" is %s, and \"nat\" "
+				"keeps the family: make one frontend and one backend for each",
+				family(address), other->name,
+				config->backends[frontend->backend].name, family(&other->address));
+		}
+	}
+	free(members);
+}
+
+static void
+check_neighbor_port(
+	struct json_at at, const struct neighbor_config *neighbor, const struct settings *settings)
+{
+	if (!settings || !neighbor->port[0])
+		return;
+	for (size_t i = 0; i < settings->port_count; i++) {
+		if (strcmp(settings->ports[i].name, neighbor->port) == 0)
+			return;
+	}
+	json_at_error(at, "there is no port \"%s\" in $.dataplane.ports", neighbor->port);
+}
+
+static void
+check_neighbors(const struct json_at *neighbors, const struct config *config,
+	const struct settings *settings, struct seen *seen)
+{
+	static const struct shunt_addr none;
+	json_t *addresses = json_object();
+	char text[JSON_ADDRESS_TEXT_SIZE];
+	size_t first;
+
+	if (!addresses)
+		seen->no_memory = true;
+	for (size_t i = 0; i < config->neighbor_count; i++) {
+		const struct neighbor_config *neighbor = &config->neighbors[i];
+		struct json_at at = json_at_element(neighbors, i);
+
+		check_neighbor_port(json_at_member(&at, "port"), neighbor, settings);
+		if (shunt_addr_equal(&neighbor->address, &none))
+			continue;
+		json_address_text(&neighbor->address, text);
+		if (seen_before(seen, addresses, text, i, &first))
+			json_at_error(json_at_member(&at, "address"),
+				"%s is already the address of neighbors[%zu]", text, first);
+	}
+	json_decref(addresses);
+}
+
+static bool
+empty(struct json_at array)
+{
+	return !json_at_present(array) ||
+		(json_is_array(array.value) && json_array_size(array.value) == 0);
+}
+
+void
+config_cross_check(struct json_at *root, const struct settings *settings, struct config *config)
+{
+	struct json_at frontends = json_at_member(root, "frontends");
+	struct json_at backends = json_at_member(root, "backends");
+	struct json_at neighbors = json_at_member(root, "neighbors");
+	struct seen seen = {
+		.frontends = json_object(),
+		.backends = json_object(),
+		.binds = json_object(),
+		.vips = json_object(),
+		.used = calloc(config->backend_count + 1, sizeof(bool)),
+		.backends_unread = config->backend_count == 0 && !empty(backends),
+	};
+
+	if (seen.frontends && seen.backends && seen.binds && seen.vips && seen.used) {
+		check_names(&backends, &frontends, config, &seen);
+		check_frontends(&frontends, config, &seen);
+		check_backends(&backends, config, &seen);
+		check_families(&frontends, config, &seen);
+		check_neighbors(&neighbors, config, settings, &seen);
+	} else {
+		seen.no_memory = true;
+	}
+	if (seen.no_memory)
+		json_at_error(*root, "out of memory");
+	json_decref(seen.frontends);
+	json_decref(seen.backends);
+	json_decref(seen.binds);
+	json_decref(seen.vips);
+	free(seen.used);
+}

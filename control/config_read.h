@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Shared by the files that make a struct config out of the JSON document; nobody else needs it.
+ *
+ * Reading goes in two passes. The readers (config_backend.c, config_frontend.c, config.c) look at
+ * one value at a time and keep every element in its place, also a wrong one: frontends[i] of the
+ * result is $.frontends[i]. What is wrong in a kept element is left zero (an empty name, port 0),
+ * which no right element has. Then config_cross_check() looks at what belongs together, and
+ * passes over what is zero, so that one mistake gives one error.
+ */
+#ifndef CONTROL_CONFIG_READ_H
+#define CONTROL_CONFIG_READ_H
+
+#include "jsonfile.h"
+#include "config.h"
+
+struct settings;
+
+/* What a frontend, backend or server has if it does not say otherwise. */
+struct config_defaults {
+	struct timeout_config timeout;
+	uint32_t check_timeout_ms;
+	struct check_config check; /* times of 0: derived from others when all is read */
+	uint8_t algorithm;
+	uint8_t forward;
+};
+
+/* config_backend.c */
+void config_read_balance(struct json_at at, uint8_t *algorithm);
+void config_read_forward(struct json_at at, uint8_t *forward);
+/* `check` holds what is inherited and takes what is said here. */
+void config_read_check(struct json_at at, struct check_config *check);
+void config_read_backends(
+	struct json_at at, const struct config_defaults *defaults, struct config *config);
+
+/* config_frontend.c */
+/* check_ms: NULL where "check" is no key. */
+void config_read_timeout(struct json_at at, struct timeout_config *timeout, uint32_t *check_ms);
+void config_read_frontends(
+	struct json_at at, const struct config_defaults *defaults, struct config *config);
+/* False, and an error, unless packets can be sent to the address. */
+bool config_check_unicast(struct json_at at, const struct shunt_addr *address);
+
+/* config_check.c: resolves references too. settings: NULL if they had errors of their own. */
+void
+config_cross_check(struct json_at *root, const struct settings *settings, struct config *config);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "lookup.h"
+
+#include "shunt/selection.h"
+#include "shunt/stats.h"
+#include "image.h"
+#include "publish.h"
+#include "state.h"
+
+bool
+lookup_parse(struct lookup *lookup, struct json_at args)
+{
+	static const struct json_word protocols[] = {
+		{ "tcp", SHUNT_TCP },
+		{ "udp", SHUNT_UDP },
+		{ NULL, 0 },
+	};
+	struct json_at protocol_at = json_at_member(&args, "protocol");
+	struct json_at client_at = json_at_member(&args, "client");
+	struct json_at address_at = json_at_member(&args, "address");
+	int protocol = 0;
+	bool right;
+
+	right = json_get_word(protocol_at, protocols, &protocol);
+	right &= json_get_endpoint(client_at, &lookup->client, &lookup->client_port_be);
+	right &= json_get_endpoint(address_at, &lookup->address, &lookup->port_be);
+	if (right && shunt_addr_is_v4(&lookup->client) != shunt_addr_is_v4(&lookup->address)) {
+		json_at_error(client_at,
+			"the client and the address are of different families; both IPv4 or both "
+			"IPv6");
+		right = false;
+	}
+	lookup->protocol = (uint8_t)protocol;
+	return right;
+}
+
+const struct service *
+lookup_service(const struct control *control, const struct lookup *lookup)
+{
+	for (size_t i = 0; i < control->service_count; i++) {
+		const struct service *service = &control->services[i];
+
+		if (service->protocol == lookup->protocol && service->port_be == lookup->port_be &&
+			shunt_addr_equal(&service->address, &lookup->address))
+			return service;
+	}
+	return NULL;
+}
+
+static const struct server *
+find_id(const struct control *control, uint32_t id)
+{
+	for (size_t i = 0; i < control->backend_count; i++) {
+		const struct backend *backend = control->backends[i];
+
+		for (size_t j = 0; j < backend->server_count; j++) {
+			if (backend->servers[j]->id == id)
+				return backend->servers[j];
+		}
+	}
+	return NULL;
+}
+
+static json_t *
+answer(const char *action, const struct service *service, const char *server, const char *reason)
+{
+	return json_pack("{s:s, s:s?, s:s?, s:s?, s:s}", "action", action, "frontend",
+		service ? service->frontend : NULL, "backend",
+		service ? service->backend->config.name : NULL, "server", server, "reason", reason);
+}
+
+/* The backend as the workers have it, checked to be whole; NULL: they do not have it yet. */
+static const struct shunt_backend *
+running_backend(const struct image *image, const struct backend *backend)
+{
+	const struct shunt_backend *running = NULL;
+	size_t length;
+
+	if (image && backend->id)
+		running = image_get(image, SHUNT_KIND_BACKEND, backend->id, &length);
+	if (running && (length < sizeof(*running) || length != shunt_backend_bytes(running)))
+		return NULL;
+	return running;
+}
+
+static const struct shunt_member *
+backend_members(const struct shunt_backend *backend)
+{
+	return (const struct shunt_member *)(backend + 1);
+}
+
+/* The id of the server the consistent hash gives; 0: none. What dataplane/select_source.c does. */
+static uint32_t
+pick_by_hash(
+	const struct image *image, const struct shunt_backend *backend, const struct lookup *lookup)
+{
+	const struct shunt_member *members = backend_members(backend);
+	const uint16_t *slots = (const uint16_t *)(members + backend->member_count);
+	struct shunt_selection_key key = {
+		.client = lookup->client,
+		.client_port_be = lookup->client_port_be,
+		.service_port_be = lookup->port_be,
+		.protocol = lookup->protocol,
+		.service = lookup->address,
+	};
+	const struct shunt_settings *settings;
+	uint32_t hash, slot;
+	size_t length;
+
+	settings = image_get(image, SHUNT_KIND_SETTINGS, 1, &length);
+	if (!settings || length != sizeof(*settings) || !backend->slot_count)
+		return 0;
+	hash = shunt_selection_hash(settings->hash_secret, backend->hash_on, &key);
+	slot = slots[shunt_selection_slot(hash, backend->slot_count)];
+	return slot < backend->member_count ? members[slot].server : 0;
+}
+
+/* "forward" to a server, unless the way to it is not known. */
+static json_t *
+answer_server(const struct control *control, const struct service *service, uint32_t id,
+	const char *reason)
+{
+	const struct server *server = find_id(control, id);
+	const struct image *image = publish_image(control->publish);
+	const struct shunt_server *running = NULL;
+	char text[160];
+	size_t length;
+
+	if (!server) {
+		snprintf(text, sizeof(text), "%s, to a server that has been removed", reason);
+		return answer("forward", service, NULL, text);
+	}
+	if (image)
+		running = image_get(image, SHUNT_KIND_SERVER, id, &length);
+	if (running && length == sizeof(*running) && !running->nexthop) {
+		snprintf(text, sizeof(text), "%s, but no-neighbor: %s", reason,
+			shunt_drop_explanation(SHUNT_DROP_NO_NEIGHBOR));
+		return answer("drop", service, server->config.name, text);
+	}
+	return answer("forward", service, server->config.name, reason);
+}
+
+/* Round robin and least connections: which server is next depends on every worker's moment. */
+static json_t *
+answer_candidates(const struct control *control, const struct service *service,
+	const struct shunt_backend *backend)
+{
+	const struct shunt_member *members = backend_members(backend);
+	json_t *data, *candidates = json_array();
+
+	data = answer("forward", service, NULL,
+		backend->algorithm == SHUNT_ROUNDROBIN
+			? "next in round robin: the server depends on the moment"
+			: "least connections: the server depends on the moment");
+	for (uint32_t i = 0; i < backend->member_count; i++) {
+		const struct server *server = find_id(control, members[i].server);
+
+		if (server)
+			json_array_append_new(candidates, json_string(server->config.name));
+	}
+	if (json_object_set_new(data, "candidates", candidates) == 0)
+		return data;
+	json_decref(data);
+	return NULL;
+}
+
+static const char *
+hash_reason(uint8_t hash_on)
+{
+	switch (hash_on) {
+	case SHUNT_HASH_SOURCE_PORT:
+		return "source-port hash";
+	case SHUNT_HASH_CONNECTION:
+		return "connection hash";
+	default:
+		return "source hash";
+	}
+}
+
+json_t *
+lookup_answer(const struct control *control, const struct lookup *lookup, uint32_t flow)
+{
+	const struct service *service = lookup_service(control, lookup);
+	const struct image *image = control->publish ? publish_image(control->publish) : NULL;
+	const struct shunt_backend *backend;
+	const struct server *server;
+
+	if (!service)
+		return answer(
+			"none", NULL, NULL, "no frontend has this address, port and protocol");
+	if (flow) {
+		server = find_id(control, flow);
+		/* The workers select anew for the UDP flows of a server that is down. */
+		if (lookup->protocol != SHUNT_UDP ||
+			(server && server_state(server) != SHUNT_SERVER_DOWN))
+			return answer_server(control, service, flow, "established flow");
+	}
+	backend = running_backend(image, service->backend);
+	if (!backend)
+		return answer("none", service, NULL,
+			"the dataplane has not been told of this service yet");
+	if (!backend->member_count)
+		return answer("drop", service, NULL, "no-server: the backend has no server up");
+	if (backend->algorithm != SHUNT_SOURCE)
+		return answer_candidates(control, service, backend);
+	return answer_server(control, service, pick_by_hash(image, backend, lookup),
+		hash_reason(backend->hash_on));
+}

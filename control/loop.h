@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The event loop of shunt-control: one thread, epoll, a heap of timers on CLOCK_MONOTONIC. All
+ * callbacks run in loop_run(). A watch or timer may be closed from any callback, its own included.
+ */
+#ifndef CONTROL_LOOP_H
+#define CONTROL_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+
+/* A watched descriptor; embed it in what it belongs to. events: EPOLLIN, EPOLLOUT. */
+struct loop_watch {
+	int fd; /* -1: not watched */
+	uint32_t events;
+	void (*on_event)(struct loop_watch *watch, uint32_t events);
+};
+
+/* A one-shot timer; embed it, zeroed. */
+struct loop_timer {
+	uint64_t at_ms;
+	uint32_t heap_index; /* 0: not set */
+	void (*on_timer)(struct loop_timer *timer, uint64_t now_ms);
+};
+
+#define loop_container(pointer, type, member) \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+struct loop *loop_create(void);
+void loop_destroy(struct loop *loop);
+
+/* 0 or -errno. The watch's fd stays the caller's to close, after loop_unwatch(). */
+int loop_watch(struct loop *loop, struct loop_watch *watch, int fd, uint32_t events);
+int loop_watch_events(struct loop *loop, struct loop_watch *watch, uint32_t events);
+void loop_unwatch(struct loop *loop, struct loop_watch *watch);
+
+/* Sets (or sets anew) a timer to run after delay_ms. 0 or -ENOMEM. */
+int loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms);
+void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);
+static inline bool
+loop_timer_is_set(const struct loop_timer *timer)
+{
+	return timer->heap_index != 0;
+}
+
+uint64_t loop_now_ms(const struct loop *loop); /* CLOCK_MONOTONIC at the turn's start */
+
+/* Runs until loop_stop(). 0 or -errno. */
+int loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+#endif

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A probe walks through four states and has exactly one timer, which is always set, so that
+ * setting it anew never needs memory:
+ *
+ *   WAITING	until the next probe is due
+ *   QUEUED	due, but as many sockets are open as may be
+ *   CONNECTING	until the handshake, an error, or the timeout
+ *   CLOSING	answered; our FIN is sent and the server's awaited
+ *
+ * Why CLOSING: a close() right after the handshake would answer a server that speaks first with a
+ * reset, and SO_LINGER 0 would reset every connection; both show up in servers' logs as errors.
+ * So the probe says FIN, reads and drops what comes, and closes when the server has said FIN too,
+ * at the latest when the next probe is due. TIME_WAIT stays on this side for a minute. Ports are
+ * chosen by connect() for each destination, so that costs one server about 120 of 28000 ports at
+ * two probes a second, however many servers there are.
+ *
+ * The interval counts from start to start and is only ever shortened by the jitter, and a timeout
+ * is no longer than `inter`; so a dead server is found after at most fall * inter + timeout.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "probe_tcp.h"
+#include "publish.h"
+#include "state.h"
+
+#define LOG_SUBSYSTEM "probe"
+#include "shunt/log.h"
+
+#define PROBE_MAX_OPEN	     8192 /* sockets at once, if the limit on descriptors allows */
+#define PROBE_RESERVED_FDS   256  /* of that limit, for everything else */
+#define PROBE_STARTS_PER_MS  16	  /* first probes, when many servers are new at once */
+#define PROBE_QUEUE_RETRY_MS 1000
+#define PROBE_LOG_MS	     10000 /* local errors are logged this often at most */
+#define PROBE_JITTER	     20	   /* an interval is shortened by up to 1/20 */
+#define PROBE_DROP_BYTES     (1u << 20)
+
+enum probe_state {
+	PROBE_WAITING,
+	PROBE_QUEUED,
+	PROBE_CONNECTING,
+	PROBE_CLOSING,
+};
+
+struct probe {
+	struct prober *prober;
+	struct server *server;
+	enum probe_state state;
+	struct loop_watch watch; /* fd is the socket, -1: none */
+	struct loop_timer timer;
+	uint64_t started_ms;
+	uint64_t next_ms;	  /* CLOSING: when the next probe is due */
+	struct probe *queue_next; /* QUEUED */
+	struct probe *queue_previous;
+};
+
+/* Made with the first probe, gone with the last. */
+struct prober {
+	struct control *control;
+	struct loop *loop;
+	size_t probe_count;
+	unsigned int open;
+	unsigned int open_max;
+	struct probe *queue_first;
+	struct probe *queue_last;
+	struct loop_timer queue_timer; /* set when a socket was closed and somebody waits */
+	uint64_t random;
+	uint64_t first_ms; /* the last millisecond given to first probes, and to how many */
+	unsigned int first_count;
+	uint64_t logged_ms; /* local errors: last log, and how many were held back since */
+	uint64_t unlogged;
+};
+
+/* xorshift64* (Vigna 2016): spreading probes needs no better one. */
+static uint64_t
+prober_random(struct prober *prober, uint64_t below)
+{
+	prober->random ^= prober->random >> 12;
+	prober->random ^= prober->random << 25;
+	prober->random ^= prober->random >> 27;
+	return below ? ((prober->random * 0x2545f4914f6cdd1dull) >> 16) % below : 0;
+}
+
+static void on_queue_timer(struct loop_timer *timer, uint64_t now_ms);
+
+static struct prober *
+prober_create(struct control *control)
+{
+	struct prober *prober = calloc(1, sizeof(*prober));
+	struct rlimit limit = { 0 };
+
+	if (!prober)
+		return NULL;
+	prober->control = control;
+	prober->loop = control->loop;
+	prober->queue_timer.on_timer = on_queue_timer;
+	if (getrandom(&prober->random, sizeof(prober->random), GRND_NONBLOCK) < 0)
+		prober->random = (uint64_t)getpid() << 32;
+	prober->random |= 1; /* a zero state would stay zero */
+	getrlimit(RLIMIT_NOFILE, &limit);
+	prober->open_max = PROBE_MAX_OPEN;
+	if (limit.rlim_cur < PROBE_MAX_OPEN + PROBE_RESERVED_FDS)
+		prober->open_max = limit.rlim_cur > 2 * PROBE_RESERVED_FDS
+			? (unsigned int)limit.rlim_cur - PROBE_RESERVED_FDS
+			: PROBE_RESERVED_FDS;
+	return prober;
+}
+
+static void
+prober_destroy(struct prober *prober)
+{
+	loop_timer_cancel(prober->loop, &prober->queue_timer);
+	prober->control->prober = NULL;
+	free(prober);
+}
+
+static void
+queue_add(struct probe *probe)
+{
+	struct prober *prober = probe->prober;
+
+	probe->state = PROBE_QUEUED;
+	probe->queue_next = NULL;
+	probe->queue_previous = prober->queue_last;
+	if (prober->queue_last)
+		prober->queue_last->queue_next = probe;
+	else
+		prober->queue_first = probe;
+	prober->queue_last = probe;
+}
+
+static void
+queue_remove(struct probe *probe)
+{
+	struct prober *prober = probe->prober;
+
+	if (probe->queue_previous)
+		probe->queue_previous->queue_next = probe->queue_next;
+	else
+		prober->queue_first = probe->queue_next;
+	if (probe->queue_next)
+		probe->queue_next->queue_previous = probe->queue_previous;
+	else
+		prober->queue_last = probe->queue_previous;
+	probe->state = PROBE_WAITING;
+}
+
+/* Does nothing without a socket. */
+static void
+probe_close(struct probe *probe)
+{
+	struct prober *prober = probe->prober;
+	int fd = probe->watch.fd;
+
+	if (fd < 0)
+		return;
+	loop_unwatch(prober->loop, &probe->watch);
+	probe->watch.fd = -1;
+	close(fd);
+	prober->open--;
+	/* Without memory for the timer, the queued probes' own timers look again. */
+	if (prober->queue_first && !loop_timer_is_set(&prober->queue_timer))
+		loop_timer_set(prober->loop, &prober->queue_timer, 0);
+}
+
+/* Waits for the next probe. */
+static void
+probe_wait(struct probe *probe)
+{
+	uint64_t now_ms = loop_now_ms(probe->prober->loop);
+
+	probe_close(probe);
+	probe->state = PROBE_WAITING;
+	loop_timer_set(probe->prober->loop, &probe->timer,
+		probe->next_ms > now_ms ? probe->next_ms - now_ms : 0);
+}
+
+/* From start to start, a little less than the interval, so that probes do not fall into step. */
+static void
+probe_set_next(struct probe *probe)
+{
+	const struct server *server = probe->server;
+	uint64_t interval_ms = health_interval_ms(&server->health, &server->config.check);
+
+	probe->next_ms = probe->started_ms + interval_ms -
+		prober_random(probe->prober, interval_ms / PROBE_JITTER + 1);
+}
+
+static uint32_t
+timeout_ms(const struct check_config *check)
+{
+	return check->timeout_ms < check->inter_ms ? check->timeout_ms : check->inter_ms;
+}
+
+/* No verdict: something is missing here, the server was never asked. */
+static void
+local_error(struct probe *probe, int error)
+{
+	struct prober *prober = probe->prober;
+	struct server *server = probe->server;
+	uint64_t now_ms = loop_now_ms(prober->loop);
+
+	server->check_error++;
+	prober->unlogged++;
+	if (prober->logged_ms == 0 || now_ms - prober->logged_ms >= PROBE_LOG_MS) {
+		log_warn("%s/%s could not be probed from here, nothing is held against it: %s%s "
+			 "(such errors since the last message: %lu)",
+			server->backend->config.name, server->config.name, strerror(error),
+			error == EMFILE ? "; raise the limit on open files" : "",
+			(unsigned long)prober->unlogged);
+		prober->logged_ms = now_ms;
+		prober->unlogged = 0;
+	}
+	probe_set_next(probe);
+	probe_wait(probe);
+}
+
+/* Notes the result; the socket is left as it is. failure: NULL for success. */
+static void
+probe_result(struct probe *probe, const char *failure)
+{
+	struct control *control = probe->prober->control;
+
+	if (server_probed(probe->server, failure))
+		publish_schedule(control->publish);
+	probe_set_next(probe);
+}
+
+static void
+probe_failed(struct probe *probe, int error)
+{
+	char failure[96];
+
+	if (error == ETIMEDOUT)
+		snprintf(failure, sizeof(failure), "no answer within %u ms",
+			timeout_ms(&probe->server->config.check));
+	else
+		snprintf(failure, sizeof(failure), "%s", strerror(error));
+	failure[0] = (char)tolower((unsigned char)failure[0]); /* it ends a sentence */
+	probe_result(probe, failure);
+	probe_wait(probe);
+}
+
+/* The handshake is done: from here on only politeness is left. */
+static void
+probe_succeeded(struct probe *probe)
+{
+	struct loop *loop = probe->prober->loop;
+	uint64_t now_ms = loop_now_ms(loop);
+	uint64_t wait_ms = timeout_ms(&probe->server->config.check);
+
+	probe_result(probe, NULL);
+	if (shutdown(probe->watch.fd, SHUT_WR) < 0 || probe->next_ms <= now_ms ||
+		loop_watch_events(loop, &probe->watch, EPOLLIN) < 0) {
+		probe_wait(probe);
+		return;
+	}
+	if (wait_ms > probe->next_ms - now_ms)
+		wait_ms = probe->next_ms - now_ms;
+	probe->state = PROBE_CLOSING;
+	loop_timer_set(loop, &probe->timer, wait_ms);
+}
+
+/* The socket in CONNECTING has become ready: for better or worse. */
+static void
+probe_connected(struct probe *probe)
+{
+	socklen_t length = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(probe->watch.fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+		error = errno;
+	if (error == 0)
+		probe_succeeded(probe);
+	else if (error == ENOBUFS || error == ENOMEM || error == ENETDOWN)
+		local_error(probe, error);
+	else
+		probe_failed(probe, error);
+}
+
+static void
+on_socket(struct loop_watch *watch, uint32_t events)
+{
+	struct probe *probe = loop_container(watch, struct probe, watch);
+	ssize_t bytes;
+
+	if (probe->state == PROBE_CONNECTING) {
+		probe_connected(probe);
+		return;
+	}
+	/* With MSG_TRUNC, TCP drops what it has received and copies nothing (tcp(7)). */
+	bytes = recv(watch->fd, NULL, PROBE_DROP_BYTES, MSG_TRUNC | MSG_DONTWAIT);
+	if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR) ||
+		(events & (EPOLLERR | EPOLLHUP)))
+		probe_wait(probe);
+}
+
+static socklen_t
+socket_address(const struct server_config *config, struct sockaddr_storage *out)
+{
+	uint16_t port_be = config->check.port_be ? config->check.port_be : config->port_be;
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = port_be };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = port_be };
+
+	if (shunt_addr_is_v4(&config->address)) {
+		memcpy(&v4.sin_addr, &config->address.bytes[12], sizeof(v4.sin_addr));
+		memcpy(out, &v4, sizeof(v4));
+		return sizeof(v4);
+	}
+	memcpy(&v6.sin6_addr, config->address.bytes, sizeof(v6.sin6_addr));
+	memcpy(out, &v6, sizeof(v6));
+	return sizeof(v6);
+}
+
+/*
+ * Errors that connect() returns at once are about this side (no port, no route, forbidden by a
+ * local rule), but for those that a server on this very host can give. The same numbers after a
+ * wait come from the network and are about the server.
+ */
+static bool
+is_local(int error)
+{
+	return error != ECONNREFUSED && error != ECONNRESET && error != ETIMEDOUT;
+}
+
+static void
+probe_connect(struct probe *probe)
+{
+	struct prober *prober = probe->prober;
+	struct sockaddr_storage address;
+	socklen_t length = socket_address(&probe->server->config, &address);
+	int status;
+	int fd;
+
+	probe->started_ms = loop_now_ms(prober->loop);
+	fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		local_error(probe, errno);
+		return;
+	}
+	status = loop_watch(prober->loop, &probe->watch, fd, EPOLLOUT);
+	if (status < 0) {
+		close(fd);
+		local_error(probe, -status);
+		return;
+	}
+	prober->open++;
+	probe->state = PROBE_CONNECTING;
+	loop_timer_set(prober->loop, &probe->timer, timeout_ms(&probe->server->config.check));
+	if (connect(fd, (const struct sockaddr *)&address, length) == 0)
+		probe_succeeded(probe);
+	else if (errno == EINPROGRESS || errno == EINTR)
+		return;
+	else if (is_local(errno))
+		local_error(probe, errno);
+	else
+		probe_failed(probe, errno);
+}
+
+static void
+on_queue_timer(struct loop_timer *timer, uint64_t now_ms)
+{
+	struct prober *prober = loop_container(timer, struct prober, queue_timer);
+	struct probe *probe;
+
+	(void)now_ms;
+	while ((probe = prober->queue_first) && prober->open < prober->open_max) {
+		queue_remove(probe);
+		probe_connect(probe);
+	}
+}
+
+static void
+on_probe_timer(struct loop_timer *timer, uint64_t now_ms)
+{
+	struct probe *probe = loop_container(timer, struct probe, timer);
+	struct prober *prober = probe->prober;
+	struct pollfd ready = { .fd = probe->watch.fd, .events = POLLOUT };
+
+	switch (probe->state) {
+	case PROBE_WAITING:
+		if (prober->open < prober->open_max) {
+			probe_connect(probe);
+			break;
+		}
+		queue_add(probe);
+		loop_timer_set(prober->loop, timer, PROBE_QUEUE_RETRY_MS);
+		break;
+	case PROBE_QUEUED:
+		loop_timer_set(prober->loop, timer, PROBE_QUEUE_RETRY_MS);
+		on_queue_timer(&prober->queue_timer, now_ms);
+		break;
+	case PROBE_CONNECTING:
+		/* If this process did not run for a while, the answer may be there all the same. */
+		if (poll(&ready, 1, 0) > 0)
+			probe_connected(probe);
+		else
+			probe_failed(probe, ETIMEDOUT);
+		break;
+	case PROBE_CLOSING:
+		probe_wait(probe);
+		break;
+	}
+}
+
+/* First probes go out at once, but thousands of them over some milliseconds. */
+static uint64_t
+first_delay_ms(struct prober *prober)
+{
+	uint64_t now_ms = loop_now_ms(prober->loop);
+
+	if (prober->first_ms < now_ms) {
+		prober->first_ms = now_ms;
+		prober->first_count = 0;
+	}
+	if (prober->first_count == PROBE_STARTS_PER_MS) {
+		prober->first_ms++;
+		prober->first_count = 0;
+	}
+	prober->first_count++;
+	return prober->first_ms - now_ms;
+}
+
+static uint64_t
+random_delay_ms(const struct probe *probe)
+{
+	const struct server *server = probe->server;
+
+	return prober_random(
+		probe->prober, health_interval_ms(&server->health, &server->config.check));
+}
+
+struct probe *
+probe_start(struct control *control, struct server *server)
+{
+	struct probe *probe = calloc(1, sizeof(*probe));
+	uint64_t delay_ms;
+
+	if (!probe)
+		return NULL;
+	if (!control->prober)
+		control->prober = prober_create(control);
+	if (!control->prober) {
+		free(probe);
+		return NULL;
+	}
+	probe->prober = control->prober;
+	probe->prober->probe_count++;
+	probe->server = server;
+	probe->watch.fd = -1;
+	probe->watch.on_event = on_socket;
+	probe->timer.on_timer = on_probe_timer;
+	delay_ms = server->health.fresh ? first_delay_ms(probe->prober) : random_delay_ms(probe);
+	if (loop_timer_set(control->loop, &probe->timer, delay_ms) < 0) {
+		probe_stop(probe);
+		return NULL;
+	}
+	return probe;
+}
+
+void
+probe_stop(struct probe *probe)
+{
+	struct prober *prober = probe->prober;
+
+	if (probe->state == PROBE_QUEUED)
+		queue_remove(probe);
+	probe_close(probe);
+	loop_timer_cancel(prober->loop, &probe->timer);
+	free(probe);
+	if (--prober->probe_count == 0)
+		prober_destroy(prober);
+}
+
+void
+probe_update(struct probe *probe)
+{
+	uint64_t delay_ms = random_delay_ms(probe);
+
+	if (probe->state == PROBE_CLOSING)
+		probe->next_ms = loop_now_ms(probe->prober->loop) + delay_ms;
+	else if (probe->state == PROBE_WAITING)
+		loop_timer_set(probe->prober->loop, &probe->timer, delay_ms);
+}
+
+void
+probe_move(struct probe *probe, struct server *server)
+{
+	probe->server = server;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * TCP connect probes: non-blocking connects on the loop, spread in time, closed without a trace
+ * of a reset in the server's log.
+ */
+#ifndef CONTROL_PROBE_TCP_H
+#define CONTROL_PROBE_TCP_H
+
+struct control;
+struct server;
+struct probe;
+
+/*
+ * Starts probing server->config at server->config.check; the first probe is made at once if the
+ * server's health is fresh, else within one interval. NULL: out of memory.
+ */
+struct probe *probe_start(struct control *control, struct server *server);
+void probe_stop(struct probe *probe);
+/* The server's settings or health have changed: makes the next probe within one interval. */
+void probe_update(struct probe *probe);
+/* The server goes on as another struct server (a reload). */
+void probe_move(struct probe *probe, struct server *server);
+
+#endif

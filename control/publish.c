@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A change's way: publish_schedule() counts it; when it has been quiet for a moment the state is
+ * compiled and compared with what runs; the difference is sent as one transaction, as fast as the
+ * ring takes it; DONE settles all changes the transaction was made of. Changes that come meanwhile
+ * make the next one. After a lost session the first transaction of the next is the difference to
+ * what runs there, which may be all or nothing.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "compile.h"
+#include "netlink.h"
+#include "publish.h"
+#include "publish_wait.h"
+#include "session_client.h"
+#include "state.h"
+#include "transaction.h"
+
+#define LOG_SUBSYSTEM "publish"
+#include "shunt/log.h"
+
+#define QUIET_MS	 5
+#define QUIET_MAX_MS	 20   /* after the first change, however many follow */
+#define RING_FULL_MS	 1    /* until the next attempt */
+#define RETRY_MS	 1000 /* after something that may pass by itself */
+#define FIRST_HELLO_MS	 500  /* publish_create() waits for it */
+#define HELLO_MS	 5000
+#define RECONNECT_MIN_MS 200
+#define RECONNECT_MAX_MS 1000
+
+struct query {
+	struct shunt_flow_query query;
+	bool busy; /* no answer yet */
+	bool sent;
+	void (*done)(void *context, int server); /* NULL: cancelled */
+	void *context;
+};
+
+struct publish {
+	struct control *control;
+	struct compiler *compiler;
+	struct session_client *client; /* NULL: no socket */
+	bool connected;		       /* the hello was good */
+	bool fenced;
+	bool adopted; /* or there was nothing to adopt: no more of it in this process's life */
+	char problem[SESSION_PROBLEM_SIZE]; /* why there is no session, as last logged */
+	uint64_t reconnect_ms;
+	struct loop_watch watch;
+	struct loop_timer connect_timer; /* for the next attempt, or for the hello to come */
+	struct loop_timer quiet_timer;
+	struct loop_timer ring_timer;
+	uint64_t first_change_ms;
+	uint64_t changes; /* so far */
+	uint64_t settled; /* of these: acknowledged, or refused as settled_result says */
+	int settled_result;
+	struct image *running; /* NULL: nothing known */
+	uint64_t generation;
+	struct image *refused; /* by this dataplane; NULL: none */
+	int refused_result;
+	struct transaction transaction;
+	struct waiters waiters;
+	struct query query;
+	uint32_t port_count;
+	struct shunt_port_info ports[SHUNT_MAX_PORTS];
+};
+
+static void
+settle(struct publish *p, uint64_t changes, int result)
+{
+	p->settled = changes;
+	p->settled_result = result;
+	waiters_wake(&p->waiters, changes, result);
+}
+
+static void
+end_transaction(struct publish *p)
+{
+	transaction_clear(&p->transaction);
+	loop_timer_cancel(p->control->loop, &p->ring_timer);
+}
+
+static void
+query_answer(struct publish *p, int server)
+{
+	struct query query = p->query;
+
+	p->query = (struct query){ 0 };
+	if (query.busy && query.done)
+		query.done(query.context, server);
+}
+
+/* Closes the socket, if there is one, and forgets what was under way. */
+static void
+close_session(struct publish *p)
+{
+	if (p->client)
+		loop_unwatch(p->control->loop, &p->watch);
+	session_client_destroy(p->client);
+	p->client = NULL;
+	p->connected = false;
+	loop_timer_cancel(p->control->loop, &p->connect_timer);
+	loop_timer_cancel(p->control->loop, &p->quiet_timer);
+	end_transaction(p);
+	image_destroy(p->refused);
+	p->refused = NULL;
+}
+
+/* For timers that nobody waits for: all that goes on without is what runs already. */
+static void
+set_timer(struct publish *p, struct loop_timer *timer, uint64_t delay_ms)
+{
+	if (loop_timer_set(p->control->loop, timer, delay_ms) < 0)
+		log_error("no memory for a timer: the dataplane may miss changes");
+}
+
+/* There is no session for the reason in `problem`: says so once, and tries again in a while. */
+static void
+no_session(struct publish *p, const char *problem)
+{
+	close_session(p);
+	if (strcmp(p->problem, problem) != 0) {
+		log_warn("%s; trying again until it works", problem);
+		snprintf(p->problem, sizeof(p->problem), "%s", problem);
+	}
+	set_timer(p, &p->connect_timer, p->reconnect_ms);
+	p->reconnect_ms =
+		p->reconnect_ms * 2 < RECONNECT_MAX_MS ? p->reconnect_ms * 2 : RECONNECT_MAX_MS;
+}
+
+/* The session has ended, waiters are told so. */
+static void
+lose_session(struct publish *p, const char *why)
+{
+	close_session(p);
+	log_warn("disconnected: %s", why);
+	set_timer(p, &p->connect_timer, RECONNECT_MIN_MS);
+	query_answer(p, -ENOTCONN);
+	waiters_wake(&p->waiters, UINT64_MAX, -ENOTCONN);
+}
+
+/* What runs is another process's last change, which was still on its way. Waiters go on waiting. */
+static void
+renew_session(struct publish *p)
+{
+	close_session(p);
+	log_info("the dataplane has moved on to another generation: reading it anew");
+	set_timer(p, &p->connect_timer, RECONNECT_MIN_MS);
+	query_answer(p, -ENOTCONN);
+}
+
+/* Sends what there is to send; if the ring is full, goes on in a moment. */
+static void
+pump(struct publish *p)
+{
+	int rc = 0;
+
+	if (p->transaction.image)
+		rc = transaction_send(&p->transaction, p->client);
+	/* A question stands between transactions, never within one. */
+	if (rc == 0 && p->query.busy && !p->query.sent) {
+		rc = session_client_send_query(p->client, &p->query.query);
+		p->query.sent = rc == 0;
+	}
+	session_client_ring(p->client);
+	if (rc < 0 && loop_timer_set(p->control->loop, &p->ring_timer, RING_FULL_MS) < 0)
+		lose_session(p, "no memory for a timer");
+}
+
+static void
+on_ring_timer(struct loop_timer *timer, uint64_t now_ms)
+{
+	struct publish *p = loop_container(timer, struct publish, ring_timer);
+
+	(void)now_ms;
+	if (p->connected)
+		pump(p);
+}
+
+/* Makes the transaction: the image of the state, and how it differs from what runs. */
+static int
+prepare(struct publish *p)
+{
+	struct image *image = image_create();
+	int rc;
+
+	if (!image)
+		return -ENOMEM;
+	rc = compiler_compile(p->compiler, p->control, image);
+	if (rc == 0)
+		return transaction_prepare(&p->transaction, p->running, image);
+	image_destroy(image);
+	return rc;
+}
+
+/* Starts a transaction if the state differs from what runs. */
+static void
+publish_now(struct publish *p)
+{
+	struct transaction *t = &p->transaction;
+	int rc;
+
+	if (!p->connected || t->image)
+		return;
+	rc = prepare(p);
+	if (rc < 0) {
+		log_error("the change could not be prepared: %s", strerror(-rc));
+		end_transaction(p);
+		if (rc == -ENOMEM)
+			set_timer(p, &p->quiet_timer, RETRY_MS);
+		settle(p, p->changes, rc);
+		return;
+	}
+	if (t->count == 0 && p->generation > 0) {
+		end_transaction(p);
+		settle(p, p->changes, 0);
+		return;
+	}
+	if (p->refused && image_equal(p->refused, t->image)) {
+		end_transaction(p);
+		settle(p, p->changes, p->refused_result);
+		return;
+	}
+	t->base = p->generation;
+	t->generation = p->generation + 1;
+	t->changes = p->changes;
+	t->started_ms = loop_now_ms(p->control->loop);
+	p->waiters.late_worker = -1;
+	session_client_clear(p->client);
+	pump(p);
+}
+
+static void
+on_quiet_timer(struct loop_timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	publish_now(loop_container(timer, struct publish, quiet_timer));
+}
+
+void
+publish_schedule(struct publish *p)
+{
+	uint64_t now_ms, delay_ms = QUIET_MS;
+
+	if (!p)
+		return;
+	p->changes++;
+	if (!p->connected)
+		return;
+	now_ms = loop_now_ms(p->control->loop);
+	if (!loop_timer_is_set(&p->quiet_timer))
+		p->first_change_ms = now_ms;
+	else if (now_ms + QUIET_MS > p->first_change_ms + QUIET_MAX_MS)
+		delay_ms = p->first_change_ms + QUIET_MAX_MS > now_ms
+			? p->first_change_ms + QUIET_MAX_MS - now_ms
+			: 0;
+	if (loop_timer_set(p->control->loop, &p->quiet_timer, delay_ms) < 0)
+		publish_now(p);
+}
+
+static void
+on_refused(struct publish *p, const struct shunt_msg *msg)
+{
+	struct transaction *t = &p->transaction;
+	uint64_t changes = t->changes;
+	char object[192];
+
+	transaction_describe(t, msg->kind, msg->id, object, sizeof(object));
+	log_error("the dataplane refused generation %lu because of %s: %s (its log says more); "
+		  "generation %lu goes on",
+		t->generation, object, strerror(-msg->result), p->generation);
+	if (msg->result == -ENOMEM) {
+		set_timer(p, &p->quiet_timer, RETRY_MS);
+	} else {
+		image_destroy(p->refused);
+		p->refused = t->image;
+		p->refused_result = msg->result;
+		t->image = NULL;
+	}
+	end_transaction(p);
+	settle(p, changes, msg->result);
+}
+
+static void
+on_committed(struct publish *p)
+{
+	struct transaction *t = &p->transaction;
+	uint64_t changes = t->changes;
+
+	log_info("generation %lu is in force in all workers after %lu ms, objects changed: %zu",
+		t->generation, loop_now_ms(p->control->loop) - t->started_ms, t->count);
+	image_destroy(p->running);
+	image_destroy(p->refused);
+	p->running = t->image;
+	p->refused = NULL;
+	p->generation = t->generation;
+	t->image = NULL;
+	end_transaction(p);
+	settle(p, changes, 0);
+}
+
+static void
+on_done(struct publish *p, const struct shunt_msg *msg)
+{
+	const struct transaction *t = &p->transaction;
+
+	if (!t->image || msg->generation != t->generation || !transaction_is_sent(t) ||
+		msg->result == -ESTALE) {
+		renew_session(p);
+		return;
+	}
+	if (msg->result < 0)
+		on_refused(p, msg);
+	else
+		on_committed(p);
+	if (p->changes > p->settled && !loop_timer_is_set(&p->quiet_timer))
+		publish_now(p);
+}
+
+static void
+on_late(struct publish *p, const struct shunt_msg *msg)
+{
+	if (!p->transaction.image || msg->generation != p->transaction.generation)
+		return;
+	p->waiters.late_worker = (int)(msg->id & INT32_MAX);
+	log_warn("worker %u has not acknowledged generation %lu yet", msg->id, msg->generation);
+}
+
+static void
+receive(struct publish *p)
+{
+	struct shunt_msg msg;
+
+	while (p->connected && session_client_receive(p->client, &msg)) {
+		if (msg.op == SHUNT_OP_DONE)
+			on_done(p, &msg);
+		else if (msg.op == SHUNT_OP_LATE)
+			on_late(p, &msg);
+		else if (msg.op == SHUNT_OP_FLOW_ANSWER && p->query.sent)
+			query_answer(p, msg.result);
+		else
+			lose_session(p, "it sent a message that this version does not know");
+	}
+}
+
+static void
+on_fenced(struct publish *p)
+{
+	close_session(p);
+	p->fenced = true;
+	log_error("a newer shunt-control has taken over the dataplane: this one stops");
+	query_answer(p, -ENOTCONN);
+	waiters_wake(&p->waiters, UINT64_MAX, -ENOTCONN);
+	loop_stop(p->control->loop);
+}
+
+/* The hello has come: what runs there? 0 or -errno. */
+static int
+learn_running(struct publish *p)
+{
+	const struct shunt_hello *hello = session_client_info(p->client);
+	struct image *running = image_create();
+	int rc = running ? 0 : -ENOMEM;
+
+	if (rc == 0)
+		rc = image_parse(running, session_client_running(p->client), hello->running_bytes);
+	if (rc == 0 && !p->adopted && hello->generation > 0)
+		rc = compiler_adopt(p->compiler, p->control, running);
+	if (rc < 0) {
+		image_destroy(running);
+		return rc;
+	}
+	p->adopted = true;
+	if (hello->generation == 0)
+		compiler_forget_ways(p->compiler);
+	image_destroy(p->running);
+	p->running = running;
+	p->generation = hello->generation;
+	return 0;
+}
+
+static void
+on_hello(struct publish *p)
+{
+	const struct shunt_hello *hello = session_client_info(p->client);
+	char problem[SESSION_PROBLEM_SIZE];
+	int rc = session_client_hello(p->client, problem);
+
+	if (rc == -EAGAIN)
+		return;
+	if (rc == 0) {
+		rc = learn_running(p);
+		if (rc < 0)
+			snprintf(problem, sizeof(problem),
+				"cannot take over what the dataplane runs: %s", strerror(-rc));
+	}
+	if (rc < 0) {
+		no_session(p, problem);
+		return;
+	}
+	loop_timer_cancel(p->control->loop, &p->connect_timer);
+	p->connected = true;
+	p->problem[0] = '\0';
+	p->reconnect_ms = RECONNECT_MIN_MS;
+	p->port_count = hello->port_count;
+	memcpy(p->ports, hello->ports, sizeof(p->ports));
+	if (hello->generation > 0)
+		log_info("connected to shunt-dataplane, pid %u, which runs generation %lu",
+			hello->pid, hello->generation);
+	else
+		log_info(
+			"connected to shunt-dataplane, pid %u, which runs nothing yet", hello->pid);
+	netlink_update(p->control->netlink); /* ports and interfaces are known only now */
+	publish_schedule(p);
+}
+
+static void
+on_event(struct loop_watch *watch, uint32_t events)
+{
+	struct publish *p = loop_container(watch, struct publish, watch);
+	int rc;
+
+	(void)events;
+	if (!p->connected) {
+		on_hello(p);
+		return;
+	}
+	rc = session_client_doorbells(p->client);
+	receive(p); /* what was sent before the end still counts */
+	if (rc < 0 && p->connected) {
+		if (rc == -ESTALE)
+			on_fenced(p);
+		else
+			lose_session(p, "the dataplane has closed the session");
+	}
+}
+
+static void
+try_connect(struct publish *p)
+{
+	char problem[SESSION_PROBLEM_SIZE];
+	int rc = session_client_connect(&p->client, p->control->run_dir, problem);
+
+	if (rc == 0)
+		rc = loop_watch(p->control->loop, &p->watch, session_client_fd(p->client), EPOLLIN);
+	else
+		p->client = NULL;
+	if (rc < 0) {
+		if (p->client)
+			snprintf(problem, sizeof(problem), "cannot watch the session: %s",
+				strerror(-rc));
+		no_session(p, problem);
+		return;
+	}
+	set_timer(p, &p->connect_timer, HELLO_MS);
+}
+
+static void
+on_connect_timer(struct loop_timer *timer, uint64_t now_ms)
+{
+	struct publish *p = loop_container(timer, struct publish, connect_timer);
+
+	(void)now_ms;
+	if (p->client)
+		no_session(p, "the dataplane takes no session: it does not say hello");
+	else
+		try_connect(p);
+}
+
+struct publish *
+publish_create(struct control *control)
+{
+	struct publish *p = calloc(1, sizeof(*p));
+	struct pollfd hello = { .events = POLLIN };
+
+	if (p)
+		p->compiler = compiler_create();
+	if (!p || !p->compiler) {
+		free(p);
+		errno = ENOMEM;
+		return NULL;
+	}
+	p->control = control;
+	p->reconnect_ms = RECONNECT_MIN_MS;
+	p->watch = (struct loop_watch){ .fd = -1, .on_event = on_event };
+	p->connect_timer.on_timer = on_connect_timer;
+	p->quiet_timer.on_timer = on_quiet_timer;
+	p->ring_timer.on_timer = on_ring_timer;
+	p->waiters = (struct waiters){ .loop = control->loop, .late_worker = -1 };
+	control->publish = p;
+	try_connect(p);
+	if (p->client) {
+		hello.fd = session_client_fd(p->client);
+		if (poll(&hello, 1, FIRST_HELLO_MS) > 0)
+			on_hello(p);
+	}
+	return p;
+}
+
+void
+publish_destroy(struct publish *p)
+{
+	if (!p)
+		return;
+	close_session(p);
+	waiters_remove_all(&p->waiters);
+	compiler_destroy(p->compiler);
+	image_destroy(p->running);
+	if (p->control->publish == p)
+		p->control->publish = NULL;
+	free(p);
+}
+
+bool
+publish_fenced(const struct publish *p)
+{
+	return p && p->fenced;
+}
+
+bool
+publish_connected(const struct publish *p)
+{
+	return p && p->connected;
+}
+
+uint64_t
+publish_generation(const struct publish *p)
+{
+	return p ? p->generation : 0;
+}
+
+const struct shunt_stats *
+publish_stats(const struct publish *p)
+{
+	return publish_connected(p) ? session_client_stats(p->client) : NULL;
+}
+
+const struct image *
+publish_image(const struct publish *p)
+{
+	return p && p->generation > 0 ? p->running : NULL;
+}
+
+uint32_t
+publish_ports(const struct publish *p, const struct shunt_port_info **ports)
+{
+	*ports = p ? p->ports : NULL;
+	return p ? p->port_count : 0;
+}
+
+int
+publish_wait(struct publish *p, struct publish_waiter *waiter, uint32_t timeout_ms)
+{
+	if (!publish_connected(p))
+		waiter->done(waiter, -ENOTCONN, -1);
+	else if (p->settled == p->changes)
+		waiter->done(waiter, p->settled_result, -1);
+	else
+		return waiters_add(&p->waiters, waiter, p->changes, timeout_ms);
+	return 0;
+}
+
+void
+publish_wait_cancel(struct publish *p, struct publish_waiter *waiter)
+{
+	if (p)
+		waiters_remove(&p->waiters, waiter);
+}
+
+int
+publish_flow_query(struct publish *p, const struct shunt_flow_query *query,
+	void (*done)(void *context, int server), void *context)
+{
+	if (!publish_connected(p))
+		return -ENOTCONN;
+	if (p->query.busy)
+		return -EBUSY;
+	p->query = (struct query){
+		.query = *query,
+		.busy = true,
+		.done = done,
+		.context = context,
+	};
+	pump(p);
+	return 0;
+}
+
+void
+publish_flow_query_cancel(struct publish *p, void *context)
+{
+	if (p && p->query.busy && p->query.context == context)
+		p->query.done = NULL;
+}

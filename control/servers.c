@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The state: made anew from each configuration, with what is known of the servers that stay
+ * carried over. The new state is built whole beside the old one, so that running out of memory
+ * half way leaves the old one as it was; only then the probes move over and the old one goes.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "probe_tcp.h"
+#include "state.h"
+
+#define LOG_SUBSYSTEM "servers"
+#include "shunt/log.h"
+
+/* For the one line that says what a configuration changed. */
+struct apply_counts {
+	size_t servers;
+	size_t kept;
+};
+
+static uint64_t
+wall_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int
+compare_backends(const void *a, const void *b)
+{
+	const struct backend *const *left = a;
+	const struct backend *const *right = b;
+
+	return strcmp((*left)->config.name, (*right)->config.name);
+}
+
+static int
+compare_servers(const void *a, const void *b)
+{
+	const struct server *const *left = a;
+	const struct server *const *right = b;
+
+	return strcmp((*left)->config.name, (*right)->config.name);
+}
+
+static int
+compare_backend_name(const void *name, const void *element)
+{
+	const struct backend *const *backend = element;
+
+	return strcmp(name, (*backend)->config.name);
+}
+
+static int
+compare_server_name(const void *name, const void *element)
+{
+	const struct server *const *server = element;
+
+	return strcmp(name, (*server)->config.name);
+}
+
+struct backend *
+state_find_backend(const struct control *control, const char *name)
+{
+	struct backend **found;
+
+	if (control->backend_count == 0)
+		return NULL;
+	found = bsearch(name, control->backends_by_name, control->backend_count,
+		sizeof(struct backend *), compare_backend_name);
+	return found ? *found : NULL;
+}
+
+static struct server *
+find_in_backend(const struct backend *backend, const char *name)
+{
+	struct server **found;
+
+	if (!backend || backend->server_count == 0)
+		return NULL;
+	found = bsearch(name, backend->by_name, backend->server_count, sizeof(struct server *),
+		compare_server_name);
+	return found ? *found : NULL;
+}
+
+struct server *
+state_find_server(const struct control *control, const char *path)
+{
+	const char *slash = strchr(path, '/');
+	char name[SHUNT_NAME_SIZE];
+
+	if (!slash || (size_t)(slash - path) >= sizeof(name))
+		return NULL;
+	memcpy(name, path, (size_t)(slash - path));
+	name[slash - path] = '\0';
+	return find_in_backend(state_find_backend(control, name), slash + 1);
+}
+
+/* The server of this identity: the same names, and still the same address and port. */
+static struct server *
+find_same(const struct backend *backend, const struct server_config *config)
+{
+	struct server *server = find_in_backend(backend, config->name);
+
+	if (!server || server->config.port_be != config->port_be ||
+		!shunt_addr_equal(&server->config.address, &config->address))
+		return NULL;
+	return server;
+}
+
+static bool
+same_check(const struct check_config *a, const struct check_config *b)
+{
+	return a->enabled == b->enabled && a->inter_ms == b->inter_ms &&
+		a->fastinter_ms == b->fastinter_ms && a->downinter_ms == b->downinter_ms &&
+		a->timeout_ms == b->timeout_ms && a->rise == b->rise && a->fall == b->fall &&
+		a->port_be == b->port_be;
+}
+
+/* Everything of a server that stays, except its probe: that one moves when all is built. */
+static void
+server_inherit(struct server *server, const struct server *old)
+{
+	server->id = old->id;
+	server->admin = old->admin;
+	/* The file has the last word when it changes; until then a command's weight stands. */
+	if (server->config.weight == old->file_weight)
+		server->weight = old->weight;
+	server->health = old->health;
+	health_update(&server->health, &server->config.check);
+	server->check_fail = old->check_fail;
+	server->check_down = old->check_down;
+	server->check_error = old->check_error;
+	if (strcmp(server_state_name(server), server_state_name(old)) == 0)
+		server->changed_ms = old->changed_ms;
+}
+
+static void
+server_destroy(struct server *server)
+{
+	if (!server)
+		return;
+	if (server->probe)
+		probe_stop(server->probe);
+	free(server);
+}
+
+static struct server *
+server_create(struct control *control, const struct server_config *config, struct backend *backend,
+	const struct server *old)
+{
+	struct server *server = calloc(1, sizeof(*server));
+
+	if (!server)
+		return NULL;
+	server->config = *config;
+	server->backend = backend;
+	server->admin = SHUNT_ADMIN_READY;
+	server->weight = config->weight;
+	server->file_weight = config->weight;
+	server->changed_ms = wall_ms();
+	health_init(&server->health, &config->check);
+	if (old)
+		server_inherit(server, old);
+	if (config->check.enabled && !(old && old->probe)) {
+		server->probe = probe_start(control, server);
+		if (!server->probe) {
+			free(server);
+			return NULL;
+		}
+	}
+	return server;
+}
+
+static void
+backend_destroy(struct backend *backend)
+{
+	if (!backend)
+		return;
+	for (size_t i = 0; i < backend->server_count; i++)
+		server_destroy(backend->servers[i]);
+	free(backend->servers);
+	free(backend->by_name);
+	free(backend);
+}
+
+static struct backend *
+backend_create(
+	struct control *control, const struct backend_config *config, struct apply_counts *counts)
+{
+	const struct backend *old = state_find_backend(control, config->name);
+	struct backend *backend = calloc(1, sizeof(*backend));
+	const struct server *old_server;
+	struct server *server;
+
+	if (!backend)
+		return NULL;
+	backend->config = *config;
+	backend->config.servers = NULL;
+	backend->config.server_count = 0;
+	backend->id = old ? old->id : 0;
+	backend->servers = calloc(config->server_count + 1, sizeof(struct server *));
+	backend->by_name = calloc(config->server_count + 1, sizeof(struct server *));
+	if (!backend->servers || !backend->by_name)
+		goto fail;
+	for (size_t i = 0; i < config->server_count; i++) {
+		old_server = find_same(old, &config->servers[i]);
+		server = server_create(control, &config->servers[i], backend, old_server);
+		if (!server)
+			goto fail;
+		backend->servers[i] = backend->by_name[i] = server;
+		backend->server_count++;
+		counts->servers++;
+		counts->kept += old_server != NULL;
+	}
+	qsort(backend->by_name, backend->server_count, sizeof(struct server *), compare_servers);
+	return backend;
+
+fail:
+	backend_destroy(backend);
+	return NULL;
+}
+
+/* `hint`: where it stands if the file's order has not changed. */
+static uint32_t
+old_service_id(const struct control *control, const struct service *service, size_t hint)
+{
+	const struct service *old;
+
+	for (size_t i = 0; i < control->service_count; i++) {
+		old = &control->services[(hint + i) % control->service_count];
+		if (old->port_be == service->port_be && old->protocol == service->protocol &&
+			shunt_addr_equal(&old->address, &service->address))
+			return old->id;
+	}
+	return 0;
+}
+
+/* Fills next->services; next->backends stand already. */
+static int
+services_create(const struct control *control, struct control *next, const struct config *config)
+{
+	const struct frontend_config *frontend;
+	struct service *service;
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->frontend_count; i++)
+		count += config->frontends[i].bind_count;
+	next->services = calloc(count + 1, sizeof(*next->services));
+	if (!next->services)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->frontend_count; i++) {
+		frontend = &config->frontends[i];
+		for (size_t j = 0; j < frontend->bind_count; j++) {
+			service = &next->services[next->service_count];
+			*service = (struct service){
+				.address = frontend->binds[j].address,
+				.port_be = frontend->binds[j].port_be,
+				.protocol = frontend->protocol,
+				.announce = frontend->announce,
+				.timeout = frontend->timeout,
+				.backend = next->backends[frontend->backend],
+			};
+			memcpy(service->frontend, frontend->name, sizeof(service->frontend));
+			service->id = old_service_id(control, service, next->service_count);
+			next->service_count++;
+		}
+	}
+	return 0;
+}
+
+/* Frees the model's part of a control, and stops its probes. */
+static void
+model_destroy(struct control *control)
+{
+	for (size_t i = 0; i < control->backend_count; i++)
+		backend_destroy(control->backends[i]);
+	free(control->backends);
+	free(control->backends_by_name);
+	free(control->services);
+	control->backends = NULL;
+	control->backends_by_name = NULL;
+	control->backend_count = 0;
+	control->services = NULL;
+	control->service_count = 0;
+}
+
+/* `next` gets the new model; `control` has the old one. */
+static int
+model_create(struct control *control, struct control *next, const struct config *config,
+	struct apply_counts *counts)
+{
+	struct backend *backend;
+
+	next->backends = calloc(config->backend_count + 1, sizeof(struct backend *));
+	next->backends_by_name = calloc(config->backend_count + 1, sizeof(struct backend *));
+	if (!next->backends || !next->backends_by_name)
+		goto fail;
+	for (size_t i = 0; i < config->backend_count; i++) {
+		backend = backend_create(control, &config->backends[i], counts);
+		if (!backend)
+			goto fail;
+		next->backends[i] = next->backends_by_name[i] = backend;
+		next->backend_count++;
+	}
+	qsort(next->backends_by_name, next->backend_count, sizeof(struct backend *),
+		compare_backends);
+	if (services_create(control, next, config) < 0)
+		goto fail;
+	return 0;
+
+fail:
+	model_destroy(next);
+	return -ENOMEM;
+}
+
+/* Hands the probes of the servers that stay to their successors. Cannot fail. */
+static void
+move_probes(struct control *control, struct control *next)
+{
+	const struct backend *old_backend;
+	struct backend *backend;
+	struct server *server;
+	struct server *old;
+
+	for (size_t i = 0; i < next->backend_count; i++) {
+		backend = next->backends[i];
+		old_backend = state_find_backend(control, backend->config.name);
+		for (size_t j = 0; j < backend->server_count; j++) {
+			server = backend->servers[j];
+			old = find_same(old_backend, &server->config);
+			if (server->probe || !old || !old->probe || !server->config.check.enabled)
+				continue;
+			server->probe = old->probe;
+			old->probe = NULL;
+			probe_move(server->probe, server);
+			if (!same_check(&server->config.check, &old->config.check))
+				probe_update(server->probe);
+		}
+	}
+}
+
+static size_t
+count_servers(const struct control *control)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < control->backend_count; i++)
+		count += control->backends[i]->server_count;
+	return count;
+}
+
+int
+state_apply(struct control *control, struct config *config)
+{
+	struct apply_counts counts = { 0 };
+	size_t before = count_servers(control);
+	struct control next = { 0 };
+	int status;
+
+	status = model_create(control, &next, config, &counts);
+	if (status < 0)
+		return status;
+	move_probes(control, &next);
+	model_destroy(control);
+	config_destroy(control->config);
+	control->config = config;
+	control->backends = next.backends;
+	control->backends_by_name = next.backends_by_name;
+	control->backend_count = next.backend_count;
+	control->services = next.services;
+	control->service_count = next.service_count;
+	log_info("configuration in force: services %zu, backends %zu, servers %zu "
+		 "(%zu kept, %zu new, %zu gone)",
+		control->service_count, control->backend_count, counts.servers, counts.kept,
+		counts.servers - counts.kept, before - counts.kept);
+	return 0;
+}
+
+void
+state_destroy(struct control *control)
+{
+	model_destroy(control);
+	config_destroy(control->config);
+	control->config = NULL;
+}
+
+enum shunt_server_state
+server_state(const struct server *server)
+{
+	if (server->admin == SHUNT_ADMIN_MAINT || server->health.verdict == SHUNT_HEALTH_DOWN)
+		return SHUNT_SERVER_DOWN;
+	return server->admin == SHUNT_ADMIN_DRAIN ? SHUNT_SERVER_DRAIN : SHUNT_SERVER_UP;
+}
+
+const char *
+server_state_name(const struct server *server)
+{
+	if (server->admin == SHUNT_ADMIN_MAINT)
+		return "maint";
+	if (server->health.verdict == SHUNT_HEALTH_DOWN)
+		return "down";
+	if (server->admin == SHUNT_ADMIN_DRAIN)
+		return "drain";
+	return server->health.verdict == SHUNT_HEALTH_NO_CHECK ? "no-check" : "up";
+}
+
+void
+server_set_admin(struct server *server, enum shunt_admin_state admin)
+{
+	static const char *const names[SHUNT_ADMIN_COUNT] = { "ready", "drain", "maint" };
+	const char *was = server_state_name(server);
+
+	if (server->admin == admin)
+		return;
+	server->admin = admin;
+	if (strcmp(was, server_state_name(server)) != 0)
+		server->changed_ms = wall_ms();
+	log_info("%s/%s is set to %s: it was %s and is %s", server->backend->config.name,
+		server->config.name, names[admin], was, server_state_name(server));
+}
+
+void
+server_set_weight(struct server *server, uint16_t weight)
+{
+	if (server->weight != weight)
+		log_info("%s/%s is set to weight %u (was %u, in the file %u)",
+			server->backend->config.name, server->config.name, weight, server->weight,
+			server->config.weight);
+	server->weight = weight;
+	server->file_weight = server->config.weight;
+}
+
+void
+server_adopt(struct server *server, const struct shunt_server *image)
+{
+	/* The image is another process's memory; a value out of range is as if it said nothing. */
+	if (image->admin < SHUNT_ADMIN_COUNT)
+		server->admin = image->admin;
+	if (image->file_weight == server->config.weight && image->weight <= SHUNT_MAX_WEIGHT)
+		server->weight = image->weight;
+	/* What this process's own probes have found already is newer than the image. */
+	if (server->probe && server->health.fresh && image->health < SHUNT_HEALTH_COUNT) {
+		server->health = (struct health){
+			.verdict = image->health == SHUNT_HEALTH_DOWN ? SHUNT_HEALTH_DOWN
+								      : SHUNT_HEALTH_UP,
+		};
+		probe_update(server->probe);
+	}
+	if (server->health.verdict == image->health)
+		server->changed_ms = image->changed_ms;
+}
+
+/* The line an operator looks for in the log. */
+static void
+log_verdict(const struct server *server, unsigned int streak, const char *failure)
+{
+	static const char *const beside[SHUNT_ADMIN_COUNT] = { "", " (set to drain)",
+		" (set to maint)" };
+	const char *backend = server->backend->config.name;
+	const char *name = server->config.name;
+
+	if (failure)
+		log_info("%s/%s is down%s: %u probe%s failed, last: %s", backend, name,
+			beside[server->admin], streak, streak == 1 ? "" : "s", failure);
+	else
+		log_info("%s/%s is up%s: %u probe%s succeeded", backend, name,
+			beside[server->admin], streak, streak == 1 ? "" : "s");
+}
+
+bool
+server_probed(struct server *server, const char *failure)
+{
+	const char *was = server_state_name(server);
+	unsigned int streak = server->health.streak + 1u;
+	bool fresh = server->health.fresh;
+	bool changed = health_result(&server->health, &server->config.check, failure == NULL);
+
+	server->check_fail += failure != NULL;
+	server->check_down += changed && failure;
+	if (strcmp(was, server_state_name(server)) != 0)
+		server->changed_ms = wall_ms();
+	if (changed)
+		log_verdict(server, streak, failure);
+	else if (fresh && failure)
+		log_info("%s/%s stays down: first probe failed: %s", server->backend->config.name,
+			server->config.name, failure);
+	return changed;
+}

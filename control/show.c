@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "show.h"
+
+#include <time.h>
+
+#include "jsonfile.h"
+#include "publish.h"
+#include "state.h"
+
+/* The sums over all workers that show servers and show stat print. */
+struct traffic {
+	uint64_t sessions;
+	uint64_t sessions_total;
+	uint64_t in_packets;
+	uint64_t in_bytes;
+	uint64_t out_packets;
+	uint64_t out_bytes;
+};
+
+static const struct shunt_stats *
+stats_of(const struct control *control)
+{
+	return control->publish ? publish_stats(control->publish) : NULL;
+}
+
+static uint32_t
+worker_count(const struct shunt_stats *stats)
+{
+	if (!stats)
+		return 0;
+	return stats->worker_count < SHUNT_MAX_WORKERS ? stats->worker_count : SHUNT_MAX_WORKERS;
+}
+
+static void
+traffic_add(struct traffic *sum, const struct traffic *part)
+{
+	sum->sessions += part->sessions;
+	sum->sessions_total += part->sessions_total;
+	sum->in_packets += part->in_packets;
+	sum->in_bytes += part->in_bytes;
+	sum->out_packets += part->out_packets;
+	sum->out_bytes += part->out_bytes;
+}
+
+static struct traffic
+server_traffic(const struct shunt_stats *stats, uint32_t id)
+{
+	struct traffic sum = { 0 };
+
+	if (!id || id >= SHUNT_MAX_SERVERS)
+		return sum;
+	for (uint32_t i = 0; i < worker_count(stats); i++) {
+		const struct shunt_server_stats *s = &shunt_stats_servers(stats, i)[id];
+		struct traffic part = { s->sessions, s->sessions_total, s->in_packets, s->in_bytes,
+			s->out_packets, s->out_bytes };
+
+		traffic_add(&sum, &part);
+	}
+	return sum;
+}
+
+static struct traffic
+service_traffic(const struct shunt_stats *stats, uint32_t id)
+{
+	struct traffic sum = { 0 };
+
+	if (!id || id >= SHUNT_MAX_SERVICES)
+		return sum;
+	for (uint32_t i = 0; i < worker_count(stats); i++) {
+		const struct shunt_service_stats *s = &shunt_stats_services(stats, i)[id];
+		struct traffic part = { s->sessions, s->sessions_total, s->in_packets, s->in_bytes,
+			s->out_packets, s->out_bytes };
+
+		traffic_add(&sum, &part);
+	}
+	return sum;
+}
+
+static uint64_t
+worker_drops(const struct shunt_worker_stats *worker)
+{
+	uint64_t drops = 0;
+
+	for (unsigned int i = 1; i < SHUNT_DROP_COUNT; i++)
+		drops += worker->drops[i];
+	return drops;
+}
+
+static int
+set_count(json_t *object, const char *key, uint64_t value)
+{
+	return json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static int
+set_text(json_t *object, const char *key, const char *value)
+{
+	return json_object_set_new(object, key, json_string(value));
+}
+
+static int
+set_traffic(json_t *object, const struct traffic *traffic)
+{
+	return set_count(object, "sessions", traffic->sessions) |
+		set_count(object, "sessions_total", traffic->sessions_total) |
+		set_count(object, "in_packets", traffic->in_packets) |
+		set_count(object, "in_bytes", traffic->in_bytes) |
+		set_count(object, "out_packets", traffic->out_packets) |
+		set_count(object, "out_bytes", traffic->out_bytes);
+}
+
+/* The value, or NULL (and the value released) if a part of it could not be made. */
+static json_t *
+whole(json_t *value, int failed)
+{
+	if (!failed)
+		return value;
+	json_decref(value);
+	return NULL;
+}
+
+static json_t *
+info_worker(const struct shunt_worker_stats *worker)
+{
+	json_t *object = json_object();
+	int failed;
+
+	failed = set_count(object, "lcore", worker->lcore) |
+		set_count(object, "generation", worker->generation) |
+		set_count(object, "rx_packets", worker->rx_packets) |
+		set_count(object, "tx_packets", worker->tx_packets) |
+		set_count(object, "drops", worker_drops(worker)) |
+		set_count(object, "flows", worker->flows) |
+		set_count(object, "flows_max", worker->flows_max);
+	return whole(object, failed);
+}
+
+json_t *
+show_info(const struct control *control)
+{
+	const struct shunt_stats *stats = stats_of(control);
+	bool connected = control->publish && publish_connected(control->publish);
+	uint64_t generation = control->publish ? publish_generation(control->publish) : 0;
+	uint64_t uptime_ms = loop_now_ms(control->loop) - control->started_ms;
+	json_t *info = json_object(), *workers = json_array();
+	int failed;
+
+	failed = set_text(info, "version", SHUNT_VERSION) |
+		set_count(info, "generation", generation) |
+		set_count(info, "uptime_s", uptime_ms / 1000) |
+		json_object_set_new(info, "dataplane_connected", json_boolean(connected));
+	for (uint32_t i = 0; i < worker_count(stats); i++)
+		failed |= json_array_append_new(workers, info_worker(shunt_stats_worker(stats, i)));
+	failed |= json_object_set_new(info, "workers", workers);
+	return whole(info, failed);
+}
+
+json_t *
+show_workers(const struct control *control)
+{
+	const struct shunt_stats *stats = stats_of(control);
+	json_t *workers = json_array();
+	int failed = !workers;
+
+	for (uint32_t i = 0; i < worker_count(stats); i++) {
+		const struct shunt_worker_stats *w = shunt_stats_worker(stats, i);
+		json_t *object = info_worker(w);
+		double idle = w->loops ? (double)w->idle_loops / (double)w->loops : 0;
+
+		failed |= set_count(object, "rx_bytes", w->rx_bytes) |
+			set_count(object, "tx_bytes", w->tx_bytes) |
+			set_count(object, "flows_created", w->flows_created) |
+			set_count(object, "flows_expired", w->flows_expired) |
+			set_count(object, "handed_over", w->handed_over) |
+			set_count(object, "untracked", w->untracked) |
+			set_count(object, "sleeps", w->sleeps) |
+			json_object_set_new(object, "idle", json_real(idle > 1 ? 1 : idle)) |
+			json_array_append_new(workers, object);
+	}
+	return whole(workers, failed);
+}
+
+json_t *
+show_drops(const struct control *control)
+{
+	const struct shunt_stats *stats = stats_of(control);
+	json_t *drops = json_object();
+	int failed = !drops;
+
+	for (unsigned int reason = 1; reason < SHUNT_DROP_COUNT; reason++) {
+		uint64_t count = 0;
+
+		for (uint32_t i = 0; i < worker_count(stats); i++)
+			count += shunt_stats_worker(stats, i)->drops[reason];
+		failed |= set_count(drops, shunt_drop_name(reason), count);
+	}
+	return whole(drops, failed);
+}
+
+static const char *
+admin_name(uint8_t admin)
+{
+	static const char *const names[SHUNT_ADMIN_COUNT] = {
+		[SHUNT_ADMIN_READY] = "ready",
+		[SHUNT_ADMIN_DRAIN] = "drain",
+		[SHUNT_ADMIN_MAINT] = "maint",
+	};
+
+	return admin < SHUNT_ADMIN_COUNT ? names[admin] : "";
+}
+
+static const char *
+health_name(uint8_t health)
+{
+	static const char *const names[SHUNT_HEALTH_COUNT] = {
+		[SHUNT_HEALTH_UP] = "up",
+		[SHUNT_HEALTH_DOWN] = "down",
+		[SHUNT_HEALTH_NO_CHECK] = "no-check",
+	};
+
+	return health < SHUNT_HEALTH_COUNT ? names[health] : "";
+}
+
+/* Clocks may be set back: never a negative age. */
+static uint64_t
+age_s(uint64_t since_ms)
+{
+	struct timespec now;
+	uint64_t now_ms;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return since_ms && now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0;
+}
+
+static json_t *
+show_server(const struct server *server, const struct shunt_stats *stats)
+{
+	struct traffic traffic = server_traffic(stats, server->id);
+	char address[JSON_ENDPOINT_TEXT_SIZE];
+	json_t *object = json_object();
+	int failed;
+
+	json_endpoint_text(&server->config.address, server->config.port_be, address);
+	failed = set_text(object, "backend", server->backend->config.name) |
+		set_text(object, "server", server->config.name) |
+		set_text(object, "address", address) | set_count(object, "weight", server->weight) |
+		set_text(object, "state", server_state_name(server)) |
+		set_text(object, "admin", admin_name(server->admin)) |
+		set_text(object, "health", health_name(server->health.verdict)) |
+		set_traffic(object, &traffic) |
+		set_count(object, "check_fail", server->check_fail) |
+		set_count(object, "check_down", server->check_down) |
+		set_count(object, "last_change_s", age_s(server->changed_ms));
+	return whole(object, failed);
+}
+
+json_t *
+show_servers(const struct control *control)
+{
+	const struct shunt_stats *stats = stats_of(control);
+	json_t *servers = json_array();
+	int failed = !servers;
+
+	for (size_t i = 0; i < control->backend_count && !failed; i++) {
+		const struct backend *backend = control->backends[i];
+
+		for (size_t j = 0; j < backend->server_count; j++)
+			failed |= json_array_append_new(
+				servers, show_server(backend->servers[j], stats));
+	}
+	return whole(servers, failed);
+}
+
+static int
+append_stat(json_t *rows, const char *type, const char *proxy, const char *name, const char *status,
+	uint64_t weight, const struct traffic *traffic)
+{
+	json_t *row = json_object();
+	int failed;
+
+	failed = set_text(row, "type", type) | set_text(row, "proxy", proxy) |
+		set_text(row, "name", name) | set_text(row, "status", status) |
+		set_count(row, "weight", weight) | set_traffic(row, traffic);
+	return json_array_append_new(rows, whole(row, failed));
+}
+
+/* The services of a frontend, its bind lines, stand one after the other in the state. */
+static int
+append_frontends(json_t *rows, const struct control *control, const struct shunt_stats *stats)
+{
+	int failed = 0;
+	size_t i = 0;
+
+	while (i < control->service_count) {
+		const char *name = control->services[i].frontend;
+		struct traffic sum = { 0 };
+
+		for (; i < control->service_count && !strcmp(control->services[i].frontend, name);
+			i++) {
+			struct traffic part = service_traffic(stats, control->services[i].id);
+
+			traffic_add(&sum, &part);
+		}
+		failed |= append_stat(rows, "frontend", name, "FRONTEND", "open", 0, &sum);
+	}
+	return failed;
+}
+
+/* Servers first, then their sum, as HAProxy does. The weight is that of servers that are used. */
+static int
+append_backend(json_t *rows, const struct backend *backend, const struct shunt_stats *stats)
+{
+	const char *name = backend->config.name;
+	struct traffic sum = { 0 };
+	uint64_t weight = 0;
+	int failed = 0;
+
+	for (size_t i = 0; i < backend->server_count; i++) {
+		const struct server *server = backend->servers[i];
+		struct traffic traffic = server_traffic(stats, server->id);
+
+		traffic_add(&sum, &traffic);
+		if (server_state(server) == SHUNT_SERVER_UP)
+			weight += server->weight;
+		failed |= append_stat(rows, "server", name, server->config.name,
+			server_state_name(server), server->weight, &traffic);
+	}
+	failed |=
+		append_stat(rows, "backend", name, "BACKEND", weight ? "up" : "down", weight, &sum);
+	return failed;
+}
+
+json_t *
+show_stat(const struct control *control)
+{
+	const struct shunt_stats *stats = stats_of(control);
+	json_t *rows = json_array();
+	int failed = !rows;
+
+	failed |= append_frontends(rows, control, stats);
+	for (size_t i = 0; i < control->backend_count && !failed; i++)
+		failed |= append_backend(rows, control->backends[i], stats);
+	return whole(rows, failed);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The data of the show commands as JSON, read from the state and from the counters' memory;
+ * workers are never interrupted. Names of fields are a contract with users' scripts. Counters are
+ * zero while there is no dataplane. Each returns a new reference; NULL: out of memory.
+ */
+#ifndef CONTROL_SHOW_H
+#define CONTROL_SHOW_H
+
+#include <jansson.h>
+
+struct control;
+
+json_t *show_info(const struct control *control);
+json_t *show_stat(const struct control *control);
+json_t *show_servers(const struct control *control);
+json_t *show_drops(const struct control *control);
+json_t *show_workers(const struct control *control);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What shunt-control knows while it runs: the file's model joined with what changes (admin state,
+ * health, weights, next hops). One thread; everything here belongs to the loop.
+ *
+ * Every change takes the same path: the module that learns something edits the state, calls
+ * publish_schedule() (publish.h), and within 20 ms the state is compiled (compile.h), compared
+ * with what the dataplane runs, and the difference sent as one transaction.
+ */
+#ifndef CONTROL_STATE_H
+#define CONTROL_STATE_H
+
+#include "shunt/table.h"
+#include "config.h"
+#include "health.h"
+#include "loop.h"
+
+struct control;
+struct probe;	/* probe_tcp.h */
+struct prober;	/* what the probes share */
+struct netlink; /* netlink.h */
+struct publish; /* publish.h */
+struct api_server;
+struct json_errors;
+
+/* A server of a backend. It keeps its identity (backend and server name) through reloads. */
+struct server {
+	struct server_config config;
+	struct backend *backend;
+	uint8_t admin;	      /* enum shunt_admin_state */
+	uint16_t weight;      /* in force: the file's, or the one set by command */
+	uint16_t file_weight; /* the file's when `weight` was taken from it or set */
+	struct health health; /* verdict and streak */
+	struct probe *probe;  /* NULL: not checked */
+	uint64_t changed_ms;  /* wall clock of the last change of state, ms since 1970 */
+	uint64_t check_fail;  /* failed probes */
+	uint64_t check_down;  /* changes from up to down */
+	uint64_t check_error; /* probes that could not be made here and say nothing of the server */
+	uint32_t id;	      /* in the image; 0: not yet given (compile.c) */
+};
+
+struct backend {
+	struct backend_config config; /* its servers[] is not used: see servers below */
+	struct server **servers;      /* in the file's order */
+	struct server **by_name;      /* the same, sorted */
+	size_t server_count;
+	uint32_t id; /* in the image; 0: not yet given */
+};
+
+/* One bind line of a frontend. */
+struct service {
+	char frontend[SHUNT_NAME_SIZE];
+	struct shunt_addr address;
+	uint16_t port_be;
+	uint8_t protocol;
+	bool announce;
+	struct timeout_config timeout;
+	struct backend *backend;
+	uint32_t id; /* in the image; 0: not yet given */
+};
+
+struct control {
+	struct loop *loop;
+	const char *config_path;
+	const char *run_dir;
+	struct config *config;		   /* as last loaded */
+	struct backend **backends;	   /* in the file's order */
+	struct backend **backends_by_name; /* the same, sorted */
+	size_t backend_count;
+	struct service *services;
+	size_t service_count;
+	struct prober *prober; /* NULL while no server is checked */
+	struct netlink *netlink;
+	struct publish *publish;
+	struct api_server *api;
+	uint64_t started_ms; /* CLOCK_MONOTONIC */
+};
+
+/*
+ * servers.c: the state and its edits. None of these publishes; the caller does.
+ */
+
+/*
+ * Makes the state follow a newly loaded configuration, which it takes over: servers that stay
+ * (same backend and server name, same address and port) keep health, admin state, runtime weight
+ * and counters; the others start afresh; probes are started and stopped. 0, or -ENOMEM with the
+ * state untouched and `config` still the caller's.
+ */
+int state_apply(struct control *control, struct config *config);
+void state_destroy(struct control *control);
+
+struct backend *state_find_backend(const struct control *control, const char *name);
+/* path: "backend/server". NULL: none. */
+struct server *state_find_server(const struct control *control, const char *path);
+
+/* What the dataplane shall do with it, from admin state and health. */
+enum shunt_server_state server_state(const struct server *server);
+/* "up", "down", "drain", "maint", "no-check": as `show servers` says it. */
+const char *server_state_name(const struct server *server);
+
+void server_set_admin(struct server *server, enum shunt_admin_state admin);
+void server_set_weight(struct server *server, uint16_t weight);
+/* Takes over what an image says of the server with this identity, at a restart of control. */
+void server_adopt(struct server *server, const struct shunt_server *image);
+
+/*
+ * Takes a probe's result and counts it; `failure` says what went wrong, NULL is a success. Logs,
+ * and returns true, if the verdict changed.
+ */
+bool server_probed(struct server *server, const char *failure);
+
+/*
+ * reload.c: reads control->config_path anew and, if it is right, makes everything follow it. 0, or
+ * -ENOMEM or -EINVAL with everything as it was; with -EINVAL what is wrong has been logged and is
+ * in *errors, which the caller destroys; else *errors is NULL.
+ */
+int control_reload(struct control *control, struct json_errors **errors);
+
+#endif
