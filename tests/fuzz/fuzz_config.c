@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libFuzzer target: any bytes as a configuration file, and any bytes in the place of a part of a
+ * good one. What is accepted must keep what the rest of shunt-control takes for granted, and what
+ * is refused must say why in printable text. A broken invariant aborts.
+ *
+ *   build-clang/tests/fuzz/fuzz_config -max_total_time=60 CORPUS_DIR config
+ */
+#include <stdlib.h>
+
+#include "config.h"
+#include "jsonfile.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+static const char good[] =
+	"{\"dataplane\":{\"lcores\":\"0@0,(1,2)@1\",\"flow-table-size\":\"64K\",\"ports\":["
+	"{\"name\":\"wan\",\"interface\":\"wan0\"},"
+	"{\"name\":\"lan\",\"device\":\"0000:3b:00.1\",\"kernel\":\"none\",\"rx-queue-size\":64}]},"
+	"\"global\":{\"hash-secret\":\"6c1d0f4e2b9a48d7935e80c2f1a7b364\"},"
+	"\"defaults\":{\"timeout\":{\"syn\":\"30s\",\"check\":1000},\"check\":{\"inter\":\"2s\"}},"
+	"\"frontends\":[{\"name\":\"web\",\"bind\":[\"198.51.100.1:80\",\"198.51.100.1:81\"],"
+	"\"default-backend\":\"app\",\"announce\":\"none\"},{\"name\":\"w6\","
+	"\"bind\":\"[2001:db8::1]:53\",\"protocol\":\"udp\",\"default-backend\":\"b6\"}],"
+	"\"backends\":[{\"name\":\"app\",\"balance\":\"rr\",\"check\":{\"rise\":2},\"servers\":["
+	"{\"name\":\"s1\",\"address\":\"10.0.0.1:8080\",\"weight\":10,\"backup\":true},"
+	"{\"name\":\"s2\",\"address\":\"10.0.0.2:8080\",\"check\":false}]},"
+	"{\"name\":\"b6\",\"servers\":[{\"name\":\"s\",\"address\":\"[2001:db8::2]:53\"}]}],"
+	"\"neighbors\":[{\"address\":\"10.0.0.1\",\"mac\":\"02:00:00:00:00:11\",\"port\":\"lan\"}]"
+	"}";
+
+static void
+must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void
+must_be_name(const char *name)
+{
+	must(name[0] && memchr(name, '\0', SHUNT_NAME_SIZE));
+	for (; *name; name++)
+		must(*name > 0x20 && *name < 0x7f && *name != '/' && *name != '"');
+}
+
+static void
+must_be_backend(const struct backend_config *b)
+{
+	must_be_name(b->name);
+	must(b->algorithm < SHUNT_ALGORITHM_COUNT && b->hash_on < SHUNT_HASH_ON_COUNT);
+	must(b->forward < SHUNT_FORWARD_COUNT);
+	for (size_t i = 0; i < b->server_count; i++) {
+		const struct server_config *s = &b->servers[i];
+
+		must_be_name(s->name);
+		must(s->port_be && s->weight <= SHUNT_MAX_WEIGHT);
+		must(s->check.inter_ms && s->check.fastinter_ms && s->check.downinter_ms);
+		must(s->check.timeout_ms && s->check.rise && s->check.fall);
+	}
+}
+
+static void
+must_be_right(const struct config *c)
+{
+	for (size_t i = 0; i < c->frontend_count; i++) {
+		const struct frontend_config *f = &c->frontends[i];
+
+		must_be_name(f->name);
+		must(f->protocol == SHUNT_TCP || f->protocol == SHUNT_UDP);
+		must(f->timeout.syn_ms && f->timeout.syn_ms <= SHUNT_MAX_TIMEOUT_MS);
+		must(f->bind_count > 0 && f->backend < c->backend_count);
+		for (size_t j = 0; j < f->bind_count; j++) {
+			const struct backend_config *b = &c->backends[f->backend];
+			bool v4 = shunt_addr_is_v4(&f->binds[j].address);
+
+			must(f->binds[j].port_be != 0);
+			for (size_t k = 0; k < b->server_count; k++)
+				must(shunt_addr_is_v4(&b->servers[k].address) == v4);
+		}
+	}
+	for (size_t i = 0; i < c->backend_count; i++)
+		must_be_backend(&c->backends[i]);
+	for (size_t i = 0; i < c->neighbor_count; i++)
+		must_be_name(c->neighbors[i].port);
+}
+
+static void
+must_be_printable(const char *text)
+{
+	for (; *text; text++)
+		must(*text >= 0x20 && *text < 0x7f);
+}
+
+static void
+load(const char *text, size_t length)
+{
+	struct json_errors *errors = json_errors_create();
+	const struct json_error_entry *entry;
+	struct config *config;
+
+	must(errors != NULL);
+	config = config_load_text(text, length, errors);
+	must((config == NULL) == (json_errors_count(errors) > 0));
+	if (config)
+		must_be_right(config);
+	for (size_t i = 0; (entry = json_errors_get(errors, i)); i++) {
+		must_be_printable(entry->path);
+		must_be_printable(entry->message);
+	}
+	config_destroy(config);
+	json_errors_destroy(errors);
+}
+
+/* The first bytes say which part of the good text the rest takes the place of. */
+static void
+load_spliced(const uint8_t *data, size_t bytes)
+{
+	size_t from, cut, length = sizeof(good) - 1;
+	char *text;
+
+	if (bytes < 3)
+		return;
+	from = (data[0] | (size_t)data[1] << 8) % length;
+	cut = data[2] < length - from ? data[2] : length - from;
+	data += 3;
+	bytes -= 3;
+	text = malloc(length - cut + bytes);
+	must(text != NULL);
+	memcpy(text, good, from);
+	memcpy(text + from, data, bytes);
+	memcpy(text + from + bytes, good + from + cut, length - from - cut);
+	load(text, length - cut + bytes);
+	free(text);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	/* A copy of the exact size, so that address sanitizer sees any access past its end. */
+	char *text = malloc(bytes ? bytes : 1);
+
+	must(text != NULL);
+	if (bytes)
+		memcpy(text, data, bytes);
+	load(text, bytes);
+	free(text);
+	load_spliced(data, bytes);
+	return 0;
+}

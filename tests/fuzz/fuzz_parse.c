@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libFuzzer target: any bytes through parse, and what parse lets through also through nat, both
+ * ways. Each input is parsed in memory of exactly its size, so that address sanitizer sees any
+ * access past its end, and once more as a variation of a good frame. A broken invariant aborts.
+ *
+ *   build-clang/tests/fuzz/fuzz_parse -max_len=512 -max_total_time=60 CORPUS_DIR
+ */
+#include "checksum.h"
+#include "frames.h"
+#include "nat.h"
+#include "parse.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+static void
+must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static uint16_t
+load16(const uint8_t *at)
+{
+	uint16_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+/* How far TCP's or UDP's checksum is from the right one, modulo 0xffff. */
+static unsigned int
+checksum_error(const struct pkt *p)
+{
+	const uint8_t *l4 = p->data + p->l4_offset;
+	unsigned int right =
+		frame_l4_checksum(p->data + p->l3_offset, l4, p->protocol, p->bytes - p->l4_offset);
+
+	return (frame_get16(l4 + frame_checksum_offset(p->protocol)) + 0xffffu - right) % 0xffff;
+}
+
+/*
+ * To a server and, taken for that server's packet, back: the destination changes and the source
+ * does, and neither a right checksum nor a wrong one gets better or worse.
+ */
+static void
+check_nat(struct pkt *p)
+{
+	static const struct shunt_mac port_macs[1] = { { { 2, 0, 0, 0, 0, 1 } } };
+	static const struct hop hop = { .mac = { { 2, 0, 0, 0, 0, 2 } }, .used = 1 };
+	static const uint8_t server_address[16] = { 0xfd, 1, 2, 3, [15] = 4 };
+	struct gen_service service = { .port_be = p->dport_be, .version = p->version };
+	struct gen_server server = { .port_be = 0x1234, .version = p->version, .reachable = 1 };
+	size_t n = p->version == 4 ? 4 : 16;
+	uint8_t *ip = p->data + p->l3_offset;
+	uint8_t *ttl = ip + (p->version == 4 ? 8 : 7);
+	uint8_t *source = ip + (p->version == 4 ? 12 : 8);
+	uint8_t *field = p->data + p->l4_offset + frame_checksum_offset(p->protocol);
+	bool no_checksum = p->protocol == SHUNT_UDP && load16(field) == 0;
+	unsigned int error = checksum_error(p), ttl_before = *ttl;
+
+	memcpy(service.address, source + n, n);
+	service.l3_sum = checksum_l3_sum(service.address, n);
+	service.l4_sum = checksum_l4_sum(service.l3_sum, service.port_be);
+	memcpy(server.address, server_address, n);
+	server.l3_sum = checksum_l3_sum(server.address, n);
+	server.l4_sum = checksum_l4_sum(server.l3_sum, server.port_be);
+
+	nat_to_server(p, &service, &server, port_macs);
+	must((p->drop == SHUNT_DROP_TTL) == (ttl_before <= 1));
+	if (p->drop)
+		return;
+	must(*ttl == ttl_before - 1 && memcmp(source + n, server_address, n) == 0);
+	must(no_checksum ? load16(field) == 0 : checksum_error(p) == error);
+
+	memcpy(server.address, source, n);
+	server.port_be = p->sport_be;
+	server.l3_sum = checksum_l3_sum(server.address, n);
+	server.l4_sum = checksum_l4_sum(server.l3_sum, server.port_be);
+	nat_to_client(p, &service, &server, &hop, port_macs);
+	must((p->drop == SHUNT_DROP_TTL) == (ttl_before == 2));
+	if (p->drop)
+		return;
+	must(memcmp(source, service.address, n) == 0);
+	must(no_checksum ? load16(field) == 0 : checksum_error(p) == error);
+	must(p->version == 6 || frame_get16(ip + 10) == frame_ip4_checksum(ip));
+}
+
+static void
+check(const uint8_t *data, size_t bytes)
+{
+	struct pkt p = { .data = frame_exact(data, bytes), .bytes = (uint32_t)bytes };
+	uint8_t *frame = p.data;
+
+	parse_pkt(&p);
+	must(frame_parsed_is_sound(&p, bytes));
+	must(bytes == 0 || memcmp(frame, data, bytes) == 0);
+	if (!p.drop) {
+		/* What is behind the packet is nobody's business any more. */
+		p.data = frame_exact(frame, p.bytes);
+		check_nat(&p);
+		free(p.data);
+	}
+	free(frame);
+}
+
+/*
+ * A frame that parses, with the input laid over it by exclusive or: an input of zeros is a good
+ * packet, so that the fuzzer starts where only one in many millions of random frames comes to.
+ * The first byte says which frame, whether it is cut, and whether its checksum is put right.
+ */
+static void
+check_variation(const uint8_t *data, size_t bytes)
+{
+	static const uint8_t options[8] = { 7, 7, 4 }, payload[16];
+	bool tcp = data[0] & 1, v6 = data[0] & 2;
+	struct frame_spec s = frame_default(v6 ? 6 : 4, tcp ? SHUNT_TCP : SHUNT_UDP);
+	uint8_t extensions[16] = { 60, [8] = s.protocol };
+	uint8_t frame[FRAME_MAX_BYTES] = { 0 };
+	size_t length, header;
+
+	s.payload = payload;
+	s.payload_bytes = sizeof(payload);
+	s.options = options;
+	s.options_bytes = data[0] & 4 ? sizeof(options) : 0;
+	s.extensions = extensions;
+	s.extensions_bytes = data[0] & 4 ? sizeof(extensions) : 0;
+	length = frame_build(frame, &s);
+	for (size_t i = 1; i < bytes && 11 + i < length; i++)
+		frame[11 + i] ^= data[i];
+	header = (frame[14] & 0xf) * 4u;
+	if (data[0] & 8 && !v6 && header >= 20)
+		frame_put16(frame + 24, frame_ip4_checksum(frame + 14));
+	if (data[0] & 16 && bytes + 12 < length)
+		length = bytes + 12;
+	check(frame, length);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	check(data, bytes);
+	if (bytes)
+		check_variation(data, bytes);
+	return 0;
+}

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every reason for which a packet itself gets dropped: counted by its name, exactly."""
+
+import collections
+
+from scapy.layers.inet import (ICMP, IP, TCP, UDP, IPOption_LSRR, IPOption_NOP, IPOption_SSRR)
+from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
+                                IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN)
+from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether, LLC
+from scapy.packet import Raw
+
+from exchange import KINDS, ROUTER, TCP4, TCP6, Exchange, kinds_config, packet, with_bytes
+from harness import PORT_MACS, Run, backend, frontend, neighbors, with_workers
+
+ETHER = Ether(src=ROUTER, dst=PORT_MACS["wan"])
+CLIENT4, CLIENT6 = "203.0.113.200", "2001:db8:c::200"
+VIP4, VIP6 = TCP4.address, TCP6.address
+SYN = TCP(sport=40000, dport=80, flags="S")
+
+
+def from_client(kind, **fields):
+    client = CLIENT4 if kind.version == 4 else CLIENT6
+    return packet(kind, (client, 40000), (kind.address, kind.port), **fields)
+
+
+def ip4(l4=SYN, **fields):
+    return ETHER / IP(**{"src": CLIENT4, "dst": VIP4, **fields}) / l4
+
+
+def ip6(l4=SYN, **fields):
+    return ETHER / IPv6(**{"src": CLIENT6, "dst": VIP6, **fields}) / l4
+
+
+def raw_options(options):
+    """An IPv4 packet with these bytes as options, made from one with as many no-operations."""
+    count = len(options)
+    assert count % 4 == 0
+    return with_bytes(ip4(options=[IPOption_NOP() for _ in range(count)]), 14 + 20, options)
+
+
+def short_frame():
+    yield from (bytes(ETHER)[:n] for n in (1, 6, 12, 13))
+    yield bytes(ip4())[:14]  # nothing behind the Ethernet header
+    yield bytes(ip6())[:14]
+    yield bytes(ip4())[:14 + 19]
+    yield bytes(ip6())[:14 + 39]
+    # More than a buffer holds cannot be had in one piece.
+    yield from_client(TCP4, payload=b"x" * 4000)
+
+
+def not_ip():
+    yield ETHER / ARP(psrc=CLIENT4, pdst=VIP4)
+    yield Ether(src=ROUTER, dst=PORT_MACS["wan"], type=0x88cc) / Raw(b"lldp" * 10)
+    yield Ether(src=ROUTER, dst=PORT_MACS["wan"], type=0) / Raw(bytes(46))
+    yield bytes(ETHER)[:12] + (40).to_bytes(2, "big") + bytes(LLC()) + bytes(40)
+
+
+def vlan():
+    yield ETHER / Dot1Q(vlan=5) / ip4().payload
+    yield ETHER / Dot1AD(vlan=5) / Dot1Q(vlan=6) / ip4().payload
+    yield ETHER / Dot1Q(vlan=5) / ip6().payload
+
+
+def ip_version():
+    yield Ether(src=ROUTER, dst=PORT_MACS["wan"], type=0x0800) / ip6().payload
+    yield Ether(src=ROUTER, dst=PORT_MACS["wan"], type=0x86dd) / ip4(l4=SYN / (b"x" * 40)).payload
+    yield with_bytes(ip4(), 14, b"\x55")
+    yield with_bytes(ip6(), 14, b"\x00")
+
+
+def ip_header():
+    yield with_bytes(ip4(), 14, b"\x44")
+    yield with_bytes(ip4(), 14, b"\x40")
+    yield bytes(with_bytes(ip4(), 14, b"\x4f"))[:14 + 59]
+
+
+def ip_length():
+    yield with_bytes(ip4(), 16, (19).to_bytes(2, "big"))
+    yield with_bytes(ip4(), 16, (41).to_bytes(2, "big"))
+    yield with_bytes(ip4(), 16, b"\xff\xff")
+    yield with_bytes(ip4(), 16, b"\0\0")  # as of a frame that segmentation was left to do
+    yield with_bytes(ip6(), 18, (21).to_bytes(2, "big"))
+    yield with_bytes(ip6(), 18, b"\xff\xff")
+    # An extension header that the packet ends in.
+    yield ip6(l4=Raw(bytes([6, 3]) + bytes(14)), nh=60)
+    yield ip6(l4=Raw(bytes([6, 0, 1])), nh=0)
+
+
+def ip_checksum():
+    yield ip4(chksum=0x1234)
+    yield ip4(chksum=0)
+    good = bytearray(bytes(ip4()))
+    good[14 + 8] -= 1
+    yield bytes(good)
+
+
+def ip_options():
+    yield ip4(options=[IPOption_LSRR(routers=["192.0.2.1"])])
+    yield ip4(options=[IPOption_SSRR(routers=["192.0.2.1"])])
+    yield ip4(options=[IPOption_NOP(), IPOption_LSRR(routers=["192.0.2.1", "192.0.2.2"])])
+    yield raw_options(b"\x07\x00\x00\x00")  # length 0
+    yield raw_options(b"\x07\x01\x00\x00")
+    yield raw_options(b"\x07\x05\x04\x00")  # beyond the header
+    yield raw_options(b"\x01\x01\x01\x07")  # no length
+
+
+def ip_source():
+    for source in ("127.0.0.1", "0.0.0.0", "0.1.2.3", "224.0.0.1", "239.255.255.255",
+                   "255.255.255.255"):
+        yield ip4(src=source)
+    for source in ("::", "::1", "ff02::1", "::ffff:203.0.113.1"):
+        yield ip6(src=source)
+    yield ip6(dst="::ffff:198.51.100.10")
+
+
+def land():
+    yield ip4(src=VIP4, l4=TCP(sport=80, dport=80, flags="S"))
+    yield ip4(src=VIP4, dst=VIP4, l4=UDP(sport=53, dport=53))
+    yield ip6(src=VIP6, l4=TCP(sport=80, dport=80, flags="S"))
+
+
+def ip6_extensions():
+    option = IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 4)])
+    nine = ETHER / IPv6(src=CLIENT6, dst=VIP6)
+    for _ in range(9):
+        nine /= option
+    yield nine / SYN
+    yield packet(TCP6, (CLIENT6, 1), (VIP6, 80), ext=[
+        IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 120), PadN(optdata=b"\0" * 136)])])
+    yield packet(TCP6, (CLIENT6, 1), (VIP6, 80), ext=[option, IPv6ExtHdrHopByHop()])
+    yield packet(TCP6, (CLIENT6, 1), (VIP6, 80), ext=[
+        IPv6ExtHdrRouting(type=0, segleft=1, addresses=["2001:db8::7"])])
+
+
+def fragment():
+    yield ip4(flags="MF")
+    yield ip4(frag=1)
+    yield ip4(flags="MF", frag=100)
+    yield ip6(l4=IPv6ExtHdrFragment(m=1, id=7) / SYN)
+    yield ip6(l4=IPv6ExtHdrFragment(offset=10, id=7) / SYN)
+    yield ip6(l4=IPv6ExtHdrFragment(id=7) / SYN)  # atomic, RFC 6946
+
+
+def ttl():
+    for kind in KINDS:
+        yield from_client(kind, ttl=1)
+        yield from_client(kind, ttl=0)
+
+
+def protocol():
+    yield ETHER / IP(src=CLIENT4, dst=VIP4) / ICMP()
+    yield ETHER / IP(src=CLIENT4, dst=VIP4, proto=47) / Raw(bytes(20))
+    yield ETHER / IP(src=CLIENT4, dst=VIP4, proto=132) / Raw(bytes(20))
+    yield ETHER / IP(src=CLIENT4, dst=VIP4, proto=0) / Raw(bytes(20))
+    yield ETHER / IPv6(src=CLIENT6, dst=VIP6) / ICMPv6EchoRequest()
+    yield ETHER / IPv6(src=CLIENT6, dst=VIP6, nh=59)  # no next header
+    yield ETHER / IPv6(src=CLIENT6, dst=VIP6, nh=51) / Raw(bytes(24))  # authentication
+
+
+def l4_header():
+    for ip in (ip4, ip6):
+        yield ip(l4=Raw(bytes(SYN)[:19]), **({"proto": 6} if ip is ip4 else {"nh": 6}))
+        yield ip(l4=Raw(b""), **({"proto": 6} if ip is ip4 else {"nh": 6}))
+        yield ip(l4=TCP(sport=1, dport=80, flags="S", dataofs=4))
+        yield ip(l4=TCP(sport=1, dport=80, flags="S", dataofs=6))
+        yield ip(l4=TCP(sport=1, dport=80, flags="S", dataofs=15) / (b"x" * 39))
+        yield ip(l4=Raw(bytes(7)), **({"proto": 17} if ip is ip4 else {"nh": 17}))
+        yield ip(l4=UDP(sport=1, dport=53, len=7))
+        yield ip(l4=UDP(sport=1, dport=53, len=0))
+        yield ip(l4=UDP(sport=1, dport=53, len=9))
+
+
+def tcp_flags():
+    for flags in ("", "F", "P", "U", "SF", "SR", "SFA", "RF", "RFA", "SRA", "FSRPAU", "FPU"):
+        yield ip4(l4=TCP(sport=40000, dport=80, flags=flags))
+        yield ip6(l4=TCP(sport=40000, dport=80, flags=flags))
+
+
+def no_service():
+    yield ip4(dst="198.51.100.11")
+    yield ip4(l4=TCP(sport=40000, dport=81, flags="S"))
+    yield ip4(l4=UDP(sport=40000, dport=80))  # a service of TCP
+    yield ip4(l4=TCP(sport=40000, dport=53, flags="S"))  # a service of UDP
+    yield ip4(dst="224.0.0.1", l4=UDP(sport=40000, dport=53))
+    yield ip4(dst="255.255.255.255", l4=UDP(sport=68, dport=67))
+    yield ip6(dst="2001:db8:1::11")
+    yield ip6(l4=TCP(sport=40000, dport=81, flags="S"))
+    # From a server, but from no port of a service.
+    yield ip4(src=TCP4.server, dst=CLIENT4, l4=TCP(sport=22, dport=40000, flags="SA"))
+    # Straight to a server, past the service.
+    yield ip4(dst=TCP4.server, l4=TCP(sport=40000, dport=8080, flags="S"))
+
+
+def no_flow():
+    for kind in KINDS:
+        nobody = "203.0.113.201" if kind.version == 4 else "2001:db8:c::201"
+        for port in (1, 40000, 65535):
+            yield packet(kind, (kind.server, kind.server_port), (nobody, port),
+                         l4={"flags": "SA"} if kind.protocol == "tcp" else {})
+
+
+def no_server():
+    for flags in ("S", "A", "FA", "R"):
+        yield ip4(l4=TCP(sport=40000, dport=1001, flags=flags))
+    yield ip6(l4=TCP(sport=40000, dport=1001, flags="S"))
+
+
+def no_neighbor():
+    for flags in ("S", "A", "FA"):
+        yield ip4(l4=TCP(sport=40000, dport=1002, flags=flags))
+    yield ip6(l4=TCP(sport=40000, dport=1002, flags="S"))
+
+
+REASONS = (short_frame, not_ip, vlan, ip_version, ip_header, ip_length, ip_checksum, ip_options,
+           ip_source, land, ip6_extensions, fragment, ttl, protocol, l4_header, tcp_flags,
+           no_service, no_flow, no_server, no_neighbor)
+
+
+def config():
+    """The usual services; one whose servers take nothing new, one whose server has no MAC."""
+    whole = kinds_config()
+    whole["neighbors"] = neighbors(whole["backends"])
+    for name, port, weight in (("idle", 1001, 0), ("lost", 1002, 1)):
+        for version, vip, server in ((4, VIP4, "10.99.1.1:80"),
+                                     (6, f"[{VIP6}]", "[2001:db8:a:1::1]:80")):
+            whole["frontends"].append(frontend(f"{name}{version}", f"{vip}:{port}",
+                                               f"{name}{version}"))
+            whole["backends"].append(backend(f"{name}{version}", (server, weight)))
+    return whole
+
+
+@with_workers(1, 2)
+class Drops:
+    """One run with the packets of all reasons; a case for each of the names."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.expected = collections.Counter()
+        frames = []
+        for reason in REASONS:
+            made = [bytes(f) for f in reason()]
+            cls.expected[reason.__name__.replace("_", "-")] = len(made)
+            frames += made
+        # Good packets before and behind show that nothing has been confused.
+        cls.before, cls.behind = Exchange(1), Exchange(2)
+        for x in (cls.before, cls.behind):
+            for kind in KINDS:
+                x.handshake(kind)
+        sent = cls.before.sent["wan"] + frames + cls.behind.sent["wan"]
+        cls.result = Run(config(), wan=sent, workers=cls.workers).go()
+
+    def test_good_packets(self):
+        for port in ("wan", "lan"):
+            expected = self.before.expected[port] + self.behind.expected[port]
+            self.assertEqual(sorted(getattr(self.result, port)), sorted(expected))
+
+    def test_total(self):
+        self.assertEqual(self.result.total("drops"), sum(self.expected.values()))
+
+    def test_no_other_reason(self):
+        self.assertEqual(set(self.result.drops), set(self.expected))
+
+    def test_no_reason_forgotten(self):
+        """All there are, but for those that are about load and not about the packet."""
+        self.assertEqual(self.result.drop_names - {"handover-full", "tx-full"},
+                         set(self.expected))
+
+
+def add_cases():
+    """A case Drops.test_REASON for each reason."""
+    for reason in REASONS:
+        name = reason.__name__.replace("_", "-")
+
+        def case(self, name=name):
+            self.assertEqual(self.result.drops.get(name, 0), self.expected[name])
+
+        for cls in (Drops1, Drops2):  # noqa: F821 (made by with_workers)
+            setattr(cls, f"test_{reason.__name__}", case)
+
+
+add_cases()

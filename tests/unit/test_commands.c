@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the commands do to the state and answer, through the socket as a client sees them. */
+#include "api_fixture.h"
+
+static void
+test_table(void)
+{
+	struct fixture f;
+	json_t *list, *row;
+	size_t index = 0;
+
+	fixture_start(&f);
+	list = ask_data(&f, "{\"command\": \"help\"}");
+	for (unsigned int i = 0; i < SHUNT_CMD_COUNT; i++) {
+		const struct shunt_command *command = shunt_command(i);
+		json_t *request = json_pack("{s:s}", "command", command->name);
+		char *text = json_dumps(request, 0);
+		json_t *answer = ask(&f, text);
+		const char *error = json_string_value(json_object_get(answer, "error"));
+		bool unknown = error && strstr(error, "unknown command");
+
+		/* Every command of the table is there, but for those shuntctl carries out. */
+		CU_ASSERT_EQUAL(unknown, command->kind == SHUNT_COMMAND_LOCAL);
+		json_decref(answer);
+		free(text);
+		json_decref(request);
+		if (command->kind == SHUNT_COMMAND_LOCAL)
+			continue;
+		row = json_array_get(list, index++);
+		CU_ASSERT_STRING_EQUAL(string(row, "command"), command->name);
+		CU_ASSERT_STRING_EQUAL(string(row, "syntax"), command->syntax);
+		CU_ASSERT_EQUAL(json_is_true(json_object_get(row, "mutates")),
+			command->kind == SHUNT_COMMAND_CHANGE);
+	}
+	CU_ASSERT_EQUAL(json_array_size(list), index);
+	json_decref(list);
+	CU_ASSERT_PTR_NULL(shunt_command(SHUNT_CMD_COUNT));
+	fixture_close(&f);
+}
+
+#define SET(args) "{\"command\": \"set server\", \"args\": {" args "}}"
+
+static void
+test_set_server(void)
+{
+	static const uint8_t states[] = { SHUNT_ADMIN_DRAIN, SHUNT_ADMIN_MAINT, SHUNT_ADMIN_READY };
+	static const char *const names[] = { "drain", "maint", "ready" };
+	struct fixture f;
+	json_t *answer;
+	char request[128];
+
+	fixture_start(&f);
+	for (unsigned int i = 0; i < 3; i++) {
+		snprintf(request, sizeof(request), SET("\"server\": \"app/s2\", \"state\": \"%s\""),
+			names[i]);
+		answer = ask(&f, request);
+		CU_ASSERT_EQUAL(number(answer, "generation"), (json_int_t)i + 1);
+		CU_ASSERT_PTR_NULL(json_object_get(answer, "warning"));
+		CU_ASSERT_TRUE(fixture_ok(answer));
+		CU_ASSERT_EQUAL(f.servers[1]->admin, states[i]);
+		CU_ASSERT_EQUAL(f.servers[0]->admin, SHUNT_ADMIN_READY);
+		CU_ASSERT_EQUAL(f.publish.scheduled, i + 1);
+	}
+	CU_ASSERT_TRUE(fixture_ok(ask(&f, SET("\"server\": \"names/n1\", \"weight\": 0"))));
+	CU_ASSERT_EQUAL(f.servers[2]->weight, 0);
+	CU_ASSERT_TRUE(fixture_ok(ask(&f, SET("\"weight\": 256, \"server\": \"names/n1\""))));
+	CU_ASSERT_EQUAL(f.servers[2]->weight, 256);
+	fixture_close(&f);
+}
+
+static void
+test_set_server_refused(void)
+{
+	static const struct {
+		const char *request;
+		const char *error;
+	} cases[] = {
+		{ SET("\"server\": \"app/s9\", \"state\": \"drain\""), "app/s9" },
+		{ SET("\"server\": \"app\", \"state\": \"drain\""), "BACKEND/SERVER" },
+		{ SET("\"server\": \"/\", \"state\": \"drain\""), "server" },
+		{ SET("\"server\": \"\", \"state\": \"drain\""), "server" },
+		{ SET("\"server\": 1, \"state\": \"drain\""), "server" },
+		{ SET("\"server\": \"app/s1\", \"state\": \"gone\""), "state" },
+		{ SET("\"server\": \"app/s1\", \"state\": 1"), "state" },
+		{ SET("\"server\": \"app/s1\", \"weight\": 257"), "256" },
+		{ SET("\"server\": \"app/s1\", \"weight\": -1"), "weight" },
+		{ SET("\"server\": \"app/s1\", \"weight\": 1.5"), "weight" },
+		{ SET("\"server\": \"app/s1\", \"weight\": \"5\""), "weight" },
+		{ SET("\"server\": \"app/s1\""), "arguments" },
+		{ SET(""), "arguments" },
+		{ SET("\"server\": \"app/s1\", \"weight\": 5, \"state\": \"drain\""), "arguments" },
+	};
+	struct fixture f;
+
+	fixture_start(&f);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *error = fixture_error(ask(&f, cases[i].request));
+
+		CU_ASSERT_PTR_NOT_NULL(strstr(error, cases[i].error));
+	}
+	CU_ASSERT_EQUAL(f.publish.scheduled, 0);
+	CU_ASSERT_EQUAL(f.servers[0]->admin, SHUNT_ADMIN_READY);
+	CU_ASSERT_EQUAL(f.servers[0]->weight, 10);
+	fixture_close(&f);
+}
+
+static json_t *
+ask_and_end(struct fixture *f, const char *request, int result, int worker)
+{
+	int fd = fixture_connect(f);
+	json_t *answer;
+
+	fixture_send_text(f, fd, request);
+	fixture_send_text(f, fd, "\n");
+	fixture_turns(f, 3);
+	fixture_acknowledge(&f->publish, result, worker);
+	answer = fixture_receive(f, fd);
+	close(fd);
+	fixture_turn(f);
+	return answer;
+}
+
+static void
+test_change_outcomes(void)
+{
+	static const char drain[] = SET("\"server\": \"app/s1\", \"state\": \"drain\"");
+	struct fixture f;
+	json_t *answer;
+	const char *error;
+
+	fixture_start(&f);
+	f.publish.holds = true;
+	error = fixture_error(ask_and_end(&f, drain, -ETIMEDOUT, 1));
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, "worker 1 (lcore 5)"));
+	error = fixture_error(ask_and_end(&f, drain, -ETIMEDOUT, -1));
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, "not acknowledged"));
+	error = fixture_error(ask_and_end(&f, drain, -ETIMEDOUT, 99));
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, "not acknowledged"));
+	error = fixture_error(ask_and_end(&f, drain, -ENOSPC, -1));
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, strerror(ENOSPC)));
+	answer = ask_and_end(&f, drain, -ENOTCONN, -1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(string(answer, "warning"), "not connected"));
+	CU_ASSERT_TRUE(fixture_ok(answer));
+	CU_ASSERT_TRUE(fixture_ok(ask_and_end(&f, drain, 0, -1)));
+
+	f.publish.holds = false;
+	f.publish.wait_result = -ENOMEM;
+	CU_ASSERT_TRUE(strlen(fixture_error(ask(&f, drain))) > 0);
+	f.publish.wait_result = 0;
+	f.control.publish = NULL;
+	answer = ask(&f, drain);
+	CU_ASSERT_PTR_NOT_NULL(strstr(string(answer, "warning"), "not connected"));
+	CU_ASSERT_TRUE(fixture_ok(answer));
+	fixture_close(&f);
+}
+
+static void
+test_reload(void)
+{
+	static const char request[] = "{\"command\": \"reload\"}";
+	struct fixture f;
+	json_t *answer, *errors;
+
+	fixture_start(&f);
+	answer = ask(&f, request);
+	CU_ASSERT_EQUAL(number(answer, "generation"), 1);
+	CU_ASSERT_TRUE(fixture_ok(answer));
+	reload_result = -EINVAL;
+	answer = ask(&f, request);
+	errors = json_object_get(answer, "errors");
+	CU_ASSERT_EQUAL(json_array_size(errors), 2); /* without the warning */
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(errors, 0)),
+		"$.backends[0].balance: unknown word \"mad\"");
+	CU_ASSERT_STRING_EQUAL(string(answer, "file"), f.control.config_path);
+	CU_ASSERT_PTR_NOT_NULL(strstr(fixture_error(answer), "2 errors"));
+	f.control.config_path = "/tmp/\xff\xfe.json";
+	CU_ASSERT_PTR_NOT_NULL(strstr(fixture_error(ask(&f, request)), "2 errors"));
+	reload_result = -ENOMEM;
+	CU_ASSERT_PTR_NOT_NULL(strstr(fixture_error(ask(&f, request)), strerror(ENOMEM)));
+	CU_ASSERT_EQUAL(reload_count, 4);
+	fixture_close(&f);
+}
+
+/* Different figures at both workers, so that a sum cannot be a worker's own. */
+static void
+fill_stats(struct shunt_stats *stats)
+{
+	for (uint32_t i = 0; i < FIXTURE_WORKERS; i++) {
+		struct shunt_worker_stats *worker = shunt_stats_worker(stats, i);
+		struct shunt_server_stats *server = &shunt_stats_servers(stats, i)[2];
+		uint64_t factor = i ? 100 : 1;
+
+		worker->generation = 7;
+		worker->flows_max = 1000;
+		worker->rx_packets = 3 * factor;
+		worker->tx_packets = 2 * factor;
+		worker->loops = 200;
+		worker->idle_loops = 50;
+		worker->drops[SHUNT_DROP_TTL] = 4 * factor;
+		worker->drops[SHUNT_DROP_TX_FULL] = 5 * factor;
+		*server = (struct shunt_server_stats){ 1 * factor, 2 * factor, 3 * factor,
+			4 * factor, 5 * factor, 6 * factor, { 0 } };
+		shunt_stats_services(stats, i)[1].sessions_total = 7 * factor;
+		shunt_stats_services(stats, i)[2].sessions_total = 8 * factor;
+	}
+}
+
+static void
+test_show_info(void)
+{
+	struct fixture f;
+	json_t *info, *worker;
+
+	fixture_start(&f);
+	fill_stats(f.publish.stats);
+	f.publish.generation = 7;
+	clock_skip_ms += 65000;
+	info = ask_data(&f, "{\"command\": \"show info\"}");
+	CU_ASSERT_STRING_EQUAL(
+		keys_of(info), "version generation uptime_s dataplane_connected workers");
+	CU_ASSERT_STRING_EQUAL(string(info, "version"), SHUNT_VERSION);
+	CU_ASSERT_EQUAL(number(info, "generation"), 7);
+	CU_ASSERT_EQUAL(number(info, "uptime_s"), 65);
+	CU_ASSERT_TRUE(json_is_true(json_object_get(info, "dataplane_connected")));
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(info, "workers")), 2);
+	worker = json_array_get(json_object_get(info, "workers"), 1);
+	CU_ASSERT_STRING_EQUAL(
+		keys_of(worker), "lcore generation rx_packets tx_packets drops flows flows_max");
+	CU_ASSERT_EQUAL(number(worker, "lcore"), 5);
+	CU_ASSERT_EQUAL(number(worker, "rx_packets"), 300);
+	CU_ASSERT_EQUAL(number(worker, "drops"), 900);
+	CU_ASSERT_EQUAL(number(worker, "flows_max"), 1000);
+	json_decref(info);
+	f.publish.connected = false;
+	info = ask_data(&f, "{\"command\": \"show info\"}");
+	CU_ASSERT_TRUE(json_is_false(json_object_get(info, "dataplane_connected")));
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(info, "workers")), 0);
+	json_decref(info);
+	fixture_close(&f);
+}
+
+static void
+test_show_servers(void)
+{
+	struct fixture f;
+	json_t *servers, *server;
+
+	fixture_start(&f);
+	fill_stats(f.publish.stats);
+	f.servers[1]->check_fail = 11;
+	f.servers[1]->check_down = 12;
+	f.servers[1]->changed_ms = ((uint64_t)time(NULL) - 90) * 1000;
+	f.servers[1]->weight = 9;
+	servers = ask_data(&f, "{\"command\": \"show servers\"}");
+	CU_ASSERT_EQUAL(json_array_size(servers), 3);
+	server = json_array_get(servers, 1);
+	CU_ASSERT_STRING_EQUAL(keys_of(server),
+		"backend server address weight state admin health sessions sessions_total "
+		"in_packets in_bytes out_packets out_bytes check_fail check_down last_change_s");
+	CU_ASSERT_STRING_EQUAL(string(server, "backend"), "app");
+	CU_ASSERT_STRING_EQUAL(string(server, "server"), "s2");
+	CU_ASSERT_STRING_EQUAL(string(server, "address"), "10.0.0.12:8080");
+	CU_ASSERT_STRING_EQUAL(string(server, "state"), "no-check");
+	CU_ASSERT_STRING_EQUAL(string(server, "admin"), "ready");
+	CU_ASSERT_STRING_EQUAL(string(server, "health"), "no-check");
+	CU_ASSERT_EQUAL(number(server, "weight"), 9);
+	CU_ASSERT_EQUAL(number(server, "sessions"), 101);
+	CU_ASSERT_EQUAL(number(server, "sessions_total"), 202);
+	CU_ASSERT_EQUAL(number(server, "in_packets"), 303);
+	CU_ASSERT_EQUAL(number(server, "in_bytes"), 404);
+	CU_ASSERT_EQUAL(number(server, "out_packets"), 505);
+	CU_ASSERT_EQUAL(number(server, "out_bytes"), 606);
+	CU_ASSERT_EQUAL(number(server, "check_fail"), 11);
+	CU_ASSERT_EQUAL(number(server, "check_down"), 12);
+	CU_ASSERT_TRUE(number(server, "last_change_s") >= 90);
+	CU_ASSERT_TRUE(number(server, "last_change_s") < 95);
+	CU_ASSERT_STRING_EQUAL(string(json_array_get(servers, 2), "address"), "[2001:db8::53]:53");
+	CU_ASSERT_EQUAL(number(json_array_get(servers, 0), "sessions"), 0);
+	json_decref(servers);
+
+	f.servers[0]->id = 0; /* not in the dataplane yet; and an id that cannot be */
+	f.servers[1]->id = SHUNT_MAX_SERVERS;
+	f.servers[1]->changed_ms = UINT64_MAX;
+	server_set_admin(f.servers[0], SHUNT_ADMIN_MAINT);
+	servers = ask_data(&f, "{\"command\": \"show servers\"}");
+	CU_ASSERT_EQUAL(number(json_array_get(servers, 1), "sessions"), 0);
+	CU_ASSERT_EQUAL(number(json_array_get(servers, 1), "last_change_s"), 0);
+	CU_ASSERT_STRING_EQUAL(string(json_array_get(servers, 0), "state"), "maint");
+	CU_ASSERT_STRING_EQUAL(string(json_array_get(servers, 0), "admin"), "maint");
+	json_decref(servers);
+	fixture_close(&f);
+}
+
+static void
+test_show_drops_and_workers(void)
+{
+	struct fixture f;
+	json_t *drops, *workers, *worker;
+
+	fixture_start(&f);
+	fill_stats(f.publish.stats);
+	drops = ask_data(&f, "{\"command\": \"show drops\"}");
+	CU_ASSERT_EQUAL(json_object_size(drops), SHUNT_DROP_COUNT - 1);
+	CU_ASSERT_EQUAL(number(drops, "ttl"), 404);
+	CU_ASSERT_EQUAL(number(drops, "tx-full"), 505);
+	CU_ASSERT_EQUAL(number(drops, "land"), 0);
+	json_decref(drops);
+	workers = ask_data(&f, "{\"command\": \"show workers\"}");
+	CU_ASSERT_EQUAL(json_array_size(workers), 2);
+	worker = json_array_get(workers, 0);
+	CU_ASSERT_EQUAL(number(worker, "lcore"), 4);
+	CU_ASSERT_EQUAL(number(worker, "tx_packets"), 2);
+	CU_ASSERT_EQUAL(number(worker, "untracked"), 0);
+	CU_ASSERT_EQUAL(json_real_value(json_object_get(worker, "idle")), 0.25);
+	json_decref(workers);
+	/* No workers, and no dataplane at all. */
+	f.publish.stats->worker_count = 0;
+	workers = ask_data(&f, "{\"command\": \"show workers\"}");
+	CU_ASSERT_EQUAL(json_array_size(workers), 0);
+	json_decref(workers);
+	f.publish.connected = false;
+	drops = ask(&f, "{\"command\": \"show drops\"}");
+	CU_ASSERT_EQUAL(number(json_object_get(drops, "data"), "ttl"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(string(drops, "warning"), "not connected"));
+	json_decref(drops);
+	fixture_close(&f);
+}
+
+static void
+check_stat(json_t *rows, size_t index, const char *type, const char *proxy, const char *name,
+	const char *status, json_int_t weight, json_int_t total)
+{
+	const json_t *row = json_array_get(rows, index);
+
+	CU_ASSERT_STRING_EQUAL(string(row, "type"), type);
+	CU_ASSERT_STRING_EQUAL(string(row, "proxy"), proxy);
+	CU_ASSERT_STRING_EQUAL(string(row, "name"), name);
+	CU_ASSERT_STRING_EQUAL(string(row, "status"), status);
+	CU_ASSERT_EQUAL(number(row, "weight"), weight);
+	CU_ASSERT_EQUAL(number(row, "sessions_total"), total);
+}
+
+static void
+test_show_stat(void)
+{
+	struct fixture f;
+	json_t *rows;
+
+	fixture_start(&f);
+	fill_stats(f.publish.stats);
+	server_set_admin(f.servers[2], SHUNT_ADMIN_DRAIN);
+	rows = ask_data(&f, "{\"command\": \"show stat\"}");
+	CU_ASSERT_EQUAL(json_array_size(rows), 7);
+	check_stat(rows, 0, "frontend", "web", "FRONTEND", "open", 0, 1515);
+	check_stat(rows, 1, "frontend", "dns", "FRONTEND", "open", 0, 0);
+	check_stat(rows, 2, "server", "app", "s1", "no-check", 10, 0);
+	check_stat(rows, 3, "server", "app", "s2", "no-check", 10, 202);
+	check_stat(rows, 4, "backend", "app", "BACKEND", "up", 20, 202);
+	check_stat(rows, 5, "server", "names", "n1", "drain", 10, 0);
+	check_stat(rows, 6, "backend", "names", "BACKEND", "down", 0, 0);
+	json_decref(rows);
+	fixture_close(&f);
+}
+
+static const struct unit_test tests[] = {
+	{ "the table", test_table },
+	{ "set server", test_set_server },
+	{ "set server refused", test_set_server_refused },
+	{ "how a change can end", test_change_outcomes },
+	{ "reload", test_reload },
+	{ "show info", test_show_info },
+	{ "show servers", test_show_servers },
+	{ "show drops, show workers", test_show_drops_and_workers },
+	{ "show stat", test_show_stat },
+};
+
+UNIT_MAIN("commands", tests)

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What config_check.c checks: parts of the file that must agree with each other. */
+#include <time.h>
+
+#include "config_case.h"
+
+static void
+test_duplicates(void)
+{
+	config_case_expect(
+		"'frontends': ["
+		"{'name': 'a', 'bind': ['198.51.100.1:80', '198.51.100.1:80'], 'default-backend': "
+		"'x'}, {'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'x'},"
+		"{'name': 'b', 'bind': '198.51.100.1:80', 'protocol': 'udp', 'default-backend': "
+		"'x'}], 'backends': [{'name': 'x', 'servers': ["
+		"{'name': 's', 'address': '10.0.0.1:80'}, {'name': 's', 'address': '10.0.0.2:80'},"
+		"{'name': 't', 'address': '10.0.0.1:80'}, {'name': 'u', 'address': '10.0.0.1:81'},"
+		"{'name': 'v', 'address': '198.51.100.1:8080'}]}, {'name': 'x', 'servers': ["
+		"{'name': 's', 'address': '10.0.0.1:80'}]}]",
+		"$.frontends[1].name: 'a' is already the name of frontends[0]\n"
+		"$.backends[1].name: 'x' is already the name of backends[0]\n"
+		"$.frontends[0].bind[1]: tcp 198.51.100.1:80 is already bound by frontend 'a' "
+		"(frontends[0])\n"
+		"$.frontends[1].bind: tcp 198.51.100.1:80 is already bound by frontend 'a' "
+		"(frontends[0])\n"
+		"$.backends[0].servers[1].name: 's' is already the name of servers[0] of this "
+		"backend\n"
+		"$.backends[0].servers[2].address: 10.0.0.1:80 is already the address of "
+		"servers[0] of this backend; give that one more weight instead\n"
+		"$.backends[0].servers[4].address: 198.51.100.1 is a balanced address, bound by "
+		"frontend 'a'; a server needs an address of its own\n"
+		"$.backends[1]: warning: no frontend uses the backend 'x'");
+	/* The same address in another way of writing. */
+	config_case_expect("'frontends': [{'name': 'a', 'bind': ['[2001:db8::1]:80', "
+			   "'[2001:DB8:0::1]:80'], 'default-backend': 'x'}], 'backends': [{'name': "
+			   "'x', 'servers': [{'name': 's', 'address': '[2001:db8:1::1]:80'}]}]",
+		"$.frontends[0].bind[1]: tcp [2001:db8::1]:80 is already bound by frontend 'a' "
+		"(frontends[0])");
+}
+
+static void
+test_families(void)
+{
+	config_case_expect(
+		"'frontends': [{'name': 'a', 'bind': ['198.51.100.1:80', "
+		"'[2001:db8::1]:80'], 'default-backend': 'x'}], 'backends': [{'name': 'x', "
+		"'servers': [{'name': 's', 'address': '10.0.0.1:80'}]}]",
+		"$.frontends[0].bind[1]: is IPv6, but server 's' of backend 'x' is IPv4, and 'nat' "
+		"keeps the family: make one frontend and one backend for each");
+	config_case_expect(
+		"'frontends': [{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': "
+		"'x'}], 'backends': [{'name': 'x', 'servers': [{'name': 's', 'address': "
+		"'10.0.0.1:80'}, {'name': 't', 'address': '[2001:db8:1::1]:80'}]}]",
+		"$.frontends[0].bind: is IPv4, but server 't' of backend 'x' is IPv6, and 'nat' "
+		"keeps the family: make one frontend and one backend for each");
+}
+
+static void
+test_neighbors(void)
+{
+	config_case_expect(
+		"'frontends': [], 'neighbors': [{}, 1, {'address': 'x', 'mac': 5, 'port': 'a b'},"
+		"{'address': '10.0.0.1', 'mac': '02:00:00:00:00:01', 'port': 'lan'},"
+		"{'address': '10.0.0.1', 'mac': '02:00:00:00:00:01', 'port': 'wan', 'x': 1},"
+		"{'address': 'fe80::1', 'mac': '02:00:00:00:00:01', 'port': 'wan'}]",
+		FRONTENDS_NONE
+		"\n$.neighbors[0].address: missing, but required\n"
+		"$.neighbors[0].mac: missing, but required\n"
+		"$.neighbors[0].port: missing, but required\n"
+		"$.neighbors[1]: must be an object, found the number 1\n"
+		"$.neighbors[2].address: must be an IPv4 or IPv6 address, found the string 'x'\n"
+		"$.neighbors[2].mac: must be a MAC address such as '02:00:00:00:00:11', found the "
+		"number 5\n"
+		"$.neighbors[2].port: must be a name: 1 to 63 of the characters A-Z a-z 0-9 _ . : "
+		"-, found the string 'a b'\n"
+		"$.neighbors[4].x: unknown key; the keys here are: address, mac, port\n"
+		"$.neighbors[5].address: cannot be used: a link-local address is not unique among "
+		"the ports\n"
+		"$.neighbors[3].port: there is no port 'lan' in $.dataplane.ports\n"
+		"$.neighbors[4].address: 10.0.0.1 is already the address of neighbors[3]");
+	/* Where the ports are wrong themselves, nothing is said of references to them. */
+	config_destroy(
+		config_case("{'dataplane': {'ports': []}, " SECRET "'frontends': [], 'neighbors': "
+			    "[{'address': '10.0.0.1', 'mac': '02:00:00:00:00:01', 'port': 'lan'}]}",
+			"$.dataplane.ports: needs one port at least\n" FRONTENDS_NONE));
+}
+
+/* Builds a document of `backends` backends with `servers` servers and a frontend of `binds`. */
+static char *
+large_text(size_t backends, size_t servers, size_t binds)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(out);
+	fprintf(out,
+		"{" PORTS SECRET "'frontends': [{'name': 'f', 'default-backend': 'b0', 'bind': [");
+	for (size_t i = 0; i < binds; i++)
+		fprintf(out, "%s'198.51.%zu.%zu:80'", i ? "," : "", i >> 8 & 0xff, i & 0xff);
+	fprintf(out, "]}], 'backends': [");
+	for (size_t b = 0; b < backends; b++) {
+		fprintf(out, "%s{'name': 'b%zu', 'servers': [", b ? "," : "", b);
+		for (size_t s = 0; s < servers; s++)
+			fprintf(out, "%s{'name': 's%zu', 'address': '10.%zu.%zu.%zu:80'}",
+				s ? "," : "", s, s >> 16, s >> 8 & 0xff, s & 0xff);
+		fprintf(out, "]}");
+	}
+	fprintf(out, "]}");
+	fclose(out);
+	for (char *c = text; *c; c++) {
+		if (*c == '\'')
+			*c = '"';
+	}
+	return text;
+}
+
+/* A document of that shape has one error that begins as given, or none, and is read quickly. */
+static void
+expect_large(size_t backends, size_t servers, size_t binds, const char *expected)
+{
+	char *text = large_text(backends, servers, binds), *found;
+	struct json_errors *errors = json_errors_create();
+	clock_t start = clock();
+	struct config *config = config_load_text(text, strlen(text), errors);
+
+	CU_ASSERT(clock() - start < 4 * CLOCKS_PER_SEC);
+	CU_ASSERT_EQUAL(config == NULL, *expected != '\0');
+	found = case_complaints(errors);
+	CU_ASSERT_EQUAL(json_errors_count(errors), *expected ? 1 : 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(found, expected));
+	if (!strstr(found, expected))
+		fprintf(stderr, "\n%s\n", found);
+	free(found);
+	config_destroy(config);
+	json_errors_destroy(errors);
+	free(text);
+}
+
+static void
+test_limits(void)
+{
+	expect_large(1, 65535, 1, "");
+	expect_large(1, 65536, 1, "$.backends[0].servers: has 65536 elements, the limit is 65535");
+	expect_large(2, 32768, 1, "$.backends: have 65536 servers in all, the limit is 65535");
+	expect_large(4095, 1, 1, "");
+	expect_large(4096, 1, 1, "$.backends: has 4096 elements, the limit is 4095");
+	expect_large(1, 1, 4095, "");
+	expect_large(1, 1, 4096, "$.frontends[0].bind: has 4096 elements, the limit is 4095");
+}
+
+/* A user who made many mistakes learns of all of them in one run. */
+static void
+test_all_at_once(void)
+{
+	config_destroy(config_case(
+		"{'dataplane': {'lcores': '0', 'ports': [{'name': 'wan'}]},"
+		"'global': {'hash-secret': 'secret'},"
+		"'frontends': [{'name': 'web', 'bind': '198.51.100.10', 'default-backend': 'ap'}],"
+		"'backends': [{'name': 'app', 'balance': 'robin', 'servers': ["
+		"{'name': 's1', 'address': '10.0.0.11:8080', 'weight': 1000},"
+		"{'name': 's1', 'address': '10.0.0.12:8080', 'check': {'inter': '2 sec'}}]}],"
+		"'neighbours': []}",
+		"$.neighbours: unknown key; did you mean 'neighbors'?\n"
+		"$.dataplane.lcores: needs two lcores at least: the main lcore first, then one or "
+		"more workers\n"
+		"$.dataplane.ports[0]: needs 'interface' or 'device'\n"
+		"$.global.hash-secret: must be a string of 32 hexadecimal digits\n"
+		"$.frontends[0].bind: '198.51.100.10' has no port; write ADDRESS:PORT\n"
+		"$.backends[0].balance: must be one of 'source', 'roundrobin', 'leastconn', found "
+		"the string 'robin'\n"
+		"$.backends[0].servers[0].weight: must be a whole number from 0 to 256, found the "
+		"number 1000\n"
+		"$.backends[0].servers[1].check.inter: must be a time such as '500ms', '2s', '15m' "
+		"(units ms s m h d), from 10ms to 1d, found the string '2 sec'\n"
+		"$.frontends[0].default-backend: there is no backend 'ap'\n"
+		"$.backends[0].servers[1].name: 's1' is already the name of servers[0] of this "
+		"backend\n"
+		"$.backends[0]: warning: no frontend uses the backend 'app'"));
+}
+
+static const struct unit_test tests[] = {
+	{ "duplicates", test_duplicates },
+	{ "families", test_families },
+	{ "neighbors", test_neighbors },
+	{ "limits", test_limits },
+	{ "all errors at once", test_all_at_once },
+};
+
+UNIT_MAIN("config_check", tests)

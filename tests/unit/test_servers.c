@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The state and its edits. Probes are played by this file: they only count, and can be told to
+ * run out of memory.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "probe_tcp.h"
+#include "state.h"
+#include "unit.h"
+
+struct probe {
+	struct server *server;
+	unsigned int updates;
+};
+
+static struct {
+	int alive;
+	int started;
+	int fail_at; /* the so many-th start fails; 0: none */
+	int configs; /* alive */
+} fake;
+
+struct probe *
+probe_start(struct control *control, struct server *server)
+{
+	struct probe *probe;
+
+	(void)control;
+	fake.started++;
+	if (fake.started == fake.fail_at)
+		return NULL;
+	probe = calloc(1, sizeof(*probe));
+	probe->server = server;
+	fake.alive++;
+	return probe;
+}
+
+void
+probe_stop(struct probe *probe)
+{
+	fake.alive--;
+	free(probe);
+}
+
+void
+probe_update(struct probe *probe)
+{
+	probe->updates++;
+}
+
+void
+probe_move(struct probe *probe, struct server *server)
+{
+	probe->server = server;
+}
+
+void
+config_destroy(struct config *config)
+{
+	if (!config)
+		return;
+	for (size_t i = 0; i < config->backend_count; i++)
+		free(config->backends[i].servers);
+	for (size_t i = 0; i < config->frontend_count; i++)
+		free(config->frontends[i].binds);
+	free(config->backends);
+	free(config->frontends);
+	free(config);
+	fake.configs--;
+}
+
+static struct config *
+config_new(void)
+{
+	struct config *config = calloc(1, sizeof(*config));
+
+	fake.configs++;
+	return config;
+}
+
+static struct backend_config *
+add_backend(struct config *config, const char *name)
+{
+	struct backend_config *backend;
+
+	config->backends =
+		realloc(config->backends, (config->backend_count + 1) * sizeof(*config->backends));
+	backend = &config->backends[config->backend_count++];
+	*backend = (struct backend_config){ .algorithm = SHUNT_SOURCE };
+	snprintf(backend->name, sizeof(backend->name), "%s", name);
+	return backend;
+}
+
+static struct server_config *
+add_server(struct backend_config *backend, const char *name, const char *v4, uint16_t weight)
+{
+	struct server_config *server;
+	struct in_addr address;
+
+	inet_pton(AF_INET, v4, &address);
+	if ((backend->server_count & (backend->server_count - 1)) == 0) /* full: double it */
+		backend->servers = realloc(backend->servers,
+			(backend->server_count * 2 + 1) * sizeof(*backend->servers));
+	server = &backend->servers[backend->server_count++];
+	*server = (struct server_config){
+		.address = shunt_addr_from_v4(&address),
+		.port_be = htons(80),
+		.weight = weight,
+		.check = { .enabled = true,
+			.inter_ms = 2000,
+			.fastinter_ms = 2000,
+			.downinter_ms = 2000,
+			.timeout_ms = 1000,
+			.rise = 2,
+			.fall = 3 },
+	};
+	snprintf(server->name, sizeof(server->name), "%s", name);
+	return server;
+}
+
+static void
+add_bind(struct config *config, const char *frontend_name, const char *v4, uint16_t port,
+	size_t backend)
+{
+	struct frontend_config *frontend;
+	struct in_addr address;
+
+	inet_pton(AF_INET, v4, &address);
+	config->frontends = realloc(
+		config->frontends, (config->frontend_count + 1) * sizeof(*config->frontends));
+	frontend = &config->frontends[config->frontend_count++];
+	*frontend = (struct frontend_config){ .protocol = SHUNT_TCP,
+		.announce = true,
+		.backend = backend,
+		.bind_count = 1,
+		.binds = calloc(1, sizeof(*frontend->binds)) };
+	snprintf(frontend->name, sizeof(frontend->name), "%s", frontend_name);
+	frontend->binds[0].address = shunt_addr_from_v4(&address);
+	frontend->binds[0].port_be = htons(port);
+}
+
+/* app: s1 s2 (weight 10); db: s1 */
+static struct config *
+usual_config(void)
+{
+	struct config *config = config_new();
+	struct backend_config *backend;
+
+	backend = add_backend(config, "app");
+	add_server(backend, "s2", "192.0.2.2", 10);
+	add_server(backend, "s1", "192.0.2.1", 10);
+	backend = add_backend(config, "db");
+	add_server(backend, "s1", "192.0.2.1", 1);
+	add_bind(config, "web", "198.51.100.1", 80, 0);
+	add_bind(config, "sql", "198.51.100.1", 5432, 1);
+	return config;
+}
+
+static struct control control;
+
+static struct server *
+find(const char *path)
+{
+	struct server *server = state_find_server(&control, path);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(server);
+	return server;
+}
+
+static void
+setup(void)
+{
+	memset(&control, 0, sizeof(control));
+	memset(&fake, 0, sizeof(fake));
+	CU_ASSERT_EQUAL_FATAL(state_apply(&control, usual_config()), 0);
+}
+
+static void
+teardown(void)
+{
+	state_destroy(&control);
+	CU_ASSERT_EQUAL(fake.alive, 0);
+	CU_ASSERT_EQUAL(fake.configs, 0);
+	CU_ASSERT_EQUAL(control.backend_count, 0);
+	state_destroy(&control); /* once more does nothing */
+}
+
+static void
+first_configuration(void)
+{
+	struct server *server;
+
+	setup();
+	CU_ASSERT_EQUAL(control.backend_count, 2);
+	CU_ASSERT_EQUAL(control.service_count, 2);
+	CU_ASSERT_EQUAL(fake.alive, 3);
+	CU_ASSERT_STRING_EQUAL(control.backends[0]->servers[0]->config.name, "s2");
+	CU_ASSERT_STRING_EQUAL(control.services[1].frontend, "sql");
+	CU_ASSERT_PTR_EQUAL(control.services[1].backend, control.backends[1]);
+	server = find("app/s1");
+	CU_ASSERT_PTR_EQUAL(server->backend, control.backends[0]);
+	CU_ASSERT_PTR_EQUAL(server->probe->server, server);
+	CU_ASSERT_STRING_EQUAL(server_state_name(server), "down");
+	CU_ASSERT_EQUAL(server_state(server), SHUNT_SERVER_DOWN);
+	CU_ASSERT_EQUAL(server->weight, 10);
+	CU_ASSERT_TRUE(server->changed_ms > 0);
+	CU_ASSERT_TRUE(server_probed(server, NULL));
+	CU_ASSERT_STRING_EQUAL(server_state_name(server), "up");
+	CU_ASSERT_EQUAL(server_state(server), SHUNT_SERVER_UP);
+	teardown();
+}
+
+static void
+find_by_path(void)
+{
+	static const char *const none[] = { "", "/", "app", "app/", "/s1", "app/s3", "ap/s1",
+		"appp/s1", "app/s1/", "app/s1x", "db/s2",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/s1" };
+
+	setup();
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		CU_ASSERT_PTR_NULL(state_find_server(&control, none[i]));
+	CU_ASSERT_PTR_EQUAL(find("db/s1"), control.backends[1]->servers[0]);
+	CU_ASSERT_PTR_EQUAL(find("app/s2"), control.backends[0]->servers[0]);
+	CU_ASSERT_PTR_EQUAL(state_find_backend(&control, "db"), control.backends[1]);
+	CU_ASSERT_PTR_NULL(state_find_backend(&control, "dbs"));
+	teardown();
+	CU_ASSERT_PTR_NULL(state_find_server(&control, "app/s1"));
+}
+
+static void
+states(void)
+{
+	static const struct {
+		uint8_t admin, verdict, state;
+		const char *name;
+	} rows[] = {
+		{ SHUNT_ADMIN_READY, SHUNT_HEALTH_UP, SHUNT_SERVER_UP, "up" },
+		{ SHUNT_ADMIN_READY, SHUNT_HEALTH_DOWN, SHUNT_SERVER_DOWN, "down" },
+		{ SHUNT_ADMIN_READY, SHUNT_HEALTH_NO_CHECK, SHUNT_SERVER_UP, "no-check" },
+		{ SHUNT_ADMIN_DRAIN, SHUNT_HEALTH_UP, SHUNT_SERVER_DRAIN, "drain" },
+		{ SHUNT_ADMIN_DRAIN, SHUNT_HEALTH_DOWN, SHUNT_SERVER_DOWN, "down" },
+		{ SHUNT_ADMIN_DRAIN, SHUNT_HEALTH_NO_CHECK, SHUNT_SERVER_DRAIN, "drain" },
+		{ SHUNT_ADMIN_MAINT, SHUNT_HEALTH_UP, SHUNT_SERVER_DOWN, "maint" },
+		{ SHUNT_ADMIN_MAINT, SHUNT_HEALTH_DOWN, SHUNT_SERVER_DOWN, "maint" },
+		{ SHUNT_ADMIN_MAINT, SHUNT_HEALTH_NO_CHECK, SHUNT_SERVER_DOWN, "maint" },
+	};
+
+	setup();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct server *server = find("app/s1");
+
+		server->admin = rows[i].admin;
+		server->health.verdict = rows[i].verdict;
+		CU_ASSERT_EQUAL(server_state(server), rows[i].state);
+		CU_ASSERT_STRING_EQUAL(server_state_name(server), rows[i].name);
+	}
+	teardown();
+}
+
+static void
+edits(void)
+{
+	struct server *server;
+
+	setup();
+	server = find("app/s1");
+	server_probed(server, NULL);
+	server->changed_ms = 1;
+	server_set_admin(server, SHUNT_ADMIN_READY);
+	CU_ASSERT_EQUAL(server->changed_ms, 1);
+	server_set_admin(server, SHUNT_ADMIN_DRAIN);
+	CU_ASSERT_TRUE(server->changed_ms > 1);
+	CU_ASSERT_STRING_EQUAL(server_state_name(server), "drain");
+	server->changed_ms = 1;
+	server_set_weight(server, 0);
+	CU_ASSERT_EQUAL(server->weight, 0);
+	CU_ASSERT_EQUAL(server->file_weight, 10);
+	CU_ASSERT_EQUAL(server->changed_ms, 1);
+	teardown();
+}
+
+static void
+probe_results(void)
+{
+	struct server *server;
+
+	setup();
+	server = find("app/s1");
+	CU_ASSERT_FALSE(server_probed(server, "connection refused"));
+	CU_ASSERT_EQUAL(server->check_fail, 1);
+	CU_ASSERT_EQUAL(server->check_down, 0);
+	CU_ASSERT_FALSE(server_probed(server, NULL));
+	CU_ASSERT_TRUE(server_probed(server, NULL));
+	server->changed_ms = 1;
+	CU_ASSERT_FALSE(server_probed(server, NULL));
+	CU_ASSERT_FALSE(server_probed(server, "x"));
+	CU_ASSERT_FALSE(server_probed(server, "x"));
+	CU_ASSERT_EQUAL(server->changed_ms, 1);
+	CU_ASSERT_TRUE(server_probed(server, "x"));
+	CU_ASSERT_TRUE(server->changed_ms > 1);
+	CU_ASSERT_EQUAL(server->check_fail, 4);
+	CU_ASSERT_EQUAL(server->check_down, 1);
+	/* In maintenance the verdict may change, the state does not. */
+	server_set_admin(server, SHUNT_ADMIN_MAINT);
+	server->changed_ms = 1;
+	server_probed(server, NULL);
+	CU_ASSERT_TRUE(server_probed(server, NULL));
+	CU_ASSERT_EQUAL(server->changed_ms, 1);
+	teardown();
+}
+
+static void
+reload_keeps_what_stays(void)
+{
+	struct server *server;
+	struct probe *probe;
+
+	setup();
+	server = find("app/s1");
+	server_probed(server, NULL);
+	server_probed(server, "x");
+	server_set_admin(server, SHUNT_ADMIN_DRAIN);
+	server_set_weight(server, 77);
+	server->id = 5;
+	server->changed_ms = 42;
+	server->check_down = 9;
+	server->check_error = 8;
+	control.backends[0]->id = 3;
+	control.services[1].id = 4;
+	probe = server->probe;
+	CU_ASSERT_EQUAL_FATAL(state_apply(&control, usual_config()), 0);
+	server = find("app/s1");
+	CU_ASSERT_EQUAL(fake.started, 3);
+	CU_ASSERT_EQUAL(fake.alive, 3);
+	CU_ASSERT_EQUAL(fake.configs, 1);
+	CU_ASSERT_PTR_EQUAL(server->probe, probe);
+	CU_ASSERT_PTR_EQUAL(probe->server, server);
+	CU_ASSERT_EQUAL(probe->updates, 0); /* ten reloads a second shall not put probes off */
+	CU_ASSERT_STRING_EQUAL(server_state_name(server), "drain");
+	CU_ASSERT_EQUAL(server->health.streak, 1);
+	CU_ASSERT_EQUAL(server->weight, 77);
+	CU_ASSERT_EQUAL(server->file_weight, 10);
+	CU_ASSERT_EQUAL(server->id, 5);
+	CU_ASSERT_EQUAL(server->changed_ms, 42);
+	CU_ASSERT_EQUAL(server->check_fail, 1);
+	CU_ASSERT_EQUAL(server->check_down, 9);
+	CU_ASSERT_EQUAL(server->check_error, 8);
+	CU_ASSERT_EQUAL(control.backends[0]->id, 3);
+	CU_ASSERT_EQUAL(control.services[1].id, 4);
+	CU_ASSERT_EQUAL(control.services[0].id, 0);
+	CU_ASSERT_TRUE(find("app/s2")->health.fresh);
+	teardown();
+}
+
+static void
+reload_moves_and_removes(void)
+{
+	struct config *config = config_new();
+	struct backend_config *backend;
+
+	setup();
+	fake.configs++;
+	server_probed(find("app/s1"), NULL);
+	server_probed(find("db/s1"), NULL);
+	find("db/s1")->id = 6;
+	control.services[1].id = 4;
+	/* db comes first now, app/s1 has another address, app/s2 is gone, app/s0 is new. */
+	backend = add_backend(config, "db");
+	add_server(backend, "s1", "192.0.2.1", 1);
+	backend = add_backend(config, "app");
+	add_server(backend, "s1", "192.0.2.9", 10);
+	add_server(backend, "s0", "192.0.2.1", 10);
+	add_bind(config, "renamed", "198.51.100.1", 5432, 0);
+	CU_ASSERT_EQUAL_FATAL(state_apply(&control, config), 0);
+	CU_ASSERT_EQUAL(fake.alive, 3);
+	CU_ASSERT_EQUAL(fake.started, 5);
+	CU_ASSERT_STRING_EQUAL(server_state_name(find("db/s1")), "up");
+	CU_ASSERT_EQUAL(find("db/s1")->id, 6);
+	CU_ASSERT_STRING_EQUAL(server_state_name(find("app/s1")), "down");
+	CU_ASSERT_TRUE(find("app/s1")->health.fresh);
+	CU_ASSERT_TRUE(find("app/s0")->health.fresh);
+	CU_ASSERT_PTR_NULL(state_find_server(&control, "app/s2"));
+	CU_ASSERT_EQUAL(control.service_count, 1);
+	CU_ASSERT_EQUAL(control.services[0].id, 4);
+	CU_ASSERT_PTR_EQUAL(control.services[0].backend, state_find_backend(&control, "db"));
+	/* And everything away. */
+	CU_ASSERT_EQUAL_FATAL(state_apply(&control, config_new()), 0);
+	CU_ASSERT_EQUAL(control.backend_count, 0);
+	CU_ASSERT_EQUAL(fake.alive, 0);
+	teardown();
+}
+
+static void
+reload_weights(void)
+{
+	struct config *config;
+
+	setup();
+	server_set_weight(find("app/s1"), 77);
+	server_set_weight(find("app/s2"), 78);
+	config = usual_config();
+	config->backends[0].servers[1].weight = 20; /* app/s1 */
+	CU_ASSERT_EQUAL_FATAL(state_apply(&control, config), 0);
+	CU_ASSERT_EQUAL(find("app/s1")->weight, 20);
+	CU_ASSERT_EQUAL(find("app/s1")->file_weight, 20);
+	CU_ASSERT_EQUAL(find("app/s2")->weight, 78);
+	teardown();
+}
+
+static void
+reload_check_settings(void)
+{
+	struct config *config;
+	struct server *server;
+
+	setup();
+	server_probed(find("app/s1"), NULL);
+	server_probed(find("db/s1"), "x");
+	config = usual_config();
+	config->backends[0].servers[1].check.fall = 1;
+	config->backends[1].servers[0].check.enabled = false;
+	CU_ASSERT_EQUAL_FATAL(state_apply(&control, config), 0);
+	server = find("app/s1");
+	CU_ASSERT_STRING_EQUAL(server_state_name(server), "up");
+	CU_ASSERT_EQUAL(server->probe->updates, 1);
+	CU_ASSERT_TRUE(server_probed(server, "x"));
+	CU_ASSERT_STRING_EQUAL(server_state_name(find("db/s1")), "no-check");
+	CU_ASSERT_PTR_NULL(find("db/s1")->probe);
+	CU_ASSERT_EQUAL(fake.alive, 2);
+	/* Switched on again: it was taking traffic, so it goes on until probes fail. */
+	CU_ASSERT_EQUAL_FATAL(state_apply(&control, usual_config()), 0);
+	CU_ASSERT_STRING_EQUAL(server_state_name(find("db/s1")), "up");
+	CU_ASSERT_PTR_NOT_NULL(find("db/s1")->probe);
+	CU_ASSERT_EQUAL(fake.alive, 3);
+	teardown();
+}
+
+static void
+out_of_memory(void)
+{
+	struct backend **backends;
+	struct config *config;
+
+	setup();
+	server_probed(find("app/s1"), NULL);
+	backends = control.backends;
+	for (int fail_at = 1; fail_at <= 3; fail_at++) {
+		config = usual_config();
+		for (size_t i = 0; i < 2; i++) { /* other ports: all servers are new */
+			for (size_t j = 0; j < config->backends[i].server_count; j++)
+				config->backends[i].servers[j].port_be = htons(81);
+		}
+		fake.started = 0;
+		fake.fail_at = fail_at;
+		CU_ASSERT_EQUAL(state_apply(&control, config), -ENOMEM);
+		CU_ASSERT_EQUAL(fake.alive, 3);
+		CU_ASSERT_PTR_EQUAL(control.backends, backends);
+		CU_ASSERT_STRING_EQUAL(server_state_name(find("app/s1")), "up");
+		CU_ASSERT_PTR_EQUAL(find("app/s1")->probe->server, find("app/s1"));
+		CU_ASSERT_EQUAL(fake.configs, 2); /* still the caller's */
+		config_destroy(config);
+	}
+	teardown();
+}
+
+static struct shunt_server
+image_of(uint8_t health, uint8_t admin, uint16_t weight, uint16_t file_weight)
+{
+	return (struct shunt_server){ .health = health,
+		.admin = admin,
+		.weight = weight,
+		.file_weight = file_weight,
+		.changed_ms = 1234 };
+}
+
+static void
+adoption(void)
+{
+	struct shunt_server up = image_of(SHUNT_HEALTH_UP, SHUNT_ADMIN_DRAIN, 0, 10);
+	struct shunt_server down = image_of(SHUNT_HEALTH_DOWN, SHUNT_ADMIN_READY, 5, 9);
+	struct server *server;
+
+	setup();
+	server = find("app/s1");
+	server_adopt(server, &up);
+	CU_ASSERT_STRING_EQUAL(server_state_name(server), "drain");
+	CU_ASSERT_FALSE(server->health.fresh);
+	CU_ASSERT_EQUAL(server->weight, 0);
+	CU_ASSERT_EQUAL(server->file_weight, 10);
+	CU_ASSERT_EQUAL(server->changed_ms, 1234);
+	CU_ASSERT_EQUAL(server->probe->updates, 1);
+	CU_ASSERT_FALSE(server_probed(server, NULL)); /* no change of health */
+	CU_ASSERT_FALSE(server_probed(server, "x"));
+
+	server = find("app/s2");
+	server_adopt(server, &down);
+	CU_ASSERT_STRING_EQUAL(server_state_name(server), "down");
+	CU_ASSERT_FALSE(server->health.fresh);
+	CU_ASSERT_EQUAL(server->weight, 10); /* the file has changed since */
+	CU_ASSERT_EQUAL(server->file_weight, 10);
+	CU_ASSERT_FALSE(server_probed(server, "x"));
+	CU_ASSERT_FALSE(server_probed(server, NULL));
+	CU_ASSERT_TRUE(server_probed(server, NULL));
+
+	/* Checking was off when the image was made: it took traffic. */
+	server = find("db/s1");
+	up = image_of(SHUNT_HEALTH_NO_CHECK, SHUNT_ADMIN_READY, 1, 1);
+	server_adopt(server, &up);
+	CU_ASSERT_STRING_EQUAL(server_state_name(server), "up");
+	CU_ASSERT_NOT_EQUAL(server->changed_ms, 1234);
+	teardown();
+}
+
+static void
+adoption_is_older_than_own_probes(void)
+{
+	struct shunt_server image = image_of(SHUNT_HEALTH_DOWN, SHUNT_ADMIN_MAINT, 10, 10);
+	struct server *server;
+
+	setup();
+	server = find("app/s1");
+	server_probed(server, NULL);
+	server_adopt(server, &image);
+	CU_ASSERT_EQUAL(server->health.verdict, SHUNT_HEALTH_UP);
+	CU_ASSERT_EQUAL(server->admin, SHUNT_ADMIN_MAINT);
+	teardown();
+}
+
+static void
+adoption_of_nonsense(void)
+{
+	struct shunt_server image =
+		image_of(SHUNT_HEALTH_COUNT, SHUNT_ADMIN_COUNT, SHUNT_MAX_WEIGHT + 1, 10);
+	struct server *server;
+
+	setup();
+	server = find("app/s1");
+	server_adopt(server, &image);
+	CU_ASSERT_EQUAL(server->admin, SHUNT_ADMIN_READY);
+	CU_ASSERT_EQUAL(server->weight, 10);
+	CU_ASSERT_EQUAL(server->health.verdict, SHUNT_HEALTH_DOWN);
+	CU_ASSERT_TRUE(server->health.fresh);
+	teardown();
+}
+
+/* As large as it gets, and turned round: finding what stays must not be quadratic. */
+static void
+large_configurations(void)
+{
+	char name[16], address[32];
+
+	memset(&control, 0, sizeof(control));
+	memset(&fake, 0, sizeof(fake));
+	for (int round = 0; round < 2; round++) {
+		struct config *config = config_new();
+		struct backend_config *backend = add_backend(config, "app");
+		int count = SHUNT_MAX_SERVERS - 1;
+
+		for (int i = 0; i < count; i++) {
+			int n = round ? count - 1 - i : i;
+
+			snprintf(name, sizeof(name), "s%d", n);
+			snprintf(address, sizeof(address), "10.%d.%d.1", n / 256, n % 256);
+			add_server(backend, name, address, 1);
+		}
+		CU_ASSERT_EQUAL_FATAL(state_apply(&control, config), 0);
+		CU_ASSERT_EQUAL(fake.started, count);
+		CU_ASSERT_EQUAL(fake.alive, count);
+	}
+	teardown();
+}
+
+static const struct unit_test tests[] = {
+	{ "a first configuration", first_configuration },
+	{ "servers and backends are found by path", find_by_path },
+	{ "admin state and health give the state", states },
+	{ "edits", edits },
+	{ "results of probes", probe_results },
+	{ "a reload keeps what stays", reload_keeps_what_stays },
+	{ "a reload moves, changes and removes", reload_moves_and_removes },
+	{ "a reload and weights set by command", reload_weights },
+	{ "a reload and changed checks", reload_check_settings },
+	{ "out of memory leaves all as it was", out_of_memory },
+	{ "adoption of a running image", adoption },
+	{ "own probes are newer than an image", adoption_is_older_than_own_probes },
+	{ "an image with values out of range", adoption_of_nonsense },
+	{ "65535 servers, turned round", large_configurations },
+};
+
+UNIT_MAIN("servers", tests)
