@@ -9,8 +9,8 @@
 #include "shunt/log.h"
 
 /*
- * An address that cannot be added, or that something else keeps taking off, is tried again after
- * this time: not to fight with another manager of addresses at full speed.
+ * An address that cannot be added or removed, or that something else keeps taking off, is tried
+ * again after this time: not to fight with another manager of addresses at full speed.
  */
 #define RETRY_MS 5000
 
@@ -29,6 +29,7 @@ struct announce {
 	struct wanted *wanted; /* sorted by address, which comes first in the struct */
 	size_t count;
 	bool warned_permission;
+	bool warned_removal;
 };
 
 struct announce *
@@ -133,11 +134,19 @@ remove_at(struct announce *announce, size_t i)
 	int error = rtnl_remove_address(announce->rtnl, &gone);
 	char text[RTNL_ADDRESS_TEXT];
 
-	if (error && error != -EADDRNOTAVAIL && error != -ENODEV)
+	rtnl_address_text(&gone.address, text, sizeof(text));
+	if (error && error != -EADDRNOTAVAIL && error != -ENODEV) {
+		/* One line, not one an address and attempt. */
+		if (!announce->warned_removal)
+			log_warn("cannot remove %s from %s: %s; as long as it is there, the kernel "
+				 "answers for it",
+				text, interface_name(announce, gone.index), strerror(-error));
+		announce->warned_removal = true;
 		return false;
+	}
+	announce->warned_removal = false;
 	if (!error)
-		log_info("removed %s from %s", rtnl_address_text(&gone.address, text, sizeof(text)),
-			interface_name(announce, gone.index));
+		log_info("removed %s from %s", text, interface_name(announce, gone.index));
 	gone.removed = true;
 	return interfaces_take_address(announce->interfaces, &gone) > 0;
 }
@@ -167,9 +176,11 @@ look(struct announce *announce)
 	}
 }
 
-static void
+/* False: not all could be removed. */
+static bool
 remove_unwanted(struct announce *announce)
 {
+	bool all = true;
 	size_t i = 0;
 
 	while (i < announce->interfaces->address_count) {
@@ -177,10 +188,14 @@ remove_unwanted(struct announce *announce)
 		const struct wanted *wanted = find_wanted(announce, &address->address);
 		bool ours = address->proto == RTNL_PROTO_SHUNT;
 
-		if (!ours || (wanted && !wanted->others && wanted->home == address->index) ||
-			!remove_at(announce, i))
-			i++;
+		if (ours && !(wanted && !wanted->others && wanted->home == address->index)) {
+			if (remove_at(announce, i))
+				continue;
+			all = false;
+		}
+		i++;
 	}
+	return all;
 }
 
 void
@@ -220,6 +235,7 @@ announce_reconcile(struct announce *announce, uint64_t now_ms)
 		if (wanted->retry_at_ms < next_ms)
 			next_ms = wanted->retry_at_ms;
 	}
-	remove_unwanted(announce);
+	if (!remove_unwanted(announce) && now_ms + RETRY_MS < next_ms)
+		next_ms = now_ms + RETRY_MS;
 	return next_ms;
 }

@@ -485,14 +485,29 @@ netlink_nexthop(const struct netlink *netlink, const struct shunt_addr *address,
 	return nexthops_find(netlink->nexthops, address, nexthop);
 }
 
+/*
+ * Loopback never comes through a port. An interface may also have addresses that are no host's
+ * (multicast with "autojoin", 255.255.255.255): a server's reply never has them as destination, and
+ * the dataplane refuses every generation that holds one.
+ */
+static bool
+is_host(const struct shunt_addr *address)
+{
+	static const struct shunt_addr any6, loopback6 = { .bytes = { [15] = 1 } };
+	static const uint8_t any[4], broadcast[4] = { 255, 255, 255, 255 };
+	const uint8_t *v4 = &address->bytes[12];
+
+	if (shunt_addr_is_v4(address))
+		return v4[0] != 127 && (v4[0] & 0xf0) != 0xe0 && memcmp(v4, any, 4) != 0 &&
+			memcmp(v4, broadcast, 4) != 0;
+	return address->bytes[0] != 0xff && !shunt_addr_equal(address, &any6) &&
+		!shunt_addr_equal(address, &loopback6);
+}
+
 static bool
 is_local(const struct netlink *netlink, const struct shunt_addr *address)
 {
-	static const struct shunt_addr loopback6 = { .bytes = { [15] = 1 } };
-
-	if (shunt_addr_is_v4(address) && address->bytes[12] == 127)
-		return false;
-	if (shunt_addr_equal(address, &loopback6))
+	if (!is_host(address))
 		return false;
 	return netlink->balanced_count == 0 ||
 		!bsearch(address, netlink->balanced, netlink->balanced_count, sizeof(*address),

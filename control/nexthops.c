@@ -10,7 +10,7 @@
 #include "shunt/log.h"
 
 /* States in which the kernel itself would send to the entry's MAC (RFC 4861 section 7.3.2). */
-#define USABLE (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)
+#define USABLE (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
 
 /* An unresolved neighbour is looked for after 1, 2, 4, 8, 8, ... seconds. */
 #define ASK_FIRST_MS	 1000

@@ -178,6 +178,18 @@ rtnl_parse_address(const struct nlmsghdr *nlh, struct rtnl_address *address)
 	return (local || remote) && address->bits <= address_bits(&address->address);
 }
 
+/*
+ * A group address or zero is nobody's: such an answer is not to be believed (RFC 1812 section
+ * 3.3.2), and the dataplane refuses every generation that holds one. The kernel takes both.
+ */
+static bool
+is_station(const struct shunt_mac *mac)
+{
+	static const struct shunt_mac zero;
+
+	return !(mac->bytes[0] & 1) && memcmp(mac, &zero, sizeof(zero)) != 0;
+}
+
 bool
 rtnl_parse_neighbor(const struct nlmsghdr *nlh, struct rtnl_neighbor *neighbor)
 {
@@ -199,7 +211,7 @@ rtnl_parse_neighbor(const struct nlmsghdr *nlh, struct rtnl_neighbor *neighbor)
 			mnl_attr_get_payload_len(attribute) == sizeof(neighbor->mac)) {
 			memcpy(&neighbor->mac, mnl_attr_get_payload(attribute),
 				sizeof(neighbor->mac));
-			neighbor->has_mac = true;
+			neighbor->has_mac = is_station(&neighbor->mac);
 		}
 	}
 	return found;

@@ -128,6 +128,8 @@ server_inherit(struct server *server, const struct server *old)
 {
 	server->id = old->id;
 	server->admin = old->admin;
+	server->admin_set = old->admin_set;
+	server->weight_set = old->weight_set;
 	/* The file has the last word when it changes; until then a command's weight stands. */
 	if (server->config.weight == old->file_weight)
 		server->weight = old->weight;
@@ -163,8 +165,9 @@ server_create(struct control *control, const struct server_config *config, struc
 	server->admin = SHUNT_ADMIN_READY;
 	server->weight = config->weight;
 	server->file_weight = config->weight;
-	server->changed_ms = wall_ms();
 	health_init(&server->health, &config->check);
+	/* Never probed is what a restart of control shall see, too: see server_adopt(). */
+	server->changed_ms = server->health.fresh && !old ? 0 : wall_ms();
 	if (old)
 		server_inherit(server, old);
 	if (config->check.enabled && !(old && old->probe)) {
@@ -416,6 +419,7 @@ server_set_admin(struct server *server, enum shunt_admin_state admin)
 	static const char *const names[SHUNT_ADMIN_COUNT] = { "ready", "drain", "maint" };
 	const char *was = server_state_name(server);
 
+	server->admin_set = true;
 	if (server->admin == admin)
 		return;
 	server->admin = admin;
@@ -433,26 +437,35 @@ server_set_weight(struct server *server, uint16_t weight)
 			server->backend->config.name, server->config.name, weight, server->weight,
 			server->config.weight);
 	server->weight = weight;
+	server->weight_set = true;
 	server->file_weight = server->config.weight;
 }
 
 void
 server_adopt(struct server *server, const struct shunt_server *image)
 {
-	/* The image is another process's memory; a value out of range is as if it said nothing. */
-	if (image->admin < SHUNT_ADMIN_COUNT)
+	/* Down since never: the process before did not come to probe it, so it is still fresh. */
+	bool verdict_known = image->health != SHUNT_HEALTH_DOWN || image->changed_ms != 0;
+
+	/*
+	 * The image is another process's memory; a value out of range is as if it said nothing.
+	 * What this process's own probes have found and what it was commanded before it reached
+	 * the dataplane is newer than the image.
+	 */
+	if (image->admin < SHUNT_ADMIN_COUNT && !server->admin_set)
 		server->admin = image->admin;
-	if (image->file_weight == server->config.weight && image->weight <= SHUNT_MAX_WEIGHT)
+	if (image->file_weight == server->config.weight && image->weight <= SHUNT_MAX_WEIGHT &&
+		!server->weight_set)
 		server->weight = image->weight;
-	/* What this process's own probes have found already is newer than the image. */
-	if (server->probe && server->health.fresh && image->health < SHUNT_HEALTH_COUNT) {
+	if (server->probe && server->health.fresh && image->health < SHUNT_HEALTH_COUNT &&
+		verdict_known) {
 		server->health = (struct health){
 			.verdict = image->health == SHUNT_HEALTH_DOWN ? SHUNT_HEALTH_DOWN
 								      : SHUNT_HEALTH_UP,
 		};
 		probe_update(server->probe);
 	}
-	if (server->health.verdict == image->health)
+	if (server->health.verdict == image->health && server->admin == image->admin)
 		server->changed_ms = image->changed_ms;
 }
 
@@ -483,12 +496,12 @@ server_probed(struct server *server, const char *failure)
 
 	server->check_fail += failure != NULL;
 	server->check_down += changed && failure;
-	if (strcmp(was, server_state_name(server)) != 0)
+	if (server->changed_ms == 0 || strcmp(was, server_state_name(server)) != 0)
 		server->changed_ms = wall_ms();
 	if (changed)
 		log_verdict(server, streak, failure);
 	else if (fresh && failure)
 		log_info("%s/%s stays down: first probe failed: %s", server->backend->config.name,
 			server->config.name, failure);
-	return changed;
+	return changed || fresh;
 }

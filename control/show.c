@@ -251,6 +251,7 @@ show_server(const struct server *server, const struct shunt_stats *stats)
 		set_traffic(object, &traffic) |
 		set_count(object, "check_fail", server->check_fail) |
 		set_count(object, "check_down", server->check_down) |
+		set_count(object, "check_error", server->check_error) |
 		set_count(object, "last_change_s", age_s(server->changed_ms));
 	return whole(object, failed);
 }

@@ -30,9 +30,11 @@ struct server {
 	uint8_t admin;	      /* enum shunt_admin_state */
 	uint16_t weight;      /* in force: the file's, or the one set by command */
 	uint16_t file_weight; /* the file's when `weight` was taken from it or set */
+	bool admin_set;	      /* by command, to this process: newer than what an image says */
+	bool weight_set;
 	struct health health; /* verdict and streak */
 	struct probe *probe;  /* NULL: not checked */
-	uint64_t changed_ms;  /* wall clock of the last change of state, ms since 1970 */
+	uint64_t changed_ms;  /* wall clock of the last change of state, ms since 1970; 0: none */
 	uint64_t check_fail;  /* failed probes */
 	uint64_t check_down;  /* changes from up to down */
 	uint64_t check_error; /* probes that could not be made here and say nothing of the server */
@@ -104,8 +106,8 @@ void server_set_weight(struct server *server, uint16_t weight);
 void server_adopt(struct server *server, const struct shunt_server *image);
 
 /*
- * Takes a probe's result and counts it; `failure` says what went wrong, NULL is a success. Logs,
- * and returns true, if the verdict changed.
+ * Takes a probe's result and counts it; `failure` says what went wrong, NULL is a success. Logs if
+ * the verdict changed or is the first. True: what the image says of the server has changed.
  */
 bool server_probed(struct server *server, const char *failure);
 

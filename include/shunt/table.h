@@ -68,7 +68,8 @@ struct shunt_server {
 	uint16_t file_weight; /* control: in the file when weight was last taken from it or set */
 	uint8_t pad2[2];
 	uint32_t pad3;
-	uint64_t changed_ms; /* control: wall clock of the last change of state, ms since 1970 */
+	/* control: wall clock of the last change of state, ms since 1970; 0: not probed yet */
+	uint64_t changed_ms;
 	char name[SHUNT_NAME_SIZE]; /* control: within the backend, NUL-padded */
 };
 

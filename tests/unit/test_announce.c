@@ -146,6 +146,10 @@ test_locals(void)
 	add_service("198.51.100.10", true);
 	CU_ASSERT(run("ip addr add 192.0.2.200/32 dev lo"));
 	CU_ASSERT(run("ip addr add 192.0.2.200/32 dev lan0"));
+	CU_ASSERT(run("ip addr add 239.1.1.1/32 dev lan0 autojoin"));
+	CU_ASSERT(run("ip addr add 255.255.255.255/32 dev lan0"));
+	CU_ASSERT(run("ip addr add 240.0.0.1/32 dev lan0"));
+	CU_ASSERT(run("ip addr add ff05::2/128 dev lan0 autojoin"));
 	if (create()) {
 		settle();
 		count = netlink_locals(netlink, locals, 64);
@@ -157,6 +161,11 @@ test_locals(void)
 		CU_ASSERT(has_local(locals, count, "2001:db8:1::1"));
 		CU_ASSERT_FALSE(has_local(locals, count, "127.0.0.1"));
 		CU_ASSERT_FALSE(has_local(locals, count, "::1"));
+		/* No host's: the dataplane would refuse them, and every change with them. */
+		CU_ASSERT_FALSE(has_local(locals, count, "239.1.1.1"));
+		CU_ASSERT_FALSE(has_local(locals, count, "255.255.255.255"));
+		CU_ASSERT_FALSE(has_local(locals, count, "ff05::2"));
+		CU_ASSERT(has_local(locals, count, "240.0.0.1"));
 		CU_ASSERT_FALSE(has_local(locals, count, "198.51.100.10"));
 		CU_ASSERT_EQUAL(netlink_locals(netlink, locals, 2), 2);
 		schedules = 0;
@@ -208,6 +217,15 @@ test_unprivileged(void)
 		CU_ASSERT(reached("10.0.0.11", 1, "02:00:00:00:00:11"));
 		clock_ahead_ms += 6000;
 		CU_ASSERT(addresses_are("198.51.100", 2));
+		/* What could not be removed is tried again, too. */
+		CU_ASSERT(set_network_capability(false));
+		services[0].announce = false;
+		netlink_update(netlink);
+		settle();
+		CU_ASSERT(addresses_are("198.51.100", 2));
+		CU_ASSERT(set_network_capability(true));
+		clock_ahead_ms += 6000;
+		CU_ASSERT(addresses_are("198.51.100", 1));
 	}
 	set_network_capability(true);
 	stop();

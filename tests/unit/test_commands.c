@@ -249,6 +249,7 @@ test_show_servers(void)
 	fill_stats(f.publish.stats);
 	f.servers[1]->check_fail = 11;
 	f.servers[1]->check_down = 12;
+	f.servers[1]->check_error = 13;
 	f.servers[1]->changed_ms = ((uint64_t)time(NULL) - 90) * 1000;
 	f.servers[1]->weight = 9;
 	servers = ask_data(&f, "{\"command\": \"show servers\"}");
@@ -256,7 +257,8 @@ test_show_servers(void)
 	server = json_array_get(servers, 1);
 	CU_ASSERT_STRING_EQUAL(keys_of(server),
 		"backend server address weight state admin health sessions sessions_total "
-		"in_packets in_bytes out_packets out_bytes check_fail check_down last_change_s");
+		"in_packets in_bytes out_packets out_bytes check_fail check_down check_error "
+		"last_change_s");
 	CU_ASSERT_STRING_EQUAL(string(server, "backend"), "app");
 	CU_ASSERT_STRING_EQUAL(string(server, "server"), "s2");
 	CU_ASSERT_STRING_EQUAL(string(server, "address"), "10.0.0.12:8080");
@@ -272,6 +274,7 @@ test_show_servers(void)
 	CU_ASSERT_EQUAL(number(server, "out_bytes"), 606);
 	CU_ASSERT_EQUAL(number(server, "check_fail"), 11);
 	CU_ASSERT_EQUAL(number(server, "check_down"), 12);
+	CU_ASSERT_EQUAL(number(server, "check_error"), 13);
 	CU_ASSERT_TRUE(number(server, "last_change_s") >= 90);
 	CU_ASSERT_TRUE(number(server, "last_change_s") < 95);
 	CU_ASSERT_STRING_EQUAL(string(json_array_get(servers, 2), "address"), "[2001:db8::53]:53");

@@ -198,6 +198,29 @@ test_permanent_kept(void)
 	stop();
 }
 
+/* A station that claims a group address, or zero: believing it would stop all other changes. */
+static void
+test_mac_of_nobody(void)
+{
+	if (!start())
+		return;
+	add_server("10.0.0.11");
+	add_server("10.0.0.45");
+	CU_ASSERT(run("ip neigh add 10.0.0.45 dev lan0 lladdr 01:00:5e:00:00:01 nud permanent"));
+	if (create()) {
+		CU_ASSERT(reached("10.0.0.11", 1, "02:00:00:00:00:11"));
+		CU_ASSERT(reached("10.0.0.45", 0, NULL));
+		CU_ASSERT(run("ip neigh replace 10.0.0.45 dev lan0 lladdr 00:00:00:00:00:00 "
+			      "nud reachable"));
+		settle();
+		CU_ASSERT(reached("10.0.0.45", 0, NULL));
+		CU_ASSERT(run("ip neigh replace 10.0.0.45 dev lan0 lladdr 02:00:00:00:00:45 "
+			      "nud noarp"));
+		CU_ASSERT(reached("10.0.0.45", 1, "02:00:00:00:00:45"));
+	}
+	stop();
+}
+
 static void
 test_grace(void)
 {
@@ -311,6 +334,7 @@ static const struct unit_test tests[] = {
 	{ "MAC change", test_mac_change },
 	{ "stale neighbour is confirmed", test_kept_warm },
 	{ "permanent neighbour is left alone", test_permanent_kept },
+	{ "MAC that is nobody's, and one that is not asked for", test_mac_of_nobody },
 	{ "unresolvable neighbour keeps its MAC for a while", test_grace },
 	{ "interface down and up", test_link_down_up },
 	{ "server comes later", test_server_comes_later },

@@ -75,6 +75,11 @@ test_parse(void)
 	mnl_attr_put(nlh, NDA_LLADDR, 6, "\2\0\0\0\0\1");
 	parse_truncated(nlh);
 	CU_ASSERT(rtnl_parse_neighbor(nlh, &neighbor) && neighbor.has_mac && neighbor.index == 3);
+	/* Nobody's: the dataplane would refuse them, and every other change with them. */
+	mnl_attr_put(nlh, NDA_LLADDR, 6, "\1\0\136\0\0\1");
+	CU_ASSERT(rtnl_parse_neighbor(nlh, &neighbor) && !neighbor.has_mac);
+	mnl_attr_put(nlh, NDA_LLADDR, 6, "\0\0\0\0\0\0");
+	CU_ASSERT(rtnl_parse_neighbor(nlh, &neighbor) && !neighbor.has_mac);
 	nlh = put_message(buffer, RTM_NEWNEIGH, &neighbor_body, sizeof(neighbor_body));
 	mnl_attr_put(nlh, NDA_DST, 5, "12345"); /* no address is that long */
 	CU_ASSERT_FALSE(rtnl_parse_neighbor(nlh, &neighbor));

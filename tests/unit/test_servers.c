@@ -1,193 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The state and its edits. Probes are played by this file: they only count, and can be told to
- * run out of memory.
- */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "probe_tcp.h"
-#include "state.h"
-#include "unit.h"
-
-struct probe {
-	struct server *server;
-	unsigned int updates;
-};
-
-static struct {
-	int alive;
-	int started;
-	int fail_at; /* the so many-th start fails; 0: none */
-	int configs; /* alive */
-} fake;
-
-struct probe *
-probe_start(struct control *control, struct server *server)
-{
-	struct probe *probe;
-
-	(void)control;
-	fake.started++;
-	if (fake.started == fake.fail_at)
-		return NULL;
-	probe = calloc(1, sizeof(*probe));
-	probe->server = server;
-	fake.alive++;
-	return probe;
-}
-
-void
-probe_stop(struct probe *probe)
-{
-	fake.alive--;
-	free(probe);
-}
-
-void
-probe_update(struct probe *probe)
-{
-	probe->updates++;
-}
-
-void
-probe_move(struct probe *probe, struct server *server)
-{
-	probe->server = server;
-}
-
-void
-config_destroy(struct config *config)
-{
-	if (!config)
-		return;
-	for (size_t i = 0; i < config->backend_count; i++)
-		free(config->backends[i].servers);
-	for (size_t i = 0; i < config->frontend_count; i++)
-		free(config->frontends[i].binds);
-	free(config->backends);
-	free(config->frontends);
-	free(config);
-	fake.configs--;
-}
-
-static struct config *
-config_new(void)
-{
-	struct config *config = calloc(1, sizeof(*config));
-
-	fake.configs++;
-	return config;
-}
-
-static struct backend_config *
-add_backend(struct config *config, const char *name)
-{
-	struct backend_config *backend;
-
-	config->backends =
-		realloc(config->backends, (config->backend_count + 1) * sizeof(*config->backends));
-	backend = &config->backends[config->backend_count++];
-	*backend = (struct backend_config){ .algorithm = SHUNT_SOURCE };
-	snprintf(backend->name, sizeof(backend->name), "%s", name);
-	return backend;
-}
-
-static struct server_config *
-add_server(struct backend_config *backend, const char *name, const char *v4, uint16_t weight)
-{
-	struct server_config *server;
-	struct in_addr address;
-
-	inet_pton(AF_INET, v4, &address);
-	if ((backend->server_count & (backend->server_count - 1)) == 0) /* full: double it */
-		backend->servers = realloc(backend->servers,
-			(backend->server_count * 2 + 1) * sizeof(*backend->servers));
-	server = &backend->servers[backend->server_count++];
-	*server = (struct server_config){
-		.address = shunt_addr_from_v4(&address),
-		.port_be = htons(80),
-		.weight = weight,
-		.check = { .enabled = true,
-			.inter_ms = 2000,
-			.fastinter_ms = 2000,
-			.downinter_ms = 2000,
-			.timeout_ms = 1000,
-			.rise = 2,
-			.fall = 3 },
-	};
-	snprintf(server->name, sizeof(server->name), "%s", name);
-	return server;
-}
-
-static void
-add_bind(struct config *config, const char *frontend_name, const char *v4, uint16_t port,
-	size_t backend)
-{
-	struct frontend_config *frontend;
-	struct in_addr address;
-
-	inet_pton(AF_INET, v4, &address);
-	config->frontends = realloc(
-		config->frontends, (config->frontend_count + 1) * sizeof(*config->frontends));
-	frontend = &config->frontends[config->frontend_count++];
-	*frontend = (struct frontend_config){ .protocol = SHUNT_TCP,
-		.announce = true,
-		.backend = backend,
-		.bind_count = 1,
-		.binds = calloc(1, sizeof(*frontend->binds)) };
-	snprintf(frontend->name, sizeof(frontend->name), "%s", frontend_name);
-	frontend->binds[0].address = shunt_addr_from_v4(&address);
-	frontend->binds[0].port_be = htons(port);
-}
-
-/* app: s1 s2 (weight 10); db: s1 */
-static struct config *
-usual_config(void)
-{
-	struct config *config = config_new();
-	struct backend_config *backend;
-
-	backend = add_backend(config, "app");
-	add_server(backend, "s2", "192.0.2.2", 10);
-	add_server(backend, "s1", "192.0.2.1", 10);
-	backend = add_backend(config, "db");
-	add_server(backend, "s1", "192.0.2.1", 1);
-	add_bind(config, "web", "198.51.100.1", 80, 0);
-	add_bind(config, "sql", "198.51.100.1", 5432, 1);
-	return config;
-}
-
-static struct control control;
-
-static struct server *
-find(const char *path)
-{
-	struct server *server = state_find_server(&control, path);
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(server);
-	return server;
-}
-
-static void
-setup(void)
-{
-	memset(&control, 0, sizeof(control));
-	memset(&fake, 0, sizeof(fake));
-	CU_ASSERT_EQUAL_FATAL(state_apply(&control, usual_config()), 0);
-}
-
-static void
-teardown(void)
-{
-	state_destroy(&control);
-	CU_ASSERT_EQUAL(fake.alive, 0);
-	CU_ASSERT_EQUAL(fake.configs, 0);
-	CU_ASSERT_EQUAL(control.backend_count, 0);
-	state_destroy(&control); /* once more does nothing */
-}
+/* The state and its edits. */
+#include "servers_setup.h"
 
 static void
 first_configuration(void)
@@ -207,8 +20,9 @@ first_configuration(void)
 	CU_ASSERT_STRING_EQUAL(server_state_name(server), "down");
 	CU_ASSERT_EQUAL(server_state(server), SHUNT_SERVER_DOWN);
 	CU_ASSERT_EQUAL(server->weight, 10);
-	CU_ASSERT_TRUE(server->changed_ms > 0);
+	CU_ASSERT_EQUAL(server->changed_ms, 0);
 	CU_ASSERT_TRUE(server_probed(server, NULL));
+	CU_ASSERT_TRUE(server->changed_ms > 0);
 	CU_ASSERT_STRING_EQUAL(server_state_name(server), "up");
 	CU_ASSERT_EQUAL(server_state(server), SHUNT_SERVER_UP);
 	teardown();
@@ -291,7 +105,8 @@ probe_results(void)
 
 	setup();
 	server = find("app/s1");
-	CU_ASSERT_FALSE(server_probed(server, "connection refused"));
+	CU_ASSERT_TRUE(server_probed(server, "connection refused")); /* no longer fresh */
+	CU_ASSERT_TRUE(server->changed_ms > 0);
 	CU_ASSERT_EQUAL(server->check_fail, 1);
 	CU_ASSERT_EQUAL(server->check_down, 0);
 	CU_ASSERT_FALSE(server_probed(server, NULL));
@@ -468,86 +283,6 @@ out_of_memory(void)
 	teardown();
 }
 
-static struct shunt_server
-image_of(uint8_t health, uint8_t admin, uint16_t weight, uint16_t file_weight)
-{
-	return (struct shunt_server){ .health = health,
-		.admin = admin,
-		.weight = weight,
-		.file_weight = file_weight,
-		.changed_ms = 1234 };
-}
-
-static void
-adoption(void)
-{
-	struct shunt_server up = image_of(SHUNT_HEALTH_UP, SHUNT_ADMIN_DRAIN, 0, 10);
-	struct shunt_server down = image_of(SHUNT_HEALTH_DOWN, SHUNT_ADMIN_READY, 5, 9);
-	struct server *server;
-
-	setup();
-	server = find("app/s1");
-	server_adopt(server, &up);
-	CU_ASSERT_STRING_EQUAL(server_state_name(server), "drain");
-	CU_ASSERT_FALSE(server->health.fresh);
-	CU_ASSERT_EQUAL(server->weight, 0);
-	CU_ASSERT_EQUAL(server->file_weight, 10);
-	CU_ASSERT_EQUAL(server->changed_ms, 1234);
-	CU_ASSERT_EQUAL(server->probe->updates, 1);
-	CU_ASSERT_FALSE(server_probed(server, NULL)); /* no change of health */
-	CU_ASSERT_FALSE(server_probed(server, "x"));
-
-	server = find("app/s2");
-	server_adopt(server, &down);
-	CU_ASSERT_STRING_EQUAL(server_state_name(server), "down");
-	CU_ASSERT_FALSE(server->health.fresh);
-	CU_ASSERT_EQUAL(server->weight, 10); /* the file has changed since */
-	CU_ASSERT_EQUAL(server->file_weight, 10);
-	CU_ASSERT_FALSE(server_probed(server, "x"));
-	CU_ASSERT_FALSE(server_probed(server, NULL));
-	CU_ASSERT_TRUE(server_probed(server, NULL));
-
-	/* Checking was off when the image was made: it took traffic. */
-	server = find("db/s1");
-	up = image_of(SHUNT_HEALTH_NO_CHECK, SHUNT_ADMIN_READY, 1, 1);
-	server_adopt(server, &up);
-	CU_ASSERT_STRING_EQUAL(server_state_name(server), "up");
-	CU_ASSERT_NOT_EQUAL(server->changed_ms, 1234);
-	teardown();
-}
-
-static void
-adoption_is_older_than_own_probes(void)
-{
-	struct shunt_server image = image_of(SHUNT_HEALTH_DOWN, SHUNT_ADMIN_MAINT, 10, 10);
-	struct server *server;
-
-	setup();
-	server = find("app/s1");
-	server_probed(server, NULL);
-	server_adopt(server, &image);
-	CU_ASSERT_EQUAL(server->health.verdict, SHUNT_HEALTH_UP);
-	CU_ASSERT_EQUAL(server->admin, SHUNT_ADMIN_MAINT);
-	teardown();
-}
-
-static void
-adoption_of_nonsense(void)
-{
-	struct shunt_server image =
-		image_of(SHUNT_HEALTH_COUNT, SHUNT_ADMIN_COUNT, SHUNT_MAX_WEIGHT + 1, 10);
-	struct server *server;
-
-	setup();
-	server = find("app/s1");
-	server_adopt(server, &image);
-	CU_ASSERT_EQUAL(server->admin, SHUNT_ADMIN_READY);
-	CU_ASSERT_EQUAL(server->weight, 10);
-	CU_ASSERT_EQUAL(server->health.verdict, SHUNT_HEALTH_DOWN);
-	CU_ASSERT_TRUE(server->health.fresh);
-	teardown();
-}
-
 /* As large as it gets, and turned round: finding what stays must not be quadratic. */
 static void
 large_configurations(void)
@@ -586,9 +321,6 @@ static const struct unit_test tests[] = {
 	{ "a reload and weights set by command", reload_weights },
 	{ "a reload and changed checks", reload_check_settings },
 	{ "out of memory leaves all as it was", out_of_memory },
-	{ "adoption of a running image", adoption },
-	{ "own probes are newer than an image", adoption_is_older_than_own_probes },
-	{ "an image with values out of range", adoption_of_nonsense },
 	{ "65535 servers, turned round", large_configurations },
 };
 

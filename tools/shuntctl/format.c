@@ -65,6 +65,7 @@ static const struct column servers[] = {
 	{ "out_bytes", "out", COLUMN_BYTES },
 	{ "check_fail", "fails", COLUMN_COUNT },
 	{ "check_down", "downs", COLUMN_COUNT },
+	{ "check_error", "errors", COLUMN_COUNT },
 };
 
 static const struct column stat[] = {

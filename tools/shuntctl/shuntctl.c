@@ -184,10 +184,15 @@ print_answer(const struct options *options, unsigned int command, const json_t *
 {
 	const json_t *data = json_object_get(answer, "data");
 	const json_t *warning = json_object_get(answer, "warning");
+	const json_t *generation = json_object_get(answer, "generation");
 	int result = 0;
 
 	if (!json_is_true(json_object_get(answer, "ok"))) {
 		print_refusal(answer);
+		return EXIT_REFUSED;
+	}
+	if (!data && !json_is_integer(generation)) {
+		fputs("shuntctl: half an answer; is shunt-control of another version?\n", stderr);
 		return EXIT_REFUSED;
 	}
 	if (warning)
@@ -198,7 +203,7 @@ print_answer(const struct options *options, unsigned int command, const json_t *
 		result = format_data(command, data, stdout);
 	else if (!warning)
 		printf("generation %" JSON_INTEGER_FORMAT ", acknowledged by all workers\n",
-			json_integer_value(json_object_get(answer, "generation")));
+			json_integer_value(generation));
 	if (result == 0 && fflush(stdout) == 0)
 		return 0;
 	fputs("shuntctl: cannot write the answer\n", stderr);
