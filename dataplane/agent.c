@@ -21,7 +21,9 @@
 #define ACK_POLL_MS   1	   /* how often the workers' acknowledgements are looked at */
 #define LATE_AFTER_MS 1000 /* when a worker's missing acknowledgement is reported */
 #define IDLE_POLL_MS  1000
-#define MESSAGE_BURST 1024 /* session messages handled before signals are looked at again */
+/* Generations may skip numbers, but no commit may leave too few for those after it. */
+#define GENERATION_MAX_STEP (1ull << 32)
+#define MESSAGE_BURST	    1024 /* session messages handled before signals are looked at again */
 
 /* What control is sending between BEGIN and COMMIT. */
 struct transaction {
@@ -272,12 +274,15 @@ on_commit(struct agent *a, const struct shunt_msg *msg)
 	struct transaction *t = &a->transaction;
 	struct generation_error error = { 0 };
 	struct generation *generation = NULL;
+	uint64_t running = a->generation ? a->generation->number : 0;
 	int result = -EINVAL;
 
 	if (!t->objects)
 		refuse(t, -EPROTO, 0, 0, "there is no transaction to commit");
-	else if (msg->generation <= (a->generation ? a->generation->number : 0))
+	else if (msg->generation <= running)
 		refuse(t, -ESTALE, 0, 0, "its generation is not newer than the running one");
+	else if (msg->generation - running > GENERATION_MAX_STEP)
+		refuse(t, -ERANGE, 0, 0, "its generation is too far ahead of the running one");
 	if (t->result == 0) {
 		generation = generation_create(t->objects, msg->generation, a->generation,
 			a->settings->ports->count, &error, &result);

@@ -360,8 +360,9 @@ struct classifier *
 classifier_share(const struct generation *before, const struct generation *generation)
 {
 	/* A service's line holds what the classifier is built from, and sums of it. */
-	if (memcmp(before->services, generation->services,
-		    SHUNT_MAX_SERVICES * sizeof(*generation->services)) != 0)
+	if (before->services != generation->services &&
+		memcmp(before->services, generation->services,
+			SHUNT_MAX_SERVICES * sizeof(*generation->services)) != 0)
 		return NULL;
 	if (before->server_count != generation->server_count)
 		return NULL;

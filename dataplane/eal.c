@@ -125,7 +125,7 @@ eal_start(const struct settings *settings)
 	result = rte_eal_init(count, (char **)(uintptr_t)args);
 	if (result < 0) {
 		log_error("DPDK did not start: %s", rte_strerror(rte_errno));
-		return -rte_errno;
+		return rte_errno > 0 ? -rte_errno : -EIO; /* not every failure sets it */
 	}
 	return 0;
 }

@@ -28,6 +28,15 @@ struct shared_backend {
 	struct object *object;
 };
 
+/* All services, with the objects they were made from; shared between generations by count. */
+struct shared_services {
+	struct gen_service services[SHUNT_MAX_SERVICES];
+	struct flow_timeouts timeouts[SHUNT_MAX_SERVICES];
+	uint32_t references;
+	uint32_t end;		  /* one past the greatest id */
+	struct object *objects[]; /* [end], by id; NULL: none */
+};
+
 /* What is needed while a generation is built. */
 struct builder {
 	struct generation *generation;
@@ -242,24 +251,71 @@ build_backends(struct builder *b)
 	return rc;
 }
 
-static int
-build_service(struct builder *b, uint32_t id, const struct shunt_service *s)
+static struct shared_services *
+services_create(const struct object_store *objects)
 {
-	struct gen_service *out = &b->generation->services[id];
-	uint8_t family;
+	uint32_t end = object_store_end(objects, SHUNT_KIND_SERVICE);
+	struct shared_services *shared =
+		mem_alloc(sizeof(*shared) + end * sizeof(shared->objects[0]));
+
+	if (!shared)
+		return NULL;
+	shared->references = 1;
+	shared->end = end;
+	for (uint32_t id = 1; id < end; id++) {
+		struct object *object = object_store_hold(objects, SHUNT_KIND_SERVICE, id);
+		struct gen_service *out = &shared->services[id];
+		const struct shunt_service *s;
+
+		if (!object)
+			continue;
+		shared->objects[id] = object;
+		s = (const void *)object->bytes;
+		out->port_be = s->port_be;
+		out->protocol = s->protocol;
+		out->backend = s->backend;
+		set_address(&s->address, s->port_be, out->address, &out->version, &out->l3_sum,
+			&out->l4_sum);
+		set_timeouts(&shared->timeouts[id], s);
+	}
+	return shared;
+}
+
+static void
+services_release(struct shared_services *shared)
+{
+	if (!shared || --shared->references > 0)
+		return;
+	for (uint32_t id = 1; id < shared->end; id++)
+		object_release(shared->objects[id]);
+	mem_free(shared);
+}
+
+/* Objects are immutable: the same object says the same. */
+static bool
+services_are_same(const struct shared_services *shared, const struct object_store *objects)
+{
+	if (shared->end != object_store_end(objects, SHUNT_KIND_SERVICE))
+		return false;
+	for (uint32_t id = 1; id < shared->end; id++) {
+		if (shared->objects[id] != object_store_get(objects, SHUNT_KIND_SERVICE, id))
+			return false;
+	}
+	return true;
+}
+
+/* Checked for shared services too: backends and servers may have changed under them. */
+static int
+check_service(struct builder *b, uint32_t id, const struct gen_service *s)
+{
+	uint8_t family = s->version == 4 ? FAMILY_V4 : FAMILY_V6;
 
 	if (!b->generation->backends[s->backend])
 		return refuse(b, SHUNT_KIND_SERVICE, id, "its backend does not exist");
-	out->port_be = s->port_be;
-	out->protocol = s->protocol;
-	out->backend = s->backend;
-	family = set_address(
-		&s->address, s->port_be, out->address, &out->version, &out->l3_sum, &out->l4_sum);
 	if (b->families[s->backend] & ~family)
 		return refuse(b, SHUNT_KIND_SERVICE, id,
 			"its backend has servers of the other address family (nat cannot "
 			"translate)");
-	set_timeouts(&b->generation->timeouts[id], s);
 	return 0;
 }
 
@@ -300,23 +356,34 @@ check_duplicates(struct builder *b)
 static int
 build_services(struct builder *b)
 {
-	uint32_t end = object_store_end(b->objects, SHUNT_KIND_SERVICE);
 	const struct shunt_settings *settings = bytes_of(b, SHUNT_KIND_SETTINGS, 1);
+	uint32_t end = object_store_end(b->objects, SHUNT_KIND_SERVICE);
+	struct generation *g = b->generation;
 
 	/* Hashing under a secret of zeros would work, and be anyone's to predict. */
 	if (!settings && end > 0)
 		return refuse(b, SHUNT_KIND_SETTINGS, 1, "services need settings: the hash secret");
 	if (settings)
-		memcpy(b->generation->hash_secret, settings->hash_secret,
-			sizeof(b->generation->hash_secret));
+		memcpy(g->hash_secret, settings->hash_secret, sizeof(g->hash_secret));
+	if (b->before && services_are_same(b->before->shared, b->objects)) {
+		g->shared = b->before->shared;
+		g->shared->references++;
+	} else {
+		g->shared = services_create(b->objects);
+		if (!g->shared)
+			return out_of_memory(b);
+	}
+	g->services = g->shared->services;
+	g->timeouts = g->shared->timeouts;
 	for (uint32_t id = 1; id < end; id++) {
-		const struct shunt_service *s = bytes_of(b, SHUNT_KIND_SERVICE, id);
-		int rc = s ? build_service(b, id, s) : 0;
+		const struct gen_service *s = &g->services[id];
+		int rc = s->version ? check_service(b, id, s) : 0;
 
 		if (rc < 0)
 			return rc;
 	}
-	return check_duplicates(b);
+	/* What is shared was free of them. */
+	return g->shared->references > 1 ? 0 : check_duplicates(b);
 }
 
 static int
@@ -341,10 +408,8 @@ generation_alloc(uint64_t number, uint32_t server_count)
 	g->number = number;
 	g->server_count = server_count;
 	g->servers = mem_alloc(server_count * sizeof(*g->servers));
-	g->services = mem_alloc(SHUNT_MAX_SERVICES * sizeof(*g->services));
-	g->timeouts = mem_alloc(SHUNT_MAX_SERVICES * sizeof(*g->timeouts));
 	g->backends = mem_alloc(SHUNT_MAX_BACKENDS * sizeof(struct gen_backend *));
-	if (!g->servers || !g->services || !g->timeouts || !g->backends) {
+	if (!g->servers || !g->backends) {
 		generation_destroy(g);
 		return NULL;
 	}
@@ -396,8 +461,7 @@ generation_destroy(struct generation *generation)
 	for (uint32_t id = 0; generation->backends && id < SHUNT_MAX_BACKENDS; id++)
 		backend_release(generation->backends[id]);
 	mem_free(generation->backends);
-	mem_free(generation->timeouts);
-	mem_free(generation->services);
+	services_release(generation->shared);
 	mem_free(generation->servers);
 	mem_free(generation);
 }

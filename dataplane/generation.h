@@ -2,7 +2,8 @@
 /*
  * A generation: everything the workers need to know to forward packets, built by the agent from
  * the service image, never changed after it is published, freed when no worker uses it any more.
- * Backends and the classifier are shared with the generation before if nothing in them changed.
+ * Backends, services and the classifier are shared with the generation before if nothing in them
+ * changed.
  */
 #ifndef DATAPLANE_GENERATION_H
 #define DATAPLANE_GENERATION_H
@@ -10,8 +11,9 @@
 #include "flow.h"
 #include "shunt/table.h"
 
-struct object_store; /* objects.h */
-struct classifier;   /* classify.h */
+struct object_store;	/* objects.h */
+struct classifier;	/* classify.h */
+struct shared_services; /* generation.c */
 
 /* A server as the packet path sees it: one cache line. */
 struct gen_server {
@@ -55,11 +57,12 @@ struct gen_backend {
 struct generation {
 	uint64_t number;
 	uint8_t hash_secret[16];
-	struct gen_server *servers;	/* [server_count], by id */
-	uint32_t server_count;		/* greatest id + 1 */
-	struct gen_service *services;	/* [SHUNT_MAX_SERVICES], by id */
-	struct flow_timeouts *timeouts; /* [SHUNT_MAX_SERVICES], by service id */
-	struct gen_backend **backends;	/* [SHUNT_MAX_BACKENDS], by id; NULL: none */
+	struct gen_server *servers;	      /* [server_count], by id */
+	uint32_t server_count;		      /* greatest id + 1 */
+	struct shared_services *shared;	      /* agent only: what the next two point into */
+	const struct gen_service *services;   /* [SHUNT_MAX_SERVICES], by id */
+	const struct flow_timeouts *timeouts; /* [SHUNT_MAX_SERVICES], by service id */
+	struct gen_backend **backends;	      /* [SHUNT_MAX_BACKENDS], by id; NULL: none */
 	struct classifier *classifier;
 };
 

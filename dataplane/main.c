@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * shunt-dataplane: the packet process. Start order: settings, EAL, counters, ports, workers,
- * agent; stop order is the reverse.
+ * shunt-dataplane: the packet process. Start order: settings, run directory, EAL, counters, ports,
+ * workers, agent; stop order is the reverse.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -25,6 +28,9 @@
 #include "stats.h"
 #include "worker.h"
 #include "xdp.h"
+
+#define LOCK_TRIES  20 /* a process that was just killed takes a moment to be gone */
+#define LOCK_TRY_MS 100
 
 struct options {
 	const char *config;
@@ -90,6 +96,38 @@ load_settings(const char *path)
 		json_errors_print(errors, path, stderr);
 	json_errors_destroy(errors);
 	return settings;
+}
+
+/*
+ * Makes the run directory and locks it while this process lives. A second one would take the
+ * first one's filter off the interfaces and its socket out of the directory before it noticed
+ * that the queues are in use. The lock's descriptor, or -1 (logged).
+ */
+static int
+take_run_dir(const char *run_dir)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_TRY_MS * 1000000l };
+	char path[SETTINGS_PATH_SIZE];
+	int fd;
+
+	if (mkdir(run_dir, 0750) < 0 && errno != EEXIST) {
+		log_error("run directory %s: %s", run_dir, strerror(errno));
+		return -1;
+	}
+	snprintf(path, sizeof(path), "%s/dataplane.lock", run_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		log_error("%s: %s", path, strerror(errno));
+		return -1;
+	}
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return fd;
+		nanosleep(&pause, NULL);
+	}
+	log_error("another shunt-dataplane runs with run directory %s; stop it first", run_dir);
+	close(fd);
+	return -1;
 }
 
 /* From here on signals come through the agent's descriptor; threads inherit the mask. */
@@ -184,15 +222,15 @@ main(int argc, char **argv)
 {
 	struct options options;
 	struct settings *settings;
-	int result = parse_options(argc, argv, &options);
+	int result = parse_options(argc, argv, &options), lock;
 
 	if (result >= 0)
 		return result;
 	settings = load_settings(options.config);
 	if (!settings)
 		return 1;
-	if (mkdir(options.run_dir, 0750) < 0 && errno != EEXIST) {
-		log_error("run directory %s: %s", options.run_dir, strerror(errno));
+	lock = take_run_dir(options.run_dir);
+	if (lock < 0) {
 		settings_destroy(settings);
 		return 1;
 	}
@@ -203,5 +241,6 @@ main(int argc, char **argv)
 		rte_eal_cleanup();
 	}
 	settings_destroy(settings);
+	close(lock);
 	return result < 0 ? 1 : 0;
 }

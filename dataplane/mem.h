@@ -8,7 +8,8 @@
 
 #include <stddef.h>
 
-/* Zeroed memory on a 64-byte border, near the calling core's worker. NULL: none left. */
+/* Zeroed memory on a 64-byte border, on the calling core's memory node if there is room. NULL: none
+ * left. */
 void *mem_alloc(size_t bytes);
 void mem_free(void *memory);
 

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <dirent.h>
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_errno.h>
@@ -15,7 +21,7 @@
 #include "xdp.h"
 
 #define MBUF_CACHE 256
-#define HANDOVER   1024 /* as many may wait in the rings to each worker; see worker.c */
+#define HANDOVER   1024 /* a full ring to each worker: TX_RING_COUNT */
 
 /*
  * Receive queues of a kernel interface. AF_XDP must serve each of them: what arrives at a queue
@@ -39,6 +45,22 @@ kernel_queues(const char *interface)
 	}
 	closedir(dir);
 	return count ? count : 1;
+}
+
+/* As the AF_XDP driver counts them: combined channels, or one where an interface has none. */
+static uint16_t
+driver_queues(const char *interface)
+{
+	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
+	struct ifreq request = { .ifr_data = (char *)&channels };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	if (fd < 0 || ioctl(fd, SIOCETHTOOL, &request) < 0)
+		channels.combined_count = 0;
+	if (fd >= 0)
+		close(fd);
+	return channels.combined_count ? (uint16_t)channels.combined_count : 1;
 }
 
 uint32_t
@@ -69,7 +91,18 @@ probe_interface(const struct settings_port *p, const char *filter, uint32_t inde
 	size_t device_size)
 {
 	char devargs[SETTINGS_PATH_SIZE + 256], other[16];
-	int result = xdp_clear_stale(p->interface, other, sizeof(other));
+	uint16_t queues = kernel_queues(p->interface), served = driver_queues(p->interface);
+	int result;
+
+	if (queues > served) {
+		log_error(
+			"%s: interface %s has %u receive queues and AF_XDP can serve %u; what the "
+			"others receive would be lost; run \"ethtool -L %s %s %u\"",
+			p->name, p->interface, queues, served, p->interface,
+			served > 1 ? "combined" : "rx", served);
+		return -ENOTSUP;
+	}
+	result = xdp_clear_stale(p->interface, other, sizeof(other));
 
 	if (result == -EBUSY) {
 		log_error("%s: interface %s has another XDP program (%s); take it off with "
@@ -87,7 +120,7 @@ probe_interface(const struct settings_port *p, const char *filter, uint32_t inde
 	 * while a worker polls, and veth interfaces do not support it.
 	 */
 	snprintf(devargs, sizeof(devargs), "%s,iface=%s,queue_count=%u,xdp_prog=%s,busy_budget=0",
-		device, p->interface, kernel_queues(p->interface), filter);
+		device, p->interface, queues, filter);
 	result = rte_dev_probe(devargs);
 	if (result < 0)
 		log_error("%s: AF_XDP on interface %s: %s (it needs CAP_NET_ADMIN, CAP_BPF and a "

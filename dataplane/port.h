@@ -43,6 +43,7 @@ int ports_open(
 	struct ports *ports, const struct settings *settings, const char *filter, struct xdp *xdp);
 void ports_close(struct ports *ports);
 
+/* The queue that a worker's packets leave by, and so the worker that owns it. Before the start. */
 static inline uint16_t
 port_tx_queue(const struct port *port, uint32_t worker)
 {

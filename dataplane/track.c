@@ -136,14 +136,19 @@ is_first(const struct pkt *p)
 	return p->protocol == SHUNT_UDP || tcp_state_opens(p->tcp_flags);
 }
 
-/* False: the packet needs a (new) server. */
+/*
+ * False: the packet needs a (new) server. A server of another backend than the service's (which a
+ * reload has changed, say) is as good as gone: classify knows replies by the service's own servers,
+ * so those of any other would not find the flow.
+ */
 static bool
 hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 {
 	const struct gen_server *server = find_server(t->generation, flow_server(*p->flow));
 	uint16_t hop = flow_hop(*p->flow);
 
-	if (!server || server->version != p->version)
+	if (!server || server->version != p->version ||
+		server->backend != t->generation->services[p->service].backend)
 		return false;
 	if (is_first(p) && server->state == SHUNT_SERVER_DOWN)
 		return false;
@@ -283,6 +288,17 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	new_flow(t, p, backend, flow, tick);
 }
 
+/* Is this a reply to the client remembered there? A client may use one port for TCP and UDP. */
+static bool
+untracked_is(const struct tracker *t, const struct track_untracked *u, const struct pkt *p)
+{
+	const struct gen_service *service = &t->generation->services[u->service];
+
+	return u->server != 0 && u->owner_hash == p->owner_hash && service->version == p->version &&
+		service->protocol == p->protocol &&
+		comes_from(p, find_server(t->generation, u->server));
+}
+
 static void
 miss_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 {
@@ -304,9 +320,7 @@ miss_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 	}
 	p->flow = NULL;
 	u = untracked_place(t, p);
-	if (u->server == 0 || u->owner_hash != p->owner_hash ||
-		!comes_from(p, find_server(t->generation, u->server)) ||
-		!t->generation->services[u->service].version) {
+	if (!untracked_is(t, u, p)) {
 		p->drop = SHUNT_DROP_NO_FLOW;
 		return;
 	}

@@ -33,8 +33,8 @@ flush_port(struct tx *tx, uint32_t index)
 	for (uint16_t i = 0; i < batch->count; i++)
 		bytes += batch->mbufs[i]->pkt_len;
 	for (int tries = 0; tries < SEND_TRIES && sent < batch->count; tries++)
-		sent += rte_eth_tx_burst(port->id, port_tx_queue(port, tx->worker),
-			batch->mbufs + sent, batch->count - sent);
+		sent += rte_eth_tx_burst(
+			port->id, tx->queue[index], batch->mbufs + sent, batch->count - sent);
 	for (uint16_t i = sent; i < batch->count; i++)
 		bytes -= batch->mbufs[i]->pkt_len;
 	tx->stats->tx_packets += sent;
@@ -74,8 +74,7 @@ tx_port(struct tx *tx, struct rte_mbuf *mbuf, uint8_t port)
 	struct tx_batch *batch = &tx->to_port[port];
 
 	if (!port_owns_tx(&tx->ports->port[port], tx->worker)) {
-		collect_for_worker(tx, mbuf, port_tx_queue(&tx->ports->port[port], tx->worker),
-			FOR_PORT | port);
+		collect_for_worker(tx, mbuf, tx->queue[port], FOR_PORT | port);
 		return;
 	}
 	batch->mbufs[batch->count++] = mbuf;

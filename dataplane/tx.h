@@ -25,6 +25,7 @@ struct tx {
 	uint32_t worker_count;
 	struct rte_ring **rings; /* [worker_count]: to each other worker; single producer */
 	struct shunt_worker_stats *stats;
+	uint16_t queue[SHUNT_MAX_PORTS]; /* by port: port_tx_queue(), which divides */
 	struct tx_batch to_port[SHUNT_MAX_PORTS];
 	struct tx_batch to_worker[SHUNT_MAX_WORKERS];
 };

@@ -331,7 +331,7 @@ worker_peek(const struct worker *w, const struct flow_key *key)
 }
 
 static int
-add_rx_queues(struct worker *w, const struct ports *ports)
+add_queues(struct worker *w, const struct ports *ports)
 {
 	uint32_t total = 0;
 
@@ -342,6 +342,7 @@ add_rx_queues(struct worker *w, const struct ports *ports)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < ports->count; i++) {
 		w->port_macs[i] = ports->port[i].mac;
+		w->tx.queue[i] = port_tx_queue(&ports->port[i], w->index);
 		for (uint16_t q = (uint16_t)w->index; q < ports->port[i].rx_queues; q += w->count) {
 			w->rx_queues[w->rx_queue_count++] = (struct rx_queue){
 				.port_id = ports->port[i].id,
@@ -378,7 +379,7 @@ worker_create(
 	w->inbox = rte_ring_create_elem(name, sizeof(struct worker_msg), INBOX_COUNT, SOCKET_ID_ANY,
 		RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (!w->tracker || !w->peers || !w->tx.rings || !w->inbox ||
-		add_rx_queues(w, settings->ports) < 0) {
+		add_queues(w, settings->ports) < 0) {
 		workers_destroy(&w, 1);
 		return NULL;
 	}

@@ -35,8 +35,8 @@ struct worker_settings {
 };
 
 /*
- * Makes the workers, one for each lcore named, with their tables, each on its own memory. 0 or
- * -errno (then there are none). Agent, before launch.
+ * Makes the workers, one for each lcore named, with their tables. 0 or -errno (then there are
+ * none). Agent, before launch.
  */
 int workers_create(struct worker **workers, const uint16_t *lcores, uint32_t count,
 	const struct worker_settings *settings);

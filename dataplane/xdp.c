@@ -43,6 +43,7 @@ struct xdp {
 	struct xdp_interface interfaces[SHUNT_MAX_PORTS];
 	unsigned int interface_count;
 	struct key_set installed[MAP_COUNT]; /* in the maps of every interface */
+	bool incomplete; /* an update has failed: some of those keys may be missing */
 };
 
 static int
@@ -364,6 +365,7 @@ apply_difference(const struct xdp *xdp, int map, const struct key_set *have,
 int
 xdp_sync(struct xdp *xdp, const struct generation *generation, const struct object_store *objects)
 {
+	static const struct key_set none;
 	struct key_set wanted[MAP_COUNT] = { 0 };
 	int result;
 
@@ -377,7 +379,8 @@ xdp_sync(struct xdp *xdp, const struct generation *generation, const struct obje
 	}
 	/* Locals before servers: the answer to a probe must not be taken for a reply. */
 	for (int m = MAP_COUNT - 1; m >= 0; m--) {
-		int r = apply_difference(xdp, m, &xdp->installed[m], &wanted[m], true);
+		const struct key_set *have = xdp->incomplete ? &none : &xdp->installed[m];
+		int r = apply_difference(xdp, m, have, &wanted[m], true);
 
 		result = result ? result : r;
 	}
@@ -388,5 +391,6 @@ xdp_sync(struct xdp *xdp, const struct generation *generation, const struct obje
 		free(xdp->installed[m].keys);
 		xdp->installed[m] = wanted[m];
 	}
+	xdp->incomplete = result < 0;
 	return result;
 }

@@ -19,7 +19,8 @@ void xdp_destroy(struct xdp *xdp);
 /*
  * Before any driver is started: if a killed process has left its filter on this interface, keeps
  * what its maps hold for the new ones. So what was balanced is not passed to the kernel, which
- * would reset it, while control has not yet said what is to be balanced now. 0 or -ENOMEM.
+ * would reset it, while control has not yet said what is to be balanced now (but between
+ * xdp_clear_stale() and xdp_add() it is). 0 or -ENOMEM.
  */
 int xdp_inherit(struct xdp *xdp, const char *interface);
 

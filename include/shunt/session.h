@@ -69,8 +69,8 @@ enum shunt_op {
 	SHUNT_OP_BEGIN = 1,  /* generation: the one this change starts from */
 	SHUNT_OP_PUT = 2,    /* kind, id, offset (in the area), length */
 	SHUNT_OP_DELETE = 3, /* kind, id */
-	SHUNT_OP_COMMIT = 4, /* generation: the new one, greater than the running one */
-	SHUNT_OP_FLOW = 5, /* offset of a struct shunt_flow_query in the area; answered in place */
+	SHUNT_OP_COMMIT = 4, /* generation: the new one, greater than the running one by 1..2^32 */
+	SHUNT_OP_FLOW = 5,   /* offset of a struct shunt_flow_query in the area */
 	/* dataplane to control */
 	SHUNT_OP_DONE = 16,	   /* generation, result; kind and id of the object at fault */
 	SHUNT_OP_LATE = 17,	   /* generation; id: the first worker that has not acknowledged */

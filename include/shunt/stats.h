@@ -106,7 +106,8 @@ struct shunt_worker_stats {
 	uint64_t handed_over; /* packets given to the worker that owns their flow */
 	uint64_t flows_created;
 	uint64_t flows_expired;
-	uint64_t untracked; /* packets forwarded by the hash alone: the flow table was full */
+	uint64_t untracked; /* packets forwarded by the hash alone: no room, or FIN or RST of no
+			       flow */
 	uint64_t loops;	    /* turns of the loop; all and those that found nothing to do */
 	uint64_t idle_loops;
 	uint64_t sleeps;

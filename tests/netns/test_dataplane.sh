@@ -9,6 +9,13 @@ has_xdp() { ip -n "$TOPOLOGY-balancer" link show dev wan0 | grep -q xdp; }
 connected() { [ "$(ctl -j show info | json "d['dataplane_connected'] and d['generation'] > 0")" = True ]; }
 
 check "the XDP filter is attached" has_xdp
+start_in balancer second "$SHUNT_BUILD/dataplane/shunt-dataplane" -c "$CONFIG" \
+	--run-dir "$TOPOLOGY_DIR/run"
+wait "$STARTED"
+check_equal "a second dataplane refuses to start" 1 $?
+check "and says why" log_has second "another shunt-dataplane runs"
+check "the first keeps its filter" has_xdp
+check "and its socket" connected
 check "drain s3" ctl set server app/s3 state drain
 stop_pid "$DATAPLANE_PID"
 check "SIGTERM: the filter is detached" not has_xdp
@@ -43,6 +50,16 @@ wait "$kept"
 one_connection() { [ "$(grep -o "' [0-9]*$" "$TOPOLOGY_DIR/kept.log" | sort -u | wc -l)" = 1 ]; }
 check "a connection balanced by source lived through it" log_has kept "all on one connection"
 check "and was not opened anew" one_connection
+
+ip -n "$TOPOLOGY-balancer" link add many0 numrxqueues 4 numtxqueues 4 type veth peer name many1
+sed 's/"wan0"/"many0"/' "$CONFIG" >"$TOPOLOGY_DIR/many.json"
+start_in balancer many "$SHUNT_BUILD/dataplane/shunt-dataplane" -c "$TOPOLOGY_DIR/many.json" \
+	--run-dir "$TOPOLOGY_DIR/many"
+wait "$STARTED"
+check_equal "an interface with queues that AF_XDP cannot serve is refused" 1 $?
+check "with what to do" log_has many 'run "ethtool -L many0 rx 1"'
+in_ns balancer ethtool -L many0 rx 1
+check "which helps" test "$(in_ns balancer ls /sys/class/net/many0/queues | grep -c rx-)" = 1
 
 stop_pid "$CONTROL_PID"
 stop_pid "$DATAPLANE_PID"

@@ -277,6 +277,35 @@ test_classifier_sharing(void)
 	object_store_destroy(store);
 }
 
+/* Services are taken over as they are unless one of them has changed, and outlive their maker. */
+static void
+test_service_sharing(void)
+{
+	struct object_store *store = small_store();
+	struct generation *before = build(store, 1, NULL), *same, *other;
+	struct shunt_server server = helper_server("10.0.0.2", 8080, 1);
+	struct shunt_service service = helper_service("198.51.100.10", 80, SHUNT_TCP, 1);
+
+	server.state = SHUNT_SERVER_DOWN;
+	helper_put(store, SHUNT_KIND_SERVER, 2, &server, sizeof(server));
+	helper_put(store, SHUNT_KIND_SERVICE, 1, &service, sizeof(service)); /* nothing new */
+	same = build(store, 2, before);
+	CU_ASSERT_PTR_EQUAL(same->services, before->services);
+	CU_ASSERT_PTR_EQUAL(same->timeouts, before->timeouts);
+	service.timeout_fin_ms = 1000;
+	helper_put(store, SHUNT_KIND_SERVICE, 1, &service, sizeof(service));
+	other = build(store, 3, same);
+	CU_ASSERT_PTR_NOT_EQUAL(other->services, same->services);
+	CU_ASSERT_NOT_EQUAL(other->timeouts[1].ticks[FLOW_FIN_CLIENT],
+		same->timeouts[1].ticks[FLOW_FIN_CLIENT]);
+	generation_destroy(before);
+	object_store_destroy(store);
+	CU_ASSERT_EQUAL(same->services[1].version, 4);
+	CU_ASSERT(same->timeouts[1].ticks[FLOW_SYN] > 0);
+	generation_destroy(same);
+	generation_destroy(other);
+}
+
 /* One change to a good set, refused with and without a generation to share with. */
 #define REFUSED(change, kind, id, text)                \
 	do {                                           \
@@ -400,6 +429,11 @@ test_shared_equals_fresh(void)
 		snprintf(text, sizeof(text), "10.0.0.%u", (unsigned int)(1 + (r >> 16) % 4));
 		if (r & 1 << 13)
 			helper_put_server(next, 2, text, 8080, 1);
+		if (r & 1 << 18)
+			helper_put_service(
+				next, 1, "198.51.100.10", 80 + (r >> 19 & 1), SHUNT_TCP, 1);
+		if (r & 1 << 20 && object_store_delete(next, SHUNT_KIND_SERVICE, 3) < 0)
+			helper_put_service(next, 3, "198.51.100.30", 80, SHUNT_TCP, 1);
 		shared = build(next, round, running);
 		fresh = build(next, round, NULL);
 		CU_ASSERT_EQUAL(memcmp(shared->servers, fresh->servers,
@@ -407,6 +441,9 @@ test_shared_equals_fresh(void)
 			0);
 		CU_ASSERT_EQUAL(memcmp(shared->services, fresh->services,
 					SHUNT_MAX_SERVICES * sizeof(*shared->services)),
+			0);
+		CU_ASSERT_EQUAL(memcmp(shared->timeouts, fresh->timeouts,
+					SHUNT_MAX_SERVICES * sizeof(*shared->timeouts)),
 			0);
 		CU_ASSERT_EQUAL(shared->backends[1]->algorithm, fresh->backends[1]->algorithm);
 		CU_ASSERT_PTR_EQUAL(shared->backends[1]->members, fresh->backends[1]->members);
@@ -429,6 +466,7 @@ static const struct unit_test tests[] = {
 	{ "reference errors", test_reference_errors },
 	{ "service errors", test_service_errors },
 	{ "many services", test_many_services },
+	{ "services shared", test_service_sharing },
 	{ "shared equals fresh", test_shared_equals_fresh },
 };
 

@@ -524,6 +524,8 @@ test_program_answers(void)
 	check_run("{\"ok\":false,\"error\":\"1 error\",\"file\":\"/etc/f.json\","
 		  "\"errors\":[\"$.a: wrong\",5]}\n",
 		"-r %s reload", 1, "/etc/f.json: $.a: wrong\nshuntctl: 1 error\n");
+	check_run("{\"ok\":true}\n", "-r %s reload", 1,
+		"shuntctl: half an answer; is shunt-control of another version?\n");
 	check_run("{\"ok\":true,\"data\":{\"ttl\":0}}\n", "-j -r %s show drops", 0,
 		"{\n  \"ttl\": 0\n}\n");
 	check_run("{\"ok\":true,\"data\":{\"ttl\":0}}\n", "-r %s show drops", 0,

@@ -448,6 +448,103 @@ test_same_burst(void)
 	path_close(&path);
 }
 
+/*
+ * A service moves to another backend: the replies of its old servers would find no flow any more,
+ * so the next packet of each flow takes it to one of the new.
+ */
+static void
+test_other_backend(void)
+{
+	const struct shunt_member member = { .server = 9, .weight = 1 };
+	struct shunt_server server;
+	struct path path;
+
+	path_open(&path, 4, SHUNT_SOURCE, CAPACITY);
+	for (uint32_t c = 0; c < 8; c++) {
+		CU_ASSERT(connect_client(&path, c, 1000) <= SERVERS);
+		CU_ASSERT(request(&path, SHUNT_UDP, c, 1000, 0).p.server <= SERVERS);
+	}
+	server = helper_server("10.0.0.9", SERVER_PORT_BASE + 9, BACKEND + 1);
+	server.nexthop = 1;
+	helper_put(path.objects, SHUNT_KIND_SERVER, 9, &server, sizeof(server));
+	helper_put_backend(path.objects, BACKEND + 1, SHUNT_SOURCE, &member, 1, SLOTS);
+	helper_put_service(
+		path.objects, SERVICE, service_address(&path), 80, SHUNT_TCP, BACKEND + 1);
+	helper_put_service(
+		path.objects, SERVICE + 1, service_address(&path), 80, SHUNT_UDP, BACKEND + 1);
+	path_publish(&path);
+	for (uint32_t c = 0; c < 8; c++) {
+		CU_ASSERT_EQUAL(request(&path, SHUNT_TCP, c, 1000, PKT_ACK).p.server, 9);
+		CU_ASSERT_EQUAL(reply(&path, SHUNT_TCP, 9, c, 1000, PKT_RST).p.drop, 0);
+		CU_ASSERT_EQUAL(request(&path, SHUNT_UDP, c, 1000, 0).p.server, 9);
+		CU_ASSERT_EQUAL(reply(&path, SHUNT_UDP, 9, c, 1000, 0).p.drop, 0);
+	}
+	for (uint32_t id = 1; id <= SERVERS; id++)
+		CU_ASSERT_EQUAL(shunt_stats_servers(path.stats, 0)[id].sessions, 0);
+	CU_ASSERT_EQUAL(shunt_stats_servers(path.stats, 0)[9].sessions, 8);
+	CU_ASSERT_EQUAL(shunt_stats_services(path.stats, 0)[SERVICE].sessions, 0);
+	path_close(&path);
+}
+
+/*
+ * Flows outlive their service and their server until the sweep comes by. They give their sessions
+ * back then, and not a second time if the ids are in use again.
+ */
+static void
+test_deleted_service(void)
+{
+	struct path path;
+
+	for (int again = 0; again < 2; again++) {
+		path_open(&path, 4, SHUNT_SOURCE, CAPACITY);
+		for (uint32_t c = 0; c < 50; c++) {
+			connect_client(&path, c, 1000);
+			request(&path, SHUNT_UDP, c, 1000, 0);
+		}
+		request(&path, SHUNT_TCP, 0, 1000, PKT_RST);
+		CU_ASSERT_EQUAL(sessions(&path), 99);
+		object_store_delete(path.objects, SHUNT_KIND_SERVICE, SERVICE);
+		path_publish(&path);
+		CU_ASSERT_EQUAL(
+			request(&path, SHUNT_TCP, 1, 1000, PKT_ACK).p.drop, SHUNT_DROP_NO_SERVICE);
+		if (again) {
+			/* Back before the sweep: the flows are as if nothing had happened. */
+			helper_put_service(path.objects, SERVICE, service_address(&path), 80,
+				SHUNT_TCP, BACKEND);
+			path_publish(&path);
+		}
+		for (int i = 0; i < 1000; i++)
+			flow_sweep(path.tracker->flows, 64, path.tick);
+		CU_ASSERT_EQUAL(sessions(&path), again ? 99 : 50);
+		CU_ASSERT_EQUAL(flow_count(path.tracker->flows), again ? 100 : 50);
+		path.tick += 1000;
+		for (int i = 0; i < 1000; i++)
+			flow_sweep(path.tracker->flows, 64, path.tick);
+		CU_ASSERT_EQUAL(sessions(&path), 0);
+		CU_ASSERT_EQUAL(path.tracker->stats->flows_expired, 100);
+		path_close(&path);
+	}
+}
+
+/* With a full table: a client that uses one port for TCP and UDP does not mix up the two. */
+static void
+test_untracked_protocol(void)
+{
+	const uint32_t capacity = 256;
+	struct path path;
+	uint32_t server;
+
+	path_open(&path, 4, SHUNT_SOURCE, capacity);
+	for (uint32_t c = 0; flow_count(path.tracker->flows) < capacity && c < 4096; c++)
+		connect_client(&path, c, 1000);
+	server = request(&path, SHUNT_TCP, 1, 2000, PKT_SYN).p.server;
+	CU_ASSERT_EQUAL(request(&path, SHUNT_UDP, 1, 2000, 0).p.server, server);
+	CU_ASSERT_EQUAL(reply(&path, SHUNT_UDP, server, 1, 2000, 0).p.service, SERVICE + 1);
+	CU_ASSERT_EQUAL(reply(&path, SHUNT_TCP, server, 1, 2000, PKT_SYN | PKT_ACK).p.drop,
+		SHUNT_DROP_NO_FLOW);
+	path_close(&path);
+}
+
 static const struct unit_test tests[] = {
 	{ "both ways, families and protocols", test_both_ways },
 	{ "flows stay pinned", test_pinned },
@@ -458,6 +555,9 @@ static const struct unit_test tests[] = {
 	{ "expiry", test_expiry },
 	{ "pickup midway", test_midflow_pickup },
 	{ "one burst", test_same_burst },
+	{ "service moves to another backend", test_other_backend },
+	{ "deleted service", test_deleted_service },
+	{ "untracked TCP and UDP", test_untracked_protocol },
 };
 
 UNIT_MAIN("track", tests)
