@@ -13,6 +13,7 @@
 #include <rte_ring_elem.h>
 
 #include "classify.h"
+#include "icmp.h"
 #include "mem.h"
 #include "parse.h"
 #include "rewrite.h"
@@ -39,6 +40,8 @@ struct rx_queue {
 struct burst {
 	unsigned int count;
 	struct pkt *live[PKT_BURST]; /* [count]: not dropped, not handed over */
+	unsigned int rare_count;
+	struct pkt *rare[PKT_BURST]; /* [rare_count]: not plain, each goes its own way */
 	struct pkt pkts[PKT_BURST];
 	struct rte_mbuf *mbufs[PKT_BURST]; /* of the packet with the same index */
 };
@@ -95,6 +98,7 @@ burst_fill(struct burst *b, struct rte_mbuf **mbufs, unsigned int n, uint8_t por
 		b->live[i] = p;
 	}
 	b->count = n;
+	b->rare_count = 0;
 }
 
 static struct rte_mbuf *
@@ -123,6 +127,21 @@ burst_drop(struct worker *w)
 	b->count = kept;
 }
 
+/* Takes the packets that need more than the fast path does out of the burst. */
+static void
+burst_set_aside(struct burst *b)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < b->count; i++) {
+		if (b->live[i]->kind == PKT_PLAIN)
+			b->live[kept++] = b->live[i];
+		else
+			b->rare[b->rare_count++] = b->live[i];
+	}
+	b->count = kept;
+}
+
 /* Leaves to their owners the packets of flows that other workers own. */
 static void
 burst_hand_over(struct worker *w)
@@ -145,17 +164,67 @@ burst_hand_over(struct worker *w)
 }
 
 static void
+transmit(struct worker *w, const struct pkt *p)
+{
+	struct rte_mbuf *m = mbuf_of(&w->burst, p);
+
+	m->data_len = p->bytes; /* parse has cut the padding off */
+	m->pkt_len = p->bytes;
+	tx_port(&w->tx, m, p->out_port);
+}
+
+static void
 burst_transmit(struct worker *w)
+{
+	for (unsigned int i = 0; i < w->burst.count; i++)
+		transmit(w, w->burst.live[i]);
+}
+
+/* An ICMP error: to the end of the flow that its quoted packet came from. True: handed over. */
+static bool
+worker_process_icmp(struct worker *w, struct pkt *p)
+{
+	const struct generation *g = w->tracker->generation;
+	struct tracker *t = w->tracker;
+	uint32_t owner;
+
+	classify_icmp_error(g->classifier, p, w->owner_seed);
+	if (p->drop)
+		return false;
+	owner = worker_owner(p->owner_hash, w->count);
+	if (owner != w->index) {
+		tx_owner(&w->tx, mbuf_of(&w->burst, p), p->in_port, owner);
+		return true;
+	}
+	track_icmp_error(t, p, w->tick);
+	if (p->drop)
+		return false;
+	if (p->direction == PKT_TO_SERVER)
+		icmp_to_server(p, &g->servers[p->server], w->port_macs);
+	else
+		icmp_to_client(p, &g->services[p->service], &g->servers[p->server],
+			&t->hops->hops[p->hop], w->port_macs);
+	track_count(t, &p, 1);
+	return false;
+}
+
+/* What was set aside, one by one: each kind in its own way. */
+static void
+worker_process_rare(struct worker *w)
 {
 	struct burst *b = &w->burst;
 
-	for (unsigned int i = 0; i < b->count; i++) {
-		struct pkt *p = b->live[i];
-		struct rte_mbuf *m = mbuf_of(b, p);
+	for (unsigned int i = 0; i < b->rare_count; i++) {
+		struct pkt *p = b->rare[i];
 
-		m->data_len = p->bytes; /* parse has cut the padding off */
-		m->pkt_len = p->bytes;
-		tx_port(&w->tx, m, p->out_port);
+		if (p->kind == PKT_ICMP_ERROR && worker_process_icmp(w, p))
+			continue;
+		if (p->drop) {
+			w->stats->drops[p->drop]++;
+			rte_pktmbuf_free(mbuf_of(b, p));
+		} else {
+			transmit(w, p);
+		}
 	}
 }
 
@@ -172,6 +241,7 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 	burst_fill(b, mbufs, n, port);
 	parse_burst(b->live, b->count);
 	burst_drop(w);
+	burst_set_aside(b);
 	classify_burst(g->classifier, b->live, b->count, w->owner_seed);
 	burst_drop(w);
 	burst_hand_over(w);
@@ -182,6 +252,8 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 	track_count(t, b->live, b->count);
 	burst_drop(w);
 	burst_transmit(w);
+	if (b->rare_count)
+		worker_process_rare(w);
 }
 
 /* Receives from this worker's queues. Returns the packets seen. */

@@ -39,6 +39,9 @@
 	X(PROTOCOL, "protocol", "neither TCP nor UDP")                                           \
 	X(L4_HEADER, "l4-header", "TCP or UDP header cut short or with a bad length")            \
 	X(TCP_FLAGS, "tcp-flags", "impossible TCP flags")                                        \
+	X(ICMP_CHECKSUM, "icmp-checksum", "ICMP error with a bad checksum")                      \
+	X(ICMP_INNER, "icmp-inner",                                                              \
+		"ICMP error whose quoted packet is cut short or not its receiver's")             \
 	X(NO_SERVICE, "no-service", "no service and no server has this address and port")        \
 	X(NO_FLOW, "no-flow", "reply from a server that belongs to no flow")                     \
 	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                    \
