@@ -14,6 +14,7 @@
 
 #include "classify.h"
 #include "icmp.h"
+#include "icmp_answer.h"
 #include "mem.h"
 #include "parse.h"
 #include "rewrite.h"
@@ -64,6 +65,7 @@ struct worker {
 	uint64_t cycles_per_tick;
 	uint64_t sweep_tsc; /* the sweep is paid up to here */
 	uint64_t cycles_per_sweep;
+	struct icmp_limit icmp_limit;
 	unsigned int idle_turns;
 	uint32_t lcore;
 	struct shunt_mac port_macs[SHUNT_MAX_PORTS];
@@ -107,6 +109,32 @@ mbuf_of(const struct burst *b, const struct pkt *p)
 	return b->mbufs[p - b->pkts];
 }
 
+static void
+transmit(struct worker *w, const struct pkt *p)
+{
+	struct rte_mbuf *m = mbuf_of(&w->burst, p);
+
+	m->data_len = p->bytes; /* parse has cut the padding off */
+	m->pkt_len = p->bytes;
+	tx_port(&w->tx, m, p->out_port);
+}
+
+/* Tells the sender that the TTL was used up: the packet becomes the error. False: it does not. */
+static bool
+answer_ttl(struct worker *w, struct pkt *p)
+{
+	const struct gen_service *service = &w->tracker->generation->services[p->service];
+	struct rte_mbuf *m = mbuf_of(&w->burst, p);
+
+	if (rte_pktmbuf_headroom(m) < ICMP_ANSWER_ROOM || !icmp_answer_allowed(p) ||
+		!icmp_limit_take(&w->icmp_limit, rte_rdtsc()))
+		return false;
+	rte_pktmbuf_prepend(m, icmp_answer_time_exceeded(p, service, &w->port_macs[p->in_port]));
+	w->stats->answers++;
+	transmit(w, p);
+	return true;
+}
+
 /* Takes the dropped packets out of the burst, and counts why. */
 static void
 burst_drop(struct worker *w)
@@ -122,7 +150,8 @@ burst_drop(struct worker *w)
 			continue;
 		}
 		w->stats->drops[p->drop]++;
-		rte_pktmbuf_free(mbuf_of(b, p));
+		if (p->drop != SHUNT_DROP_TTL || !answer_ttl(w, p))
+			rte_pktmbuf_free(mbuf_of(b, p));
 	}
 	b->count = kept;
 }
@@ -161,16 +190,6 @@ burst_hand_over(struct worker *w)
 			tx_owner(&w->tx, mbuf_of(b, p), p->in_port, owner);
 	}
 	b->count = kept;
-}
-
-static void
-transmit(struct worker *w, const struct pkt *p)
-{
-	struct rte_mbuf *m = mbuf_of(&w->burst, p);
-
-	m->data_len = p->bytes; /* parse has cut the padding off */
-	m->pkt_len = p->bytes;
-	tx_port(&w->tx, m, p->out_port);
 }
 
 static void
@@ -460,6 +479,7 @@ worker_create(
 	w->tx.stats = w->stats;
 	w->stats->flows_max = (uint32_t)flow_capacity(w->tracker->flows);
 	buckets = (flow_bytes(w->tracker->flows, 4) + flow_bytes(w->tracker->flows, 6)) / 64;
+	w->icmp_limit.period = second / ICMP_ANSWERS_PER_SECOND;
 	w->cycles_per_tick = second / 1000 * SHUNT_FLOW_TICK_MS;
 	w->cycles_per_sweep =
 		second / 1000 * SWEEP_PERIOD_MS / ((buckets + SWEEP_BUCKETS - 1) / SWEEP_BUCKETS);

@@ -113,7 +113,8 @@ struct shunt_worker_stats {
 	uint64_t loops;	    /* turns of the loop; all and those that found nothing to do */
 	uint64_t idle_loops;
 	uint64_t sleeps;
-	uint64_t pad2[3];
+	uint64_t answers; /* packets of the worker's own among those sent: ICMP errors */
+	uint64_t pad2[2];
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 
