@@ -87,7 +87,7 @@ answer_ip6(uint8_t *ip, uint32_t bytes, const struct gen_service *service)
 	store_checksum(icmp + 2, checksum_fold(sum + checksum_sum(icmp, bytes)));
 }
 
-unsigned int
+void
 icmp_answer_time_exceeded(
 	struct pkt *p, const struct gen_service *service, const struct shunt_mac *port_mac)
 {
@@ -107,5 +107,5 @@ icmp_answer_time_exceeded(
 	p->data = start;
 	p->bytes = p->l3_offset + headers + quoted;
 	p->out_port = p->in_port;
-	return headers;
+	p->drop = SHUNT_DROP_NONE;
 }

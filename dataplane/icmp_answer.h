@@ -43,10 +43,10 @@ bool icmp_answer_allowed(const struct pkt *p);
 
 /*
  * Makes of a packet the error for its sender: puts headers in front of it, in the ICMP_ANSWER_ROOM
- * bytes there, and cuts off what need not be quoted. Sets data, bytes and out_port. port_mac: of
- * the port it came from. Returns the bytes that data has moved. Worker.
+ * bytes there, and cuts off what need not be quoted. Sets data, bytes and out_port, clears drop.
+ * port_mac: of the port it came from. Worker.
  */
-unsigned int icmp_answer_time_exceeded(
+void icmp_answer_time_exceeded(
 	struct pkt *p, const struct gen_service *service, const struct shunt_mac *port_mac);
 
 #endif

@@ -144,7 +144,8 @@ parse_icmp_error(struct pkt *p)
 	uint32_t bytes = p->bytes - p->l4_offset;
 	bool good;
 
-	if (bytes == 0 || !parse_icmp_is_error(p->version, icmp[0]))
+	/* An error in fragments could not be checked before all of them are there. */
+	if (p->kind != PKT_PLAIN || bytes == 0 || !parse_icmp_is_error(p->version, icmp[0]))
 		return SHUNT_DROP_PROTOCOL;
 	if (bytes < ICMP_HEADER_BYTES)
 		return SHUNT_DROP_ICMP_INNER;

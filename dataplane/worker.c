@@ -109,33 +109,25 @@ mbuf_of(const struct burst *b, const struct pkt *p)
 	return b->mbufs[p - b->pkts];
 }
 
-static void
-transmit(struct worker *w, const struct pkt *p)
-{
-	struct rte_mbuf *m = mbuf_of(&w->burst, p);
-
-	m->data_len = p->bytes; /* parse has cut the padding off */
-	m->pkt_len = p->bytes;
-	tx_port(&w->tx, m, p->out_port);
-}
-
 /* Tells the sender that the TTL was used up: the packet becomes the error. False: it does not. */
 static bool
 answer_ttl(struct worker *w, struct pkt *p)
 {
-	const struct gen_service *service = &w->tracker->generation->services[p->service];
-	struct rte_mbuf *m = mbuf_of(&w->burst, p);
+	const struct gen_service *services = w->tracker->generation->services;
 
-	if (rte_pktmbuf_headroom(m) < ICMP_ANSWER_ROOM || !icmp_answer_allowed(p) ||
-		!icmp_limit_take(&w->icmp_limit, rte_rdtsc()))
+	if (p->drop != SHUNT_DROP_TTL ||
+		rte_pktmbuf_headroom(mbuf_of(&w->burst, p)) < ICMP_ANSWER_ROOM ||
+		!icmp_answer_allowed(p) || !icmp_limit_take(&w->icmp_limit, rte_rdtsc()))
 		return false;
-	rte_pktmbuf_prepend(m, icmp_answer_time_exceeded(p, service, &w->port_macs[p->in_port]));
-	w->stats->answers++;
-	transmit(w, p);
+	icmp_answer_time_exceeded(p, &services[p->service], &w->port_macs[p->in_port]);
+	w->stats->icmp_sent++;
 	return true;
 }
 
-/* Takes the dropped packets out of the burst, and counts why. */
+/*
+ * Takes the dropped packets out of the burst, and counts why. In the place of one whose TTL was
+ * used up its answer may go on.
+ */
 static void
 burst_drop(struct worker *w)
 {
@@ -150,7 +142,9 @@ burst_drop(struct worker *w)
 			continue;
 		}
 		w->stats->drops[p->drop]++;
-		if (p->drop != SHUNT_DROP_TTL || !answer_ttl(w, p))
+		if (answer_ttl(w, p))
+			b->live[kept++] = p;
+		else
 			rte_pktmbuf_free(mbuf_of(b, p));
 	}
 	b->count = kept;
@@ -190,6 +184,18 @@ burst_hand_over(struct worker *w)
 			tx_owner(&w->tx, mbuf_of(b, p), p->in_port, owner);
 	}
 	b->count = kept;
+}
+
+static void
+transmit(struct worker *w, const struct pkt *p)
+{
+	struct rte_mbuf *m = mbuf_of(&w->burst, p);
+
+	/* An answer begins before the frame received; parse has cut the padding off. */
+	m->data_off = (uint16_t)(p->data - (uint8_t *)m->buf_addr);
+	m->data_len = p->bytes;
+	m->pkt_len = p->bytes;
+	tx_port(&w->tx, m, p->out_port);
 }
 
 static void

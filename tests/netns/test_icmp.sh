@@ -39,13 +39,13 @@ knows_mtu() {
 	return 1
 }
 
-# unreachable FAMILY ADDRESS: what a connected UDP socket hears of a service without a listener.
-unreachable() {
-	in_ns client python3 - "$1" "$2" <<'END'
+# refused NAMESPACE FAMILY ADDRESS PORT: does a connected UDP socket hear that nobody listens?
+refused() {
+	in_ns "$1" python3 - "$2" "$3" "$4" <<'END'
 import socket, sys
 s = socket.socket(getattr(socket, sys.argv[1]), socket.SOCK_DGRAM)
 s.settimeout(3)
-s.connect((sys.argv[2], 53))
+s.connect((sys.argv[2], int(sys.argv[3])))
 s.send(b"anybody there?")
 try:
     s.recv(100)
@@ -63,11 +63,44 @@ check "IPv6: a download through the narrow link arrives whole" \
 	download "http://[2001:db8:10::10]/big"
 check "because the server has learnt its MTU" knows_mtu 2001:db8:f::2
 
-check "IPv4: a client hears that a server's UDP port is closed" \
-	unreachable AF_INET 198.51.100.10
-check "IPv6: a client hears that a server's UDP port is closed" \
-	unreachable AF_INET6 2001:db8:10::10
+# hop VERSION ADDRESS: is the client told, by this address, that the TTL of its datagram was used up?
+hop() {
+	in_ns client python3 - "$1" "$2" <<'END'
+import socket, struct, sys
+v4 = sys.argv[1] == "4"
+s = socket.socket(socket.AF_INET if v4 else socket.AF_INET6, socket.SOCK_DGRAM)
+level = socket.IPPROTO_IP if v4 else socket.IPPROTO_IPV6
+s.setsockopt(level, 11 if v4 else 25, 1)  # IP_RECVERR, IPV6_RECVERR
+s.setsockopt(level, socket.IP_TTL if v4 else socket.IPV6_UNICAST_HOPS, 1)
+s.settimeout(3)
+s.connect((sys.argv[2], 53))
+s.send(b"how far?")
+try:
+    s.recv(100)
+except TimeoutError:
+    sys.exit("no error came")
+except OSError as error:
+    print(error)
+control = s.recvmsg(500, 500, socket.MSG_ERRQUEUE)[1][0][2]
+code, origin, kind = struct.unpack_from("=IBB", control)  # struct sock_extended_err
+address = control[20:24] if v4 else control[24:40]
+print(code, origin, kind, socket.inet_ntop(s.family, address))
+expected = 11 if v4 else 3
+sys.exit((kind, socket.inet_ntop(s.family, address)) != (expected, sys.argv[2]))
+END
+}
 
+check "IPv4: traceroute sees the balancer" hop 4 198.51.100.10
+check "IPv6: traceroute sees the balancer" hop 6 2001:db8:10::10
+
+check "IPv4: a client hears that a server's UDP port is closed" \
+	refused client AF_INET 198.51.100.10 53
+check "IPv6: a client hears that a server's UDP port is closed" \
+	refused client AF_INET6 2001:db8:10::10 53
+
+# A probe's errors are the kernel's: its source is the balancer's own address.
+check "the balancer's kernel hears that a server's UDP port is closed" \
+	refused balancer AF_INET 10.0.0.11 5353
 check "the kernel answers ping to a balanced address" \
 	in_ns client ping -c 2 -i 0.2 -W 2 198.51.100.10
 check "and to the balancer's own" in_ns client ping -c 1 -W 2 192.0.2.254

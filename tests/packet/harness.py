@@ -251,12 +251,12 @@ class Run:
             info = api.ask("show info")
             last.update(info)
             sums = {k: sum(w[k] for w in api.ask("show workers"))
-                    for k in ("rx_packets", "tx_packets", "drops", "answers")}
+                    for k in ("rx_packets", "tx_packets", "drops", "icmp_sent")}
             if not info["dataplane_connected"] or not info["generation"]:
                 return None
             if sums["rx_packets"] < self.packets:
                 return None
-            done = sums["tx_packets"] + sums["drops"] - sums["answers"]
+            done = sums["tx_packets"] + sums["drops"] - sums["icmp_sent"]
             return info if done >= self.packets else None
 
         try:

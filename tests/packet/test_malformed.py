@@ -139,7 +139,7 @@ class Random:
             self.check_others(port, [f for f, n in missing.items() for _ in range(-n)])
         self.assertEqual(result.total("rx_packets"), len(frames))
         self.assertEqual(result.total("rx_packets"),
-                         result.total("tx_packets") - result.total("answers") +
+                         result.total("tx_packets") - result.total("icmp_sent") +
                          result.total("drops"))
 
     def check_others(self, port, frames):
