@@ -428,7 +428,7 @@ classify_owner_hash(
 	return owner_hash(&key, owner_seed);
 }
 
-/* The two keys of a packet: where it goes to, as a service, and where it comes from. */
+/* The two keys of a packet: one end as a service, the other as a server. */
 struct lookup {
 	struct key service;
 	struct key server;
@@ -444,15 +444,16 @@ set_client(struct pkt *p, const struct key *key, const uint8_t *address, uint64_
 	p->owner_hash = owner_hash(key, owner_seed);
 }
 
+/* The addresses: of the end that may be a service, and of the one that may be a server. */
 static inline void
-classify_pkt(const struct classifier *c, struct pkt *p, const struct lookup *l, uint64_t owner_seed)
+classify_pkt(const struct classifier *c, struct pkt *p, const struct lookup *l,
+	const uint8_t *service_end, const uint8_t *server_end, uint64_t owner_seed)
 {
-	const uint8_t *l3 = p->data + p->l3_offset;
 	const struct entry *e = find(c, &l->service, l->service_hash);
 
 	if (e->tail) {
 		p->direction = PKT_TO_SERVER;
-		set_client(p, &l->server, l3 + (p->version == 4 ? 12 : 8), owner_seed);
+		set_client(p, &l->server, server_end, owner_seed);
 	} else {
 		e = find(c, &l->server, l->server_hash);
 		if (e->tail == 0) {
@@ -460,7 +461,7 @@ classify_pkt(const struct classifier *c, struct pkt *p, const struct lookup *l, 
 			return;
 		}
 		p->direction = PKT_TO_CLIENT;
-		set_client(p, &l->service, l3 + (p->version == 4 ? 16 : 24), owner_seed);
+		set_client(p, &l->service, service_end, owner_seed);
 	}
 	p->service = e->service;
 	p->other_services = e->list;
@@ -493,9 +494,29 @@ classify_burst(const struct classifier *classifier, struct pkt *const *pkts, uns
 		__builtin_prefetch(&classifier->entries[l->server_hash & classifier->mask]);
 	}
 	for (unsigned int i = 0; i < n; i++) {
-		if (!pkts[i]->drop)
-			classify_pkt(classifier, pkts[i], &lookups[i], owner_seed);
+		struct pkt *p = pkts[i];
+		const uint8_t *l3 = p->data + p->l3_offset;
+		bool v4 = p->version == 4;
+
+		if (!p->drop)
+			classify_pkt(classifier, p, &lookups[i], l3 + (v4 ? 16 : 24),
+				l3 + (v4 ? 12 : 8), owner_seed);
 	}
+}
+
+void
+classify_icmp_error(const struct classifier *classifier, struct pkt *p, uint64_t owner_seed)
+{
+	const uint8_t *l3 = p->data + p->inner_l3_offset;
+	const uint8_t *source = l3 + (p->version == 4 ? 12 : 8);
+	const uint8_t *destination = l3 + (p->version == 4 ? 16 : 24);
+	struct lookup l;
+
+	l.service = key_of(source, p->version, p->sport_be, p->protocol, ROLE_SERVICE);
+	l.server = key_of(destination, p->version, p->dport_be, p->protocol, ROLE_SERVER);
+	l.service_hash = key_hash(&l.service);
+	l.server_hash = key_hash(&l.server);
+	classify_pkt(classifier, p, &l, source, destination, owner_seed);
 }
 
 uint16_t

@@ -35,6 +35,13 @@ void classifier_destroy(struct classifier *classifier); /* drops one reference; 
 void classify_burst(const struct classifier *classifier, struct pkt *const *pkts, unsigned int n,
 	uint64_t owner_seed);
 
+/*
+ * The same for an ICMP error, by the packet that it quotes, which went the other way: from a
+ * service, so the error is for the server, or to a server, so it is for the client. Client and
+ * owner are those of the flow. Worker.
+ */
+void classify_icmp_error(const struct classifier *classifier, struct pkt *p, uint64_t owner_seed);
+
 /* What classify_burst() sets as owner_hash for a client. client: 4 or 16 bytes. Any thread. */
 uint32_t classify_owner_hash(
 	const uint8_t *client, uint8_t version, uint16_t client_port_be, uint64_t owner_seed);

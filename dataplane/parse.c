@@ -28,6 +28,8 @@ enum {
 
 	TCP_MIN_BYTES = 20,
 	UDP_BYTES = 8,
+	ICMP4_PROTOCOL = 1,
+	ICMP6_PROTOCOL = 58,
 };
 
 static uint16_t
@@ -257,6 +259,8 @@ parse_l4(struct pkt *p)
 		drop = parse_tcp(p, l4, bytes);
 	else if (p->protocol == SHUNT_UDP)
 		drop = parse_udp(l4, bytes);
+	else if (p->protocol == (p->version == 4 ? ICMP4_PROTOCOL : ICMP6_PROTOCOL))
+		return parse_icmp_error(p);
 	else
 		return SHUNT_DROP_PROTOCOL;
 	if (drop)
@@ -290,6 +294,7 @@ void
 parse_pkt(struct pkt *p)
 {
 	p->version = 0;
+	p->kind = PKT_PLAIN;
 	p->protocol = 0;
 	p->tcp_flags = 0;
 	p->l3_offset = 0;

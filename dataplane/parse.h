@@ -15,4 +15,10 @@
 void parse_pkt(struct pkt *p);
 void parse_burst(struct pkt *const *pkts, unsigned int n);
 
+/*
+ * The part for ICMP errors: uses version, the offsets and bytes of an ICMP (IPv4) or ICMPv6
+ * message. Sets kind, protocol, ports and the inner offsets. PROTOCOL: it is no error.
+ */
+enum shunt_drop parse_icmp_error(struct pkt *p);
+
 #endif

@@ -11,6 +11,12 @@
 
 #define PKT_BURST 64
 
+enum pkt_kind {
+	PKT_PLAIN = 0,	    /* TCP or UDP */
+	PKT_ICMP_ERROR = 1, /* ICMP or ICMPv6 about a TCP or UDP packet, which it quotes */
+	PKT_FRAGMENT = 2,
+};
+
 enum pkt_direction {
 	PKT_TO_SERVER = 0, /* its destination is a service */
 	PKT_TO_CLIENT = 1, /* its source is a server of a service */
@@ -33,12 +39,15 @@ struct pkt {
 
 	/* parse */
 	uint8_t version;    /* 4 or 6 */
-	uint8_t protocol;   /* SHUNT_TCP or SHUNT_UDP */
+	uint8_t kind;	    /* enum pkt_kind; not PLAIN: leaves the fast path */
+	uint8_t protocol;   /* SHUNT_TCP or SHUNT_UDP; of an ICMP error, the quoted packet's */
 	uint8_t tcp_flags;  /* 0 for UDP */
 	uint16_t l3_offset; /* of the IP header */
-	uint16_t l4_offset; /* of the TCP or UDP header */
-	uint16_t sport_be;
+	uint16_t l4_offset; /* of the TCP, UDP or ICMP header */
+	uint16_t sport_be;  /* of an ICMP error, the quoted packet's, as is dport_be */
 	uint16_t dport_be;
+	uint16_t inner_l3_offset; /* of an ICMP error: the quoted IP header */
+	uint16_t inner_l4_offset; /* and the quoted TCP or UDP header: 8 bytes are there */
 
 	/* worker */
 	uint8_t in_port;

@@ -57,6 +57,12 @@ unsigned int track_hits(struct tracker *tracker, struct pkt *const *pkts, unsign
  */
 void track_misses(struct tracker *tracker, struct pkt *const *pkts, unsigned int n, uint16_t tick);
 
+/*
+ * Sets service, server and hop of an ICMP error by the flow that it is about, or drop (NO_FLOW).
+ * Reads only: whoever can send an error must not be able to end a flow, or to keep one alive.
+ */
+void track_icmp_error(struct tracker *tracker, struct pkt *p, uint16_t tick);
+
 /* Counts what leaves (drop not set) for its service and server. */
 void track_count(struct tracker *tracker, struct pkt *const *pkts, unsigned int n);
 

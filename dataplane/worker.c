@@ -13,6 +13,8 @@
 #include <rte_ring_elem.h>
 
 #include "classify.h"
+#include "icmp.h"
+#include "icmp_answer.h"
 #include "mem.h"
 #include "parse.h"
 #include "rewrite.h"
@@ -39,6 +41,8 @@ struct rx_queue {
 struct burst {
 	unsigned int count;
 	struct pkt *live[PKT_BURST]; /* [count]: not dropped, not handed over */
+	unsigned int rare_count;
+	struct pkt *rare[PKT_BURST]; /* [rare_count]: not plain, each goes its own way */
 	struct pkt pkts[PKT_BURST];
 	struct rte_mbuf *mbufs[PKT_BURST]; /* of the packet with the same index */
 };
@@ -61,6 +65,7 @@ struct worker {
 	uint64_t cycles_per_tick;
 	uint64_t sweep_tsc; /* the sweep is paid up to here */
 	uint64_t cycles_per_sweep;
+	struct icmp_limit icmp_limit;
 	unsigned int idle_turns;
 	uint32_t lcore;
 	struct shunt_mac port_macs[SHUNT_MAX_PORTS];
@@ -95,6 +100,7 @@ burst_fill(struct burst *b, struct rte_mbuf **mbufs, unsigned int n, uint8_t por
 		b->live[i] = p;
 	}
 	b->count = n;
+	b->rare_count = 0;
 }
 
 static struct rte_mbuf *
@@ -103,7 +109,25 @@ mbuf_of(const struct burst *b, const struct pkt *p)
 	return b->mbufs[p - b->pkts];
 }
 
-/* Takes the dropped packets out of the burst, and counts why. */
+/* Tells the sender that the TTL was used up: the packet becomes the error. False: it does not. */
+static bool
+answer_ttl(struct worker *w, struct pkt *p)
+{
+	const struct gen_service *services = w->tracker->generation->services;
+
+	if (p->drop != SHUNT_DROP_TTL ||
+		rte_pktmbuf_headroom(mbuf_of(&w->burst, p)) < ICMP_ANSWER_ROOM ||
+		!icmp_answer_allowed(p) || !icmp_limit_take(&w->icmp_limit, rte_rdtsc()))
+		return false;
+	icmp_answer_time_exceeded(p, &services[p->service], &w->port_macs[p->in_port]);
+	w->stats->icmp_sent++;
+	return true;
+}
+
+/*
+ * Takes the dropped packets out of the burst, and counts why. In the place of one whose TTL was
+ * used up its answer may go on.
+ */
 static void
 burst_drop(struct worker *w)
 {
@@ -118,7 +142,25 @@ burst_drop(struct worker *w)
 			continue;
 		}
 		w->stats->drops[p->drop]++;
-		rte_pktmbuf_free(mbuf_of(b, p));
+		if (answer_ttl(w, p))
+			b->live[kept++] = p;
+		else
+			rte_pktmbuf_free(mbuf_of(b, p));
+	}
+	b->count = kept;
+}
+
+/* Takes the packets that need more than the fast path does out of the burst. */
+static void
+burst_set_aside(struct burst *b)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < b->count; i++) {
+		if (b->live[i]->kind == PKT_PLAIN)
+			b->live[kept++] = b->live[i];
+		else
+			b->rare[b->rare_count++] = b->live[i];
 	}
 	b->count = kept;
 }
@@ -145,17 +187,69 @@ burst_hand_over(struct worker *w)
 }
 
 static void
+transmit(struct worker *w, const struct pkt *p)
+{
+	struct rte_mbuf *m = mbuf_of(&w->burst, p);
+
+	/* An answer begins before the frame received; parse has cut the padding off. */
+	m->data_off = (uint16_t)(p->data - (uint8_t *)m->buf_addr);
+	m->data_len = p->bytes;
+	m->pkt_len = p->bytes;
+	tx_port(&w->tx, m, p->out_port);
+}
+
+static void
 burst_transmit(struct worker *w)
+{
+	for (unsigned int i = 0; i < w->burst.count; i++)
+		transmit(w, w->burst.live[i]);
+}
+
+/* An ICMP error: to the end of the flow that its quoted packet came from. True: handed over. */
+static bool
+worker_process_icmp(struct worker *w, struct pkt *p)
+{
+	const struct generation *g = w->tracker->generation;
+	struct tracker *t = w->tracker;
+	uint32_t owner;
+
+	classify_icmp_error(g->classifier, p, w->owner_seed);
+	if (p->drop)
+		return false;
+	owner = worker_owner(p->owner_hash, w->count);
+	if (owner != w->index) {
+		tx_owner(&w->tx, mbuf_of(&w->burst, p), p->in_port, owner);
+		return true;
+	}
+	track_icmp_error(t, p, w->tick);
+	if (p->drop)
+		return false;
+	if (p->direction == PKT_TO_SERVER)
+		icmp_to_server(p, &g->servers[p->server], w->port_macs);
+	else
+		icmp_to_client(p, &g->services[p->service], &g->servers[p->server],
+			&t->hops->hops[p->hop], w->port_macs);
+	track_count(t, &p, 1);
+	return false;
+}
+
+/* What was set aside, one by one: each kind in its own way. */
+static void
+worker_process_rare(struct worker *w)
 {
 	struct burst *b = &w->burst;
 
-	for (unsigned int i = 0; i < b->count; i++) {
-		struct pkt *p = b->live[i];
-		struct rte_mbuf *m = mbuf_of(b, p);
+	for (unsigned int i = 0; i < b->rare_count; i++) {
+		struct pkt *p = b->rare[i];
 
-		m->data_len = p->bytes; /* parse has cut the padding off */
-		m->pkt_len = p->bytes;
-		tx_port(&w->tx, m, p->out_port);
+		if (p->kind == PKT_ICMP_ERROR && worker_process_icmp(w, p))
+			continue;
+		if (p->drop) {
+			w->stats->drops[p->drop]++;
+			rte_pktmbuf_free(mbuf_of(b, p));
+		} else {
+			transmit(w, p);
+		}
 	}
 }
 
@@ -172,6 +266,7 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 	burst_fill(b, mbufs, n, port);
 	parse_burst(b->live, b->count);
 	burst_drop(w);
+	burst_set_aside(b);
 	classify_burst(g->classifier, b->live, b->count, w->owner_seed);
 	burst_drop(w);
 	burst_hand_over(w);
@@ -182,6 +277,8 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 	track_count(t, b->live, b->count);
 	burst_drop(w);
 	burst_transmit(w);
+	if (b->rare_count)
+		worker_process_rare(w);
 }
 
 /* Receives from this worker's queues. Returns the packets seen. */
@@ -389,6 +486,7 @@ worker_create(
 	w->tx.stats = w->stats;
 	w->stats->flows_max = (uint32_t)flow_capacity(w->tracker->flows);
 	buckets = (flow_bytes(w->tracker->flows, 4) + flow_bytes(w->tracker->flows, 6)) / 64;
+	w->icmp_limit.period = second / ICMP_ANSWERS_PER_SECOND;
 	w->cycles_per_tick = second / 1000 * SHUNT_FLOW_TICK_MS;
 	w->cycles_per_sweep =
 		second / 1000 * SWEEP_PERIOD_MS / ((buckets + SWEEP_BUCKETS - 1) / SWEEP_BUCKETS);

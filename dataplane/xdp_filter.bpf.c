@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the dataplane wants of a kernel interface: packets to services, and packets from servers
- * that are replies to balanced flows. Everything else (ARP, ping, ssh, probes and their answers)
- * goes on to the kernel as if Shunt were not there.
+ * What the dataplane wants of a kernel interface: packets to services, packets from servers that
+ * are replies to balanced flows, and ICMP errors about either. Everything else (ARP, ping, ssh,
+ * probes, their answers and errors about them) goes on to the kernel as if Shunt were not there.
  *
  * A packet that is ours while no dataplane is listening is dropped, not passed: the kernel would
  * answer it with a reset, where a drop lets the connection live through a restart.
@@ -21,6 +21,14 @@
 
 /* Twice the limits: one update adds the new keys before it removes the old. */
 #define MAX_KEYS (2 * SHUNT_MAX_SERVICES)
+
+/* ICMP errors; the kernel's headers that name them bring in those of libc. RFC 792, RFC 4443. */
+#define ICMP_HEADER_BYTES	8
+#define ICMP4_UNREACHABLE	3
+#define ICMP4_TIME_EXCEEDED	11
+#define ICMP4_PARAMETER_PROBLEM 12
+#define ICMP6_UNREACHABLE	1
+#define ICMP6_PARAMETER_PROBLEM 4
 
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -54,6 +62,11 @@ struct {
 	__type(value, __u8);
 } locals SEC(".maps");
 
+/*
+ * Whom a packet is from and to. An ICMP error counts as a packet on the flow that it is about, in
+ * the error's direction: it is to its own destination, at the source port of the packet that it
+ * quotes, and from that packet's destination.
+ */
 struct endpoints {
 	struct xdp_filter_key source;
 	struct xdp_filter_key destination;
@@ -82,6 +95,68 @@ parse_l4(void *l4, void *end, __u8 protocol, struct endpoints *e)
 	return 1;
 }
 
+/* Fills in ports and the source from what an ICMP error quotes of TCP or UDP. */
+static __always_inline int
+parse_quoted_l4(void *l4, void *end, __u8 protocol, struct endpoints *e)
+{
+	__be16 *ports = l4;
+
+	if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || (void *)(ports + 2) > end)
+		return 0;
+	e->destination.port_be = ports[0];
+	e->source.port_be = ports[1];
+	e->destination.protocol = protocol;
+	e->source.protocol = protocol;
+	return 1;
+}
+
+static __always_inline int
+parse_quoted_v4(void *l4, void *end, struct endpoints *e)
+{
+	struct iphdr *ip = l4 + ICMP_HEADER_BYTES;
+	__u8 *type = l4;
+
+	if ((void *)(ip + 1) > end)
+		return 0;
+	if (*type != ICMP4_UNREACHABLE && *type != ICMP4_TIME_EXCEEDED &&
+		*type != ICMP4_PARAMETER_PROBLEM)
+		return 0;
+	if (ip->version != 4 || ip->ihl < 5 || ip->frag_off & bpf_htons(0x1fff))
+		return 0;
+	set_v4(&e->source, ip->daddr);
+	return parse_quoted_l4((void *)ip + ip->ihl * 4, end, ip->protocol, e);
+}
+
+static __always_inline int
+parse_quoted_v6(void *l4, void *end, struct endpoints *e)
+{
+	struct ipv6hdr *ip = l4 + ICMP_HEADER_BYTES;
+	void *next = ip + 1;
+	__u8 *type = l4;
+	__u8 protocol;
+
+	if (next > end)
+		return 0;
+	if (*type < ICMP6_UNREACHABLE || *type > ICMP6_PARAMETER_PROBLEM || ip->version != 6)
+		return 0;
+	__builtin_memcpy(e->source.address, &ip->daddr, 16);
+	protocol = ip->nexthdr;
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		struct ipv6_opt_hdr *extension = next;
+
+		if (protocol != IPPROTO_HOPOPTS && protocol != IPPROTO_ROUTING &&
+			protocol != IPPROTO_DSTOPTS && protocol != IPPROTO_FRAGMENT)
+			break;
+		if ((void *)(extension + 1) > end)
+			return 0;
+		/* A fragment header's length field is reserved, and it is 8 bytes long. */
+		next += protocol == IPPROTO_FRAGMENT ? 8 : 8 + extension->hdrlen * 8;
+		protocol = extension->nexthdr;
+	}
+	return parse_quoted_l4(next, end, protocol, e);
+}
+
 /* IPv4 and IPv6 fragments have no ports worth reading: the key stays at port and protocol 0. */
 static __always_inline int
 parse_v4(void *l3, void *end, struct endpoints *e)
@@ -94,6 +169,8 @@ parse_v4(void *l3, void *end, struct endpoints *e)
 	set_v4(&e->destination, ip->daddr);
 	if (ip->frag_off & bpf_htons(0x3fff))
 		return 1;
+	if (ip->protocol == IPPROTO_ICMP)
+		return parse_quoted_v4(l3 + ip->ihl * 4, end, e);
 	return parse_l4(l3 + ip->ihl * 4, end, ip->protocol, e);
 }
 
@@ -123,6 +200,8 @@ parse_v6(void *l3, void *end, struct endpoints *e)
 		protocol = extension->nexthdr;
 		next += 8 + extension->hdrlen * 8;
 	}
+	if (protocol == IPPROTO_ICMPV6)
+		return parse_quoted_v6(next, end, e);
 	return parse_l4(next, end, protocol, e);
 }
 

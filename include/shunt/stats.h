@@ -36,11 +36,14 @@
 	X(IP6_EXTENSIONS, "ip6-extensions", "IPv6 extension headers past limits or misplaced")   \
 	X(FRAGMENT, "fragment", "IP fragment")                                                   \
 	X(TTL, "ttl", "TTL or hop limit used up")                                                \
-	X(PROTOCOL, "protocol", "neither TCP nor UDP")                                           \
+	X(PROTOCOL, "protocol", "neither TCP nor UDP, nor an ICMP error")                        \
 	X(L4_HEADER, "l4-header", "TCP or UDP header cut short or with a bad length")            \
 	X(TCP_FLAGS, "tcp-flags", "impossible TCP flags")                                        \
+	X(ICMP_CHECKSUM, "icmp-checksum", "ICMP error with a bad checksum")                      \
+	X(ICMP_INNER, "icmp-inner",                                                              \
+		"ICMP error whose quoted packet is cut short or not its receiver's")             \
 	X(NO_SERVICE, "no-service", "no service and no server has this address and port")        \
-	X(NO_FLOW, "no-flow", "reply from a server that belongs to no flow")                     \
+	X(NO_FLOW, "no-flow", "reply or ICMP error that belongs to no flow")                     \
 	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                    \
 	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known") \
 	X(HANDOVER_FULL, "handover-full", "ring to the worker that owns the flow is full")       \
@@ -111,7 +114,8 @@ struct shunt_worker_stats {
 	uint64_t loops;	    /* turns of the loop; all and those that found nothing to do */
 	uint64_t idle_loops;
 	uint64_t sleeps;
-	uint64_t pad2[3];
+	uint64_t icmp_sent; /* ICMP errors made here; counted as sent packets too */
+	uint64_t pad2[2];
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * libFuzzer target: any bytes through parse, and what parse lets through also through nat, both
- * ways. Each input is parsed in memory of exactly its size, so that address sanitizer sees any
- * access past its end, and once more as a variation of a good frame. A broken invariant aborts.
+ * ways, and ICMP errors through their rewriting. Each input is parsed in memory of exactly its
+ * size, so that address sanitizer sees any access past its end, and once more as a variation of a
+ * good frame. A broken invariant aborts.
  *
  *   build-clang/tests/fuzz/fuzz_parse -max_len=512 -max_total_time=60 CORPUS_DIR
  */
 #include "checksum.h"
 #include "frames.h"
+#include "icmp.h"
 #include "nat.h"
 #include "parse.h"
 
@@ -87,6 +89,28 @@ check_nat(struct pkt *p)
 	must(p->version == 6 || frame_get16(ip + 10) == frame_ip4_checksum(ip));
 }
 
+/* An error goes to the server or the client with its checksum right, and nothing else moved. */
+static void
+check_icmp(struct pkt *p, bool to_server)
+{
+	static const struct shunt_mac port_macs[1] = { { { 2, 0, 0, 0, 0, 1 } } };
+	static const struct hop hop = { .mac = { { 2, 0, 0, 0, 0, 2 } }, .used = 1 };
+	struct gen_service service = { .address = { 0xfd, 9 }, .port_be = 0x4321 };
+	struct gen_server server = { .address = { 0xfd, 8 }, .port_be = 0x1234, .reachable = 1 };
+	uint8_t *ip = p->data + p->l3_offset, *icmp = p->data + p->l4_offset;
+	unsigned int ttl = ip[p->version == 4 ? 8 : 7], type = icmp[0], bytes = p->bytes;
+
+	if (to_server)
+		icmp_to_server(p, &server, port_macs);
+	else
+		icmp_to_client(p, &service, &server, &hop, port_macs);
+	must(p->drop == (ttl <= 1 ? SHUNT_DROP_TTL : SHUNT_DROP_NONE));
+	must(p->bytes == bytes && icmp[0] == type);
+	must(frame_get16(icmp + 2) % 0xffff ==
+		frame_icmp_checksum(ip, icmp, bytes - p->l4_offset) % 0xffff);
+	must(p->version == 6 || frame_get16(ip + 10) % 0xffff == frame_ip4_checksum(ip) % 0xffff);
+}
+
 static void
 check(const uint8_t *data, size_t bytes)
 {
@@ -99,7 +123,10 @@ check(const uint8_t *data, size_t bytes)
 	if (!p.drop) {
 		/* What is behind the packet is nobody's business any more. */
 		p.data = frame_exact(frame, p.bytes);
-		check_nat(&p);
+		if (p.kind == PKT_ICMP_ERROR)
+			check_icmp(&p, bytes & 1);
+		else
+			check_nat(&p);
 		free(p.data);
 	}
 	free(frame);
@@ -137,11 +164,34 @@ check_variation(const uint8_t *data, size_t bytes)
 	check(frame, length);
 }
 
+/* The same with an ICMP error, its checksums put right, for else hardly one would be. */
+static void
+check_icmp_variation(const uint8_t *data, size_t bytes)
+{
+	static const uint8_t source[16] = { 10, 7 }, payload[24];
+	struct frame_spec s =
+		frame_default(data[0] & 2 ? 6 : 4, data[0] & 1 ? SHUNT_TCP : SHUNT_UDP);
+	uint8_t quoted[FRAME_MAX_BYTES] = { 0 }, frame[FRAME_MAX_BYTES] = { 0 };
+	size_t length, start = 14 + (data[0] & 2 ? 40 : 20);
+
+	s.payload = payload;
+	s.payload_bytes = sizeof(payload);
+	length = frame_build(quoted, &s) - 14 - (data[0] >> 3);
+	length = frame_build_icmp(frame, 3, source, quoted + 14, length);
+	for (size_t i = 1; i < bytes && start + i - 1 < length; i++)
+		frame[start + i - 1] ^= data[i];
+	frame_put16(
+		frame + start + 2, frame_icmp_checksum(frame + 14, frame + start, length - start));
+	check(frame, length);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	check(data, bytes);
-	if (bytes)
+	if (bytes) {
 		check_variation(data, bytes);
+		check_icmp_variation(data, bytes);
+	}
 	return 0;
 }

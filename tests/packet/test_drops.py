@@ -4,8 +4,9 @@
 import collections
 
 from scapy.layers.inet import (ICMP, IP, TCP, UDP, IPOption_LSRR, IPOption_NOP, IPOption_SSRR)
-from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
-                                IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN)
+from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6Unknown, IPv6,
+                                IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting,
+                                PadN)
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether, LLC
 from scapy.packet import Raw
 
@@ -16,6 +17,7 @@ ETHER = Ether(src=ROUTER, dst=PORT_MACS["wan"])
 CLIENT4, CLIENT6 = "203.0.113.200", "2001:db8:c::200"
 VIP4, VIP6 = TCP4.address, TCP6.address
 SYN = TCP(sport=40000, dport=80, flags="S")
+REPLY = TCP(sport=80, dport=40000, flags="A")
 
 
 def from_client(kind, **fields):
@@ -117,6 +119,9 @@ def land():
     yield ip4(src=VIP4, l4=TCP(sport=80, dport=80, flags="S"))
     yield ip4(src=VIP4, dst=VIP4, l4=UDP(sport=53, dport=53))
     yield ip6(src=VIP6, l4=TCP(sport=80, dport=80, flags="S"))
+    yield ETHER / IP(src=VIP4, dst=VIP4) / ICMP(type=3) / IP(src=VIP4, dst=CLIENT4) / REPLY
+    yield ETHER / IPv6(src=VIP6, dst=VIP6) / ICMPv6DestUnreach() / Raw(
+        bytes(IPv6(src=VIP6, dst=CLIENT6) / REPLY))
 
 
 def ip6_extensions():
@@ -142,9 +147,11 @@ def fragment():
 
 
 def ttl():
+    """Sent to a group address, so that the sender is not told; test_icmp.py has those who are."""
+    group = (ROUTER, "01:00:5e:00:00:01")
     for kind in KINDS:
-        yield from_client(kind, ttl=1)
-        yield from_client(kind, ttl=0)
+        yield from_client(kind, ttl=1, macs=group)
+        yield from_client(kind, ttl=0, macs=group)
 
 
 def protocol():
@@ -152,7 +159,13 @@ def protocol():
     yield ETHER / IP(src=CLIENT4, dst=VIP4, proto=47) / Raw(bytes(20))
     yield ETHER / IP(src=CLIENT4, dst=VIP4, proto=132) / Raw(bytes(20))
     yield ETHER / IP(src=CLIENT4, dst=VIP4, proto=0) / Raw(bytes(20))
+    for kind in (0, 4, 5, 8, 13):  # source quench and redirects are not for others
+        yield ETHER / IP(src=CLIENT4, dst=VIP4) / ICMP(type=kind) / IP(
+            src=VIP4, dst=CLIENT4) / TCP(sport=80, dport=40000)
     yield ETHER / IPv6(src=CLIENT6, dst=VIP6) / ICMPv6EchoRequest()
+    for kind in (0, 5, 127, 128, 137):
+        yield ETHER / IPv6(src=CLIENT6, dst=VIP6) / ICMPv6Unknown(type=kind) / Raw(
+            bytes(4) + bytes(IPv6(src=VIP6, dst=CLIENT6) / TCP(sport=80, dport=40000)))
     yield ETHER / IPv6(src=CLIENT6, dst=VIP6, nh=59)  # no next header
     yield ETHER / IPv6(src=CLIENT6, dst=VIP6, nh=51) / Raw(bytes(24))  # authentication
 
@@ -176,6 +189,47 @@ def tcp_flags():
         yield ip6(l4=TCP(sport=40000, dport=80, flags=flags))
 
 
+def about(version, source, destination, l4, keep=None, receiver=None):
+    """An ICMP error about a packet that went from source to destination, in scapy's layers."""
+    if version == 4:
+        inner = bytes(IP(src=source, dst=destination) / l4)[:keep]
+        return (ETHER / IP(src="192.0.2.77", dst=receiver or source) / ICMP(type=3, code=1) /
+                Raw(inner))
+    inner = bytes(IPv6(src=source, dst=destination) / l4)[:keep]
+    return (ETHER / IPv6(src="2001:db8:77::1", dst=receiver or source) /
+            ICMPv6DestUnreach(code=3) / Raw(inner))
+
+
+def icmp_checksum():
+    for version, vip, client in ((4, VIP4, CLIENT4), (6, VIP6, CLIENT6)):
+        good = bytes(about(version, vip, client, REPLY))
+        icmp = 14 + (20 if version == 4 else 40)
+        for at in (icmp + 1, icmp + 3, icmp + 4, icmp + 8, len(good) - 1):
+            yield good[:at] + bytes([good[at] ^ 1]) + good[at + 1:]
+
+
+def icmp_inner():
+    for version, vip, client in ((4, VIP4, CLIENT4), (6, VIP6, CLIENT6)):
+        header = 20 if version == 4 else 40
+        for keep in (0, 1, header - 1, header, header + 7):
+            yield about(version, vip, client, REPLY, keep)
+        # About a packet that its receiver has not sent.
+        yield about(version, vip, client, REPLY,
+                    receiver="198.51.100.9" if version == 4 else "2001:db8:1::9")
+        yield about(version, client, vip, TCP(sport=40000, dport=80), receiver=vip)
+    # About what has no ports, or not there; of the other family.
+    yield about(4, VIP4, CLIENT4, ICMP() / Raw(bytes(20)))
+    yield about(6, VIP6, CLIENT6, ICMPv6EchoRequest() / Raw(bytes(20)))
+    yield ETHER / IP(src=CLIENT4, dst=VIP4) / ICMP(type=11) / IP(src=VIP4, dst=CLIENT4,
+                                                                 frag=3, proto=6) / Raw(bytes(40))
+    yield about(6, VIP6, CLIENT6, IPv6ExtHdrFragment(offset=3) / REPLY)
+    yield about(6, VIP6, CLIENT6, IPv6ExtHdrDestOpt(len=200) / REPLY)
+    yield ETHER / IP(src=CLIENT4, dst=VIP4) / ICMP(type=3) / Raw(
+        bytes(IPv6(src=VIP6, dst=CLIENT6) / REPLY))
+    yield ETHER / IP(src=CLIENT4, dst=VIP4) / ICMP(type=3) / Raw(
+        b"\x44" + bytes(IP(src=VIP4, dst=CLIENT4) / REPLY)[1:])
+
+
 def no_service():
     yield ip4(dst="198.51.100.11")
     yield ip4(l4=TCP(sport=40000, dport=81, flags="S"))
@@ -189,6 +243,10 @@ def no_service():
     yield ip4(src=TCP4.server, dst=CLIENT4, l4=TCP(sport=22, dport=40000, flags="SA"))
     # Straight to a server, past the service.
     yield ip4(dst=TCP4.server, l4=TCP(sport=40000, dport=8080, flags="S"))
+    # Errors about what was neither to nor from a service.
+    yield about(4, VIP4, CLIENT4, TCP(sport=81, dport=40000))
+    yield about(6, VIP6, CLIENT6, UDP(sport=80, dport=40000))
+    yield about(4, CLIENT4, TCP4.server, TCP(sport=40000, dport=22))
 
 
 def no_flow():
@@ -197,6 +255,10 @@ def no_flow():
         for port in (1, 40000, 65535):
             yield packet(kind, (kind.server, kind.server_port), (nobody, port),
                          l4={"flags": "SA"} if kind.protocol == "tcp" else {})
+        ends = {"sport": kind.port, "dport": 40000}
+        yield about(kind.version, kind.address, nobody, kind.l4(**ends))
+        yield about(kind.version, nobody, kind.server,
+                    kind.l4(sport=40000, dport=kind.server_port))
 
 
 def no_server():
@@ -213,7 +275,7 @@ def no_neighbor():
 
 REASONS = (short_frame, not_ip, vlan, ip_version, ip_header, ip_length, ip_checksum, ip_options,
            ip_source, land, ip6_extensions, fragment, ttl, protocol, l4_header, tcp_flags,
-           no_service, no_flow, no_server, no_neighbor)
+           icmp_checksum, icmp_inner, no_service, no_flow, no_server, no_neighbor)
 
 
 def config():

@@ -159,6 +159,58 @@ frame_build(uint8_t *out, const struct frame_spec *s)
 	return 14 + header + l4_bytes;
 }
 
+/* The checksum of ICMP or ICMPv6 as it should be. */
+static inline unsigned int
+frame_icmp_checksum(const uint8_t *ip, const uint8_t *icmp, size_t bytes)
+{
+	uint8_t trailer[4] = { 0, 58, (uint8_t)(bytes >> 8), (uint8_t)bytes };
+	uint32_t sum = 0;
+
+	if (ip[0] >> 4 == 6)
+		sum = frame_sum(frame_sum(sum, ip + 8, 32), trailer, sizeof(trailer));
+	sum = frame_sum(sum, icmp, 2);
+	return 0xffff ^ frame_sum(sum, icmp + 4, bytes - 4);
+}
+
+/*
+ * Writes an ICMP error of this type about the first bytes of an IP packet, to that packet's sender;
+ * returns its length. source: 4 or 16 bytes.
+ */
+static inline size_t
+frame_build_icmp(uint8_t *out, uint8_t type, const uint8_t *source, const uint8_t *quoted,
+	size_t quoted_bytes)
+{
+	static const uint8_t ethernet[12] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
+	bool v4 = quoted[0] >> 4 == 4;
+	size_t header = v4 ? 20 : 40;
+	uint8_t *ip = out + 14, *icmp = ip + header;
+
+	memset(out, 0, 14 + header + 8);
+	memcpy(out, ethernet, sizeof(ethernet));
+	frame_put16(out + 12, v4 ? 0x0800 : 0x86dd);
+	memcpy(icmp + 8, quoted, quoted_bytes);
+	if (v4) {
+		ip[0] = 0x45;
+		frame_put16(ip + 2, header + 8 + quoted_bytes);
+		ip[8] = 61;
+		ip[9] = 1;
+		memcpy(ip + 12, source, 4);
+		memcpy(ip + 16, quoted + 12, 4);
+		frame_put16(ip + 10, frame_ip4_checksum(ip));
+	} else {
+		ip[0] = 0x60;
+		frame_put16(ip + 4, 8 + quoted_bytes);
+		ip[6] = 58;
+		ip[7] = 61;
+		memcpy(ip + 8, source, 16);
+		memcpy(ip + 24, quoted + 8, 16);
+	}
+	icmp[0] = type;
+	icmp[7] = 0x14;
+	frame_put16(icmp + 2, frame_icmp_checksum(ip, icmp, 8 + quoted_bytes));
+	return 14 + header + 8 + quoted_bytes;
+}
+
 /* A copy in memory of exactly this size, so that a sanitizer sees any access past its end. */
 static inline uint8_t *
 frame_exact(const uint8_t *frame, size_t bytes)
@@ -170,6 +222,22 @@ frame_exact(const uint8_t *frame, size_t bytes)
 	if (bytes)
 		memcpy(copy, frame, bytes);
 	return copy;
+}
+
+/* The same as frame_parsed_is_sound() for what an ICMP error quotes. */
+static inline bool
+frame_quoted_is_sound(const struct pkt *p)
+{
+	const uint8_t *ip = p->data + p->l3_offset, *inner = p->data + p->inner_l3_offset;
+	const uint8_t *l4 = p->data + p->inner_l4_offset;
+	size_t size = p->version == 4 ? 4 : 16, source = p->version == 4 ? 12 : 8;
+
+	if (p->inner_l3_offset != p->l4_offset + 8 || inner[0] >> 4 != p->version ||
+		p->inner_l4_offset < p->inner_l3_offset + (p->version == 4 ? 20 : 40) ||
+		p->inner_l4_offset + 8u > p->bytes || p->tcp_flags != 0)
+		return false;
+	return memcmp(&p->sport_be, l4, 2) == 0 && memcmp(&p->dport_be, l4 + 2, 2) == 0 &&
+		memcmp(ip + source + size, inner + source, size) == 0;
 }
 
 /*
@@ -189,11 +257,16 @@ frame_parsed_is_sound(const struct pkt *p, size_t received)
 		return false;
 	if (p->protocol != SHUNT_TCP && (p->protocol != SHUNT_UDP || p->tcp_flags != 0))
 		return false;
+	if (p->kind == PKT_ICMP_ERROR)
+		header = 8;
 	if (p->bytes > received || p->l4_offset < p->l3_offset + ip_header ||
 		p->l4_offset > p->l3_offset + (p->version == 4 ? 60u : 40u + 256u) ||
 		p->l4_offset + header > p->bytes)
 		return false;
-	if (memcmp(&p->sport_be, p->data + p->l4_offset, 2) ||
+	if (p->kind == PKT_ICMP_ERROR) {
+		if (!frame_quoted_is_sound(p))
+			return false;
+	} else if (p->kind != PKT_PLAIN || memcmp(&p->sport_be, p->data + p->l4_offset, 2) ||
 		memcmp(&p->dport_be, p->data + p->l4_offset + 2, 2))
 		return false;
 	if (p->version == 4)

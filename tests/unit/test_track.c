@@ -395,6 +395,87 @@ test_expiry(void)
 	path_close(&path);
 }
 
+/* An ICMP error about a packet that was rewritten, from where that packet was going. */
+static struct pkt
+icmp_about(struct path *path, const struct result *about)
+{
+	const uint8_t *quoted = about->frame + 14;
+	uint8_t frame[FRAME_MAX_BYTES];
+	struct pkt p = { .data = frame };
+	struct pkt *burst = &p;
+
+	p.bytes = (uint32_t)frame_build_icmp(frame, 3, quoted + (path->version == 4 ? 16 : 24),
+		quoted, about->p.l4_offset - 14u + 8);
+	parse_burst(&burst, 1);
+	CU_ASSERT_EQUAL_FATAL(p.kind, PKT_ICMP_ERROR);
+	classify_icmp_error(path->generation->classifier, &p, PATH_OWNER_SEED);
+	if (!p.drop)
+		track_icmp_error(path->tracker, &p, path->tick);
+	return p;
+}
+
+static void
+check_icmp(struct path *path, const struct result *about, const struct result *flow)
+{
+	struct pkt p = icmp_about(path, about);
+
+	CU_ASSERT_EQUAL(p.drop, 0);
+	CU_ASSERT_EQUAL(p.direction, about->p.direction ^ 1);
+	CU_ASSERT_EQUAL(p.service, flow->p.service);
+	CU_ASSERT_EQUAL(p.server, flow->p.server);
+	CU_ASSERT_EQUAL(p.hop, flow->p.hop);
+	CU_ASSERT_EQUAL(p.owner_hash, flow->p.owner_hash);
+}
+
+/* Errors find their flow, in the table or beside it when it is full, and change nothing. */
+static void
+test_icmp_errors(void)
+{
+	for (unsigned int i = 0; i < 8; i++) {
+		uint8_t protocol = i & 1 ? SHUNT_TCP : SHUNT_UDP;
+		bool full = i & 4;
+		struct result there, back;
+		struct path path;
+		uint64_t flow;
+
+		path_open(&path, i & 2 ? 4 : 6, SHUNT_ROUNDROBIN, full ? 64 : CAPACITY);
+		for (uint32_t c = 2; full && c < 500; c++)
+			connect_client(&path, c, 1000);
+		there = request(&path, protocol, 1, 40000, PKT_SYN);
+		back = reply(&path, protocol, there.p.server, 1, 40000, PKT_SYN | PKT_ACK);
+		CU_ASSERT_EQUAL(there.p.flow == NULL, full);
+		flow = full ? 0 : *there.p.flow;
+		path.tick++;
+		check_icmp(&path, &there, &there);
+		check_icmp(&path, &back, &there);
+		CU_ASSERT_EQUAL(full ? 0 : *there.p.flow, flow);
+		frame_put16(there.frame + there.p.l4_offset, 40001);
+		CU_ASSERT_EQUAL(icmp_about(&path, &there).drop, SHUNT_DROP_NO_FLOW);
+		frame_put16(there.frame + there.p.l4_offset + 2, 22);
+		CU_ASSERT_EQUAL(icmp_about(&path, &there).drop, SHUNT_DROP_NO_SERVICE);
+		path_close(&path);
+	}
+}
+
+/* A packet that goes no further begins nothing. */
+static void
+test_ttl_used_up(void)
+{
+	struct frame_spec spec = frame_default(4, SHUNT_UDP);
+	struct path path;
+	struct result r;
+
+	path_open(&path, 4, SHUNT_ROUNDROBIN, CAPACITY);
+	memcpy(spec.dst, helper_addr(service_address(&path)).bytes + 12, 4);
+	for (spec.ttl = 0; spec.ttl < 3; spec.ttl++) {
+		path_run(&path, &r, 0, frame_build(r.frame, &spec));
+		CU_ASSERT_EQUAL(r.p.drop, spec.ttl < 2 ? SHUNT_DROP_TTL : 0);
+		CU_ASSERT_EQUAL(sessions(&path), spec.ttl < 2 ? 0 : 1);
+		CU_ASSERT_EQUAL(flow_count(path.tracker->flows), spec.ttl < 2 ? 0 : 1);
+	}
+	path_close(&path);
+}
+
 /* After a restart a flow's next packet goes where the hash had sent its first. */
 static void
 test_midflow_pickup(void)
@@ -558,6 +639,8 @@ static const struct unit_test tests[] = {
 	{ "service moves to another backend", test_other_backend },
 	{ "deleted service", test_deleted_service },
 	{ "untracked TCP and UDP", test_untracked_protocol },
+	{ "ICMP errors", test_icmp_errors },
+	{ "TTL used up", test_ttl_used_up },
 };
 
 UNIT_MAIN("track", tests)

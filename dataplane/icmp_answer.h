@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The one ICMP error that Shunt sends itself: where it routes (forwarding mode nat) and a packet's
+ * TTL or hop limit is used up, its sender is told (RFC 1812 section 5.3.1, RFC 4443 section 3.3),
+ * so that traceroute shows the balancer.
+ *
+ * Its source is the service's address, towards servers too: a worker knows no other address that is
+ * the balancer's. None is about an ICMP error, a fragment that is not the first, or a packet from a
+ * multicast or broadcast source (RFC 1812 section 4.3.2.7): parse lets none of them come this far.
+ */
+#ifndef DATAPLANE_ICMP_ANSWER_H
+#define DATAPLANE_ICMP_ANSWER_H
+
+#include "generation.h"
+
+#define ICMP_ANSWERS_PER_SECOND 100 /* of one worker */
+#define ICMP_ANSWERS_BURST	50
+#define ICMP_ANSWER_ROOM	48 /* in front of a packet that is answered, at most */
+
+/*
+ * A token bucket, kept as the time when it will be full again (the generic cell rate algorithm,
+ * ITU-T I.371), which needs no division. Times are in cycles, or any other unit. Worker.
+ */
+struct icmp_limit {
+	uint64_t period; /* from one token to the next */
+	uint64_t full;
+};
+
+/* Takes a token if there is one. */
+static inline bool
+icmp_limit_take(struct icmp_limit *limit, uint64_t now)
+{
+	if (limit->full < now)
+		limit->full = now;
+	if (limit->full - now > (ICMP_ANSWERS_BURST - 1) * limit->period)
+		return false;
+	limit->full += limit->period;
+	return true;
+}
+
+/* May this packet be answered at all? Not if it was sent to many (RFC 1812 section 4.3.2.7). */
+bool icmp_answer_allowed(const struct pkt *p);
+
+/*
+ * Makes of a packet the error for its sender: puts headers in front of it, in the ICMP_ANSWER_ROOM
+ * bytes there, and cuts off what need not be quoted. Sets data, bytes and out_port, clears drop.
+ * port_mac: of the port it came from. Worker.
+ */
+void icmp_answer_time_exceeded(
+	struct pkt *p, const struct gen_service *service, const struct shunt_mac *port_mac);
+
+#endif
