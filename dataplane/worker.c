@@ -16,6 +16,7 @@
 #include "mem.h"
 #include "parse.h"
 #include "rewrite.h"
+#include "too_big.h"
 #include "track.h"
 #include "tx.h"
 #include "worker.h"
@@ -64,6 +65,8 @@ struct worker {
 	unsigned int idle_turns;
 	uint32_t lcore;
 	struct shunt_mac port_macs[SHUNT_MAX_PORTS];
+	uint16_t port_mtus[SHUNT_MAX_PORTS];
+	struct too_big_limit too_big;
 	struct tx tx;
 	struct burst burst;
 };
@@ -74,7 +77,8 @@ worker_owner(uint32_t owner_hash, uint32_t worker_count)
 	return ((uint64_t)owner_hash * worker_count) >> 32;
 }
 
-/* Sets data, bytes and in_port. A packet in several pieces is put into one if it can be. */
+/* Sets data, bytes, headroom and in_port. A packet in several pieces is put into one if it can be.
+ */
 static void
 burst_fill(struct burst *b, struct rte_mbuf **mbufs, unsigned int n, uint8_t port)
 {
@@ -89,6 +93,7 @@ burst_fill(struct burst *b, struct rte_mbuf **mbufs, unsigned int n, uint8_t por
 		/* One that cannot be put into one piece is too short for its headers to parse. */
 		p->bytes = m->nb_segs > 1 && rte_pktmbuf_linearize(m) < 0 ? 0 : m->data_len;
 		p->data = rte_pktmbuf_mtod(m, uint8_t *);
+		p->headroom = rte_pktmbuf_headroom(m);
 		p->in_port = port;
 		p->flow = NULL;
 		b->mbufs[i] = m;
@@ -103,7 +108,22 @@ mbuf_of(const struct burst *b, const struct pkt *p)
 	return b->mbufs[p - b->pkts];
 }
 
-/* Takes the dropped packets out of the burst, and counts why. */
+/* Makes a packet that is too big the answer to its sender, within limits. */
+static bool
+answer_too_big(struct worker *w, struct pkt *p)
+{
+	if (p->drop != SHUNT_DROP_TOO_BIG || !too_big_wants_answer(p) ||
+		!too_big_allow(&w->too_big, rte_rdtsc()))
+		return false;
+	too_big_answer(p, w->port_macs);
+	w->stats->icmp_sent++;
+	return true;
+}
+
+/*
+ * Takes the dropped packets out of the burst, and counts why. In the place of one that is too big
+ * its answer may go on.
+ */
 static void
 burst_drop(struct worker *w)
 {
@@ -118,7 +138,10 @@ burst_drop(struct worker *w)
 			continue;
 		}
 		w->stats->drops[p->drop]++;
-		rte_pktmbuf_free(mbuf_of(b, p));
+		if (answer_too_big(w, p))
+			b->live[kept++] = p;
+		else
+			rte_pktmbuf_free(mbuf_of(b, p));
 	}
 	b->count = kept;
 }
@@ -153,7 +176,9 @@ burst_transmit(struct worker *w)
 		struct pkt *p = b->live[i];
 		struct rte_mbuf *m = mbuf_of(b, p);
 
-		m->data_len = p->bytes; /* parse has cut the padding off */
+		/* A tunnel's header begins before the frame received; parse has cut the padding. */
+		m->data_off = (uint16_t)(p->data - (uint8_t *)m->buf_addr);
+		m->data_len = p->bytes;
 		m->pkt_len = p->bytes;
 		tx_port(&w->tx, m, p->out_port);
 	}
@@ -178,7 +203,7 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 	flow_lookup_burst(t->flows, b->live, b->count, w->tick);
 	missed = track_hits(t, b->live, b->count, w->tick, misses);
 	track_misses(t, misses, missed, w->tick);
-	rewrite_burst(g, t->hops, w->port_macs, b->live, b->count);
+	rewrite_burst(g, t->hops, w->port_macs, w->port_mtus, b->live, b->count);
 	track_count(t, b->live, b->count);
 	burst_drop(w);
 	burst_transmit(w);
@@ -342,6 +367,7 @@ add_rx_queues(struct worker *w, const struct ports *ports)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < ports->count; i++) {
 		w->port_macs[i] = ports->port[i].mac;
+		w->port_mtus[i] = ports->port[i].mtu;
 		for (uint16_t q = (uint16_t)w->index; q < ports->port[i].rx_queues; q += w->count) {
 			w->rx_queues[w->rx_queue_count++] = (struct rx_queue){
 				.port_id = ports->port[i].id,
@@ -388,6 +414,7 @@ worker_create(
 	w->tx.stats = w->stats;
 	w->stats->flows_max = (uint32_t)flow_capacity(w->tracker->flows);
 	buckets = (flow_bytes(w->tracker->flows, 4) + flow_bytes(w->tracker->flows, 6)) / 64;
+	w->too_big.interval = second / TOO_BIG_PER_SECOND;
 	w->cycles_per_tick = second / 1000 * SHUNT_FLOW_TICK_MS;
 	w->cycles_per_sweep =
 		second / 1000 * SWEEP_PERIOD_MS / ((buckets + SWEEP_BUCKETS - 1) / SWEEP_BUCKETS);

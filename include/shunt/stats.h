@@ -44,7 +44,8 @@
 	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                    \
 	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known") \
 	X(HANDOVER_FULL, "handover-full", "ring to the worker that owns the flow is full")       \
-	X(TX_FULL, "tx-full", "the port did not take the packet")
+	X(TX_FULL, "tx-full", "the port did not take the packet")                                \
+	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")
 
 enum shunt_drop {
 	SHUNT_DROP_NONE = 0,
@@ -110,7 +111,8 @@ struct shunt_worker_stats {
 	uint64_t loops;	    /* turns of the loop; all and those that found nothing to do */
 	uint64_t idle_loops;
 	uint64_t sleeps;
-	uint64_t pad2[3];
+	uint64_t icmp_sent; /* ICMP errors made here; counted as sent packets too */
+	uint64_t pad2[2];
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 

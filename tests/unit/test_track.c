@@ -29,10 +29,12 @@ struct path {
 	struct generation *generation;
 	struct tracker *tracker;
 	struct shunt_mac macs[SHUNT_MAX_PORTS];
+	uint16_t mtus[SHUNT_MAX_PORTS];
 	uint64_t number;
 	uint16_t tick;
 	uint8_t version;
 	enum shunt_algorithm algorithm;
+	uint8_t forward;
 	uint8_t state[SERVERS + 1]; /* by server id */
 };
 
@@ -79,6 +81,7 @@ path_publish(struct path *path)
 	struct shunt_nexthop nexthop = { .port = 1, .mac = { { 2, 0, 0, 0, 0, 9 } } };
 	struct shunt_member members[SERVERS];
 	struct generation_error error;
+	struct shunt_backend *backend;
 	struct generation *next;
 	uint32_t count = 0;
 	int result = 0;
@@ -94,7 +97,11 @@ path_publish(struct path *path)
 		if (path->state[id] == SHUNT_SERVER_UP)
 			members[count++] = (struct shunt_member){ .server = id, .weight = 1 };
 	}
-	helper_put_backend(path->objects, BACKEND, path->algorithm, members, count, SLOTS);
+	backend = helper_backend(path->algorithm, members, count, SLOTS);
+	backend->forward = path->forward;
+	helper_put(
+		path->objects, SHUNT_KIND_BACKEND, BACKEND, backend, shunt_backend_bytes(backend));
+	free(backend);
 	next = generation_create(
 		path->objects, ++path->number, path->generation, 2, &error, &result);
 	if (!next) {
@@ -114,6 +121,7 @@ path_open(struct path *path, uint8_t version, enum shunt_algorithm algorithm, ui
 	*path = (struct path){ .version = version, .algorithm = algorithm, .tick = 100 };
 	path->macs[0] = (struct shunt_mac){ { 2, 0, 0, 0, 1, 0 } };
 	path->macs[1] = (struct shunt_mac){ { 2, 0, 0, 0, 1, 1 } };
+	path->mtus[0] = path->mtus[1] = 1500;
 	path->stats = make_stats();
 	path->objects = object_store_create();
 	path->tracker = tracker_create(path->stats, 0, capacity, seed);
@@ -152,7 +160,7 @@ path_run(struct path *path, struct result *r, uint8_t port, size_t bytes)
 	flow_lookup_burst(path->tracker->flows, &p, 1, path->tick);
 	missed = track_hits(path->tracker, &p, 1, path->tick, &miss);
 	track_misses(path->tracker, &miss, missed, path->tick);
-	rewrite_burst(path->generation, path->tracker->hops, path->macs, &p, 1);
+	rewrite_burst(path->generation, path->tracker->hops, path->macs, path->mtus, &p, 1);
 	track_count(path->tracker, &p, 1);
 }
 
@@ -291,6 +299,47 @@ test_pinned(void)
 		CU_ASSERT_EQUAL(reply(&path, SHUNT_TCP, server[c], c, 1000, PKT_ACK).p.drop, 0);
 		CU_ASSERT_EQUAL(request(&path, SHUNT_TCP, c, 2000, PKT_SYN).p.server, 3);
 	}
+	path_close(&path);
+}
+
+static enum flow_state
+state_of(struct path *path, uint32_t client, uint16_t port, uint8_t flags)
+{
+	return flow_state(*request(path, SHUNT_TCP, client, port, flags).p.flow);
+}
+
+/* The client's packets alone make and end a flow; nothing that its server sends is a reply. */
+static void
+test_direct(void)
+{
+	struct path path;
+	uint32_t server;
+
+	path_open(&path, 4, SHUNT_SOURCE, CAPACITY);
+	path.forward = SHUNT_DR;
+	path_publish(&path);
+	CU_ASSERT_EQUAL(state_of(&path, 1, 1000, PKT_SYN), FLOW_SYN);
+	CU_ASSERT_EQUAL(state_of(&path, 1, 1000, PKT_ACK), FLOW_ESTABLISHED);
+	CU_ASSERT_EQUAL(sessions(&path), 1);
+	server = request(&path, SHUNT_TCP, 1, 1000, PKT_ACK).p.server;
+	CU_ASSERT_EQUAL(
+		reply(&path, SHUNT_TCP, server, 1, 1000, PKT_ACK).p.drop, SHUNT_DROP_NO_SERVICE);
+	CU_ASSERT_EQUAL(state_of(&path, 1, 1000, PKT_FIN | PKT_ACK), FLOW_FIN_CLIENT);
+	CU_ASSERT_EQUAL(state_of(&path, 1, 1000, PKT_SYN), FLOW_SYN);
+	CU_ASSERT_EQUAL(state_of(&path, 1, 1000, PKT_RST), FLOW_CLOSED);
+	CU_ASSERT_EQUAL(sessions(&path), 0);
+	/* Picked up midway: the first segment has the short timeout, the second the long one. */
+	CU_ASSERT_EQUAL(state_of(&path, 2, 1000, PKT_ACK), FLOW_SYN);
+	CU_ASSERT_EQUAL(state_of(&path, 2, 1000, PKT_ACK), FLOW_ESTABLISHED);
+	/* A flow that began by NAT goes on to the same server; no more comes back from it here. */
+	path.forward = SHUNT_NAT;
+	path_publish(&path);
+	server = connect_client(&path, 3, 1000);
+	path.forward = SHUNT_DR;
+	path_publish(&path);
+	CU_ASSERT_EQUAL(request(&path, SHUNT_TCP, 3, 1000, PKT_ACK).p.server, server);
+	CU_ASSERT_EQUAL(
+		reply(&path, SHUNT_TCP, server, 3, 1000, PKT_ACK).p.drop, SHUNT_DROP_NO_SERVICE);
 	path_close(&path);
 }
 
@@ -451,6 +500,7 @@ test_same_burst(void)
 static const struct unit_test tests[] = {
 	{ "both ways, families and protocols", test_both_ways },
 	{ "flows stay pinned", test_pinned },
+	{ "direct answers", test_direct },
 	{ "down selects anew", test_down_selects_anew },
 	{ "SYN on a closed flow", test_port_reuse },
 	{ "full table", test_table_full },

@@ -17,6 +17,7 @@ TOPOLOGY_DIR=
 TOPOLOGY_NAMESPACES=()
 TOPOLOGY_PIDS=()
 TOPOLOGY_CLIENTS=240
+WEB_PORT=8080 UDP_PORT=5353 # of the servers
 
 # A command in a namespace: in_ns client curl ...
 in_ns() {
@@ -148,7 +149,7 @@ topology_down() {
 	TOPOLOGY_PIDS=() TOPOLOGY_NAMESPACES=() TOPOLOGY_DIR=
 }
 
-# web_start N: a real nginx in sN that answers with its name at port 8080, and with 8 MB at /big.
+# web_start N: a real nginx in sN that answers with its name at port $WEB_PORT, and with 8 MB at /big.
 web_start() {
 	local n=$1 dir=$TOPOLOGY_DIR/s$1
 
@@ -167,8 +168,8 @@ http {
 	uwsgi_temp_path $dir/tmp4; scgi_temp_path $dir/tmp5;
 	keepalive_requests 100000;
 	server {
-		listen 8080 backlog=4096;
-		listen [::]:8080 backlog=4096;
+		listen $WEB_PORT backlog=4096;
+		listen [::]:$WEB_PORT backlog=4096;
 		location = / { default_type text/plain; return 200 "s$n\n"; }
 		location = /big { root $dir/www; limit_rate 1m; }
 	}
@@ -177,7 +178,7 @@ EOF
 	# -e: the built-in error log path may not be writable, or not be there.
 	start_in "s$n" "nginx$n" nginx -e "$dir/error.log" -c "$dir/nginx.conf"
 	eval "WEB_PID_$n=$STARTED"
-	wait_until 5 in_ns "s$n" curl -sf -o /dev/null "http://10.0.0.$((10 + n)):8080/"
+	wait_until 5 in_ns "s$n" curl -sf -o /dev/null "http://10.0.0.$((10 + n)):$WEB_PORT/"
 }
 
 # web_kill N: at once and rudely, as a crash.
@@ -192,9 +193,10 @@ web_kill() {
 	return 0
 }
 
-# udp_start N: a UDP server in sN at port 5353 that answers with its name and what it was sent.
+# udp_start N: a UDP server in sN at port $UDP_PORT that answers with its name and what it was sent.
 udp_start() {
-	start_in "s$1" "udp$1" python3 "$SHUNT_TOP/tools/lib/udp_echo.py" --port 5353 --name "s$1"
+	start_in "s$1" "udp$1" python3 "$SHUNT_TOP/tools/lib/udp_echo.py" --port "$UDP_PORT" \
+		--name "s$1"
 	wait_until 5 grep -q listening "$TOPOLOGY_DIR/udp$1.log"
 }
 
