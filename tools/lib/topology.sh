@@ -133,6 +133,29 @@ topology_up() {
 	done
 }
 
+# topology_direct SERVERS ADDRESS ...: servers own these balanced addresses and answer clients past the
+# balancer: the client's namespace gets a second leg, on the switch.
+topology_direct() {
+	local n address servers=$1
+	shift
+	topology_wire switch side client c1
+	ip -n "$TOPOLOGY-switch" link set side master br0
+	# What comes back takes another way than what was sent.
+	in_ns client sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.c0.rp_filter=0 \
+		net.ipv4.conf.c1.rp_filter=0
+	ip -n "$TOPOLOGY-client" addr add 10.0.0.200/24 dev c1
+	ip -n "$TOPOLOGY-client" addr add 2001:db8:a::200/64 dev c1 nodad
+	for ((n = 1; n <= servers; n++)); do
+		ip -n "$TOPOLOGY-s$n" route replace default via 10.0.0.200
+		ip -n "$TOPOLOGY-s$n" -6 route del default
+		ip -n "$TOPOLOGY-s$n" route add default via 2001:db8:a::200
+		in_ns "s$n" sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
+		for address in "$@"; do
+			ip -n "$TOPOLOGY-s$n" addr add "$address" dev lo
+		done
+	done
+}
+
 topology_down() {
 	local pid ns
 
