@@ -202,6 +202,7 @@ find_way(struct compiler *c, const struct control *control, const struct server 
 		way.known = true;
 		way.nexthop.port = found.port;
 		way.nexthop.mac = found.mac;
+		way.nexthop.source = found.source;
 		if (adopted)
 			adopted->known = false; /* from now on the kernel has the say */
 	} else if (adopted && adopted->known) {
@@ -404,6 +405,7 @@ adopt_way(const struct adoption *a, uint32_t id, const struct shunt_server *serv
 	way->known = true;
 	way->nexthop.port = nexthop->port;
 	way->nexthop.mac = nexthop->mac;
+	way->nexthop.source = nexthop->source;
 }
 
 static void
@@ -467,6 +469,7 @@ adopt_object(void *context, uint32_t kind, uint32_t id, const void *bytes, size_
 	case SHUNT_KIND_NEXTHOP:
 		nexthop.port = ((const struct shunt_nexthop *)bytes)->port;
 		nexthop.mac = ((const struct shunt_nexthop *)bytes)->mac;
+		nexthop.source = ((const struct shunt_nexthop *)bytes)->source;
 		ids_adopt(a->compiler->nexthops, &nexthop, id);
 		break;
 	case SHUNT_KIND_SERVER:

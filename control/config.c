@@ -81,10 +81,11 @@ read_acls(struct json_at at)
 static void
 read_neighbor(struct json_at at, struct neighbor_config *neighbor)
 {
-	static const char *const keys[] = { "address", "mac", "port", NULL };
+	static const char *const keys[] = { "address", "mac", "port", "source", NULL };
 	struct json_at address = json_at_member(&at, "address");
 	struct json_at mac = json_at_member(&at, "mac");
 	struct json_at port = json_at_member(&at, "port");
+	struct json_at source = json_at_member(&at, "source");
 
 	if (!json_get_object(at, keys))
 		return;
@@ -94,6 +95,8 @@ read_neighbor(struct json_at at, struct neighbor_config *neighbor)
 		json_get_mac(mac, &neighbor->mac);
 	if (json_at_require(port))
 		json_get_name(port, neighbor->port);
+	if (json_get_address(source, &neighbor->source))
+		config_check_unicast(source, &neighbor->source);
 }
 
 static void

@@ -38,6 +38,9 @@ struct backend_config {
 	uint8_t algorithm; /* enum shunt_algorithm */
 	uint8_t hash_on;   /* enum shunt_hash_on */
 	uint8_t forward;   /* enum shunt_forward */
+	uint8_t encap;	   /* enum shunt_encap: of a tunnel */
+	uint16_t encap_port_be;
+	uint16_t mss_clamp; /* 0: none */
 	struct server_config *servers;
 	size_t server_count;
 };
@@ -67,6 +70,7 @@ struct frontend_config {
 struct neighbor_config {
 	struct shunt_addr address;
 	struct shunt_mac mac;
+	struct shunt_addr source; /* all zero: not given */
 	char port[SHUNT_NAME_SIZE];
 };
 

@@ -11,6 +11,9 @@
 /* Results in a row; more would hide a dead server for hours. */
 #define STREAK_MAX 1000
 
+/* IANA's for GUE. */
+#define GUE_PORT 6080
+
 void
 config_read_balance(struct json_at at, uint8_t *algorithm)
 {
@@ -40,9 +43,9 @@ config_read_forward(struct json_at at, uint8_t *forward)
 {
 	static const struct json_word words[] = {
 		{ "nat", SHUNT_NAT },
+		{ "dr", SHUNT_DR },
+		{ "tunnel", SHUNT_TUNNEL },
 		{ "fullnat", JSON_WORD_UNSUPPORTED },
-		{ "dr", JSON_WORD_UNSUPPORTED },
-		{ "tunnel", JSON_WORD_UNSUPPORTED },
 		{ NULL, 0 },
 	};
 	int value;
@@ -188,12 +191,57 @@ refuse_key(struct json_at at)
 			"which does without");
 }
 
+/* False, and an error if it is there, where the key means nothing. */
+static bool
+key_is_for(struct json_at at, bool right, const char *what)
+{
+	if (!right && json_at_present(at))
+		json_at_error(at, "is for %s only", what);
+	return right;
+}
+
+static void
+read_encap(struct json_at at, struct backend_config *backend)
+{
+	static const struct json_word words[] = {
+		{ "ipip", SHUNT_IPIP },
+		{ "gue", SHUNT_GUE },
+		{ "gre", SHUNT_GRE },
+		{ NULL, 0 },
+	};
+	struct json_at encap = json_at_member(&at, "encap");
+	struct json_at port = json_at_member(&at, "encap-port");
+	int64_t number = GUE_PORT;
+	int value;
+
+	if (key_is_for(encap, backend->forward == SHUNT_TUNNEL, "\"forward\": \"tunnel\"") &&
+		json_at_require(encap) && json_get_word(encap, words, &value))
+		backend->encap = value;
+	if (!key_is_for(port, backend->encap == SHUNT_GUE, "\"encap\": \"gue\""))
+		return;
+	json_get_int(port, 1, 65535, &number);
+	backend->encap_port_be = htons(number);
+}
+
+static void
+read_mss_clamp(struct json_at at, struct backend_config *backend)
+{
+	bool direct = backend->forward == SHUNT_DR || backend->forward == SHUNT_TUNNEL;
+	int64_t value;
+
+	if (!key_is_for(at, direct, "\"forward\": \"dr\" and \"tunnel\"") ||
+		(json_is_integer(at.value) && json_integer_value(at.value) == 0))
+		return;
+	if (json_get_int(at, SHUNT_MIN_MSS, SHUNT_MAX_MSS, &value))
+		backend->mss_clamp = value;
+}
+
 static void
 read_backend(
 	struct json_at at, const struct config_defaults *defaults, struct backend_config *backend)
 {
 	static const char *const keys[] = { "name", "balance", "hash-on", "forward", "check",
-		"servers", "source-addresses", "encap", NULL };
+		"servers", "source-addresses", "encap", "encap-port", "mss-clamp", NULL };
 	struct config_defaults inner = *defaults;
 
 	backend->algorithm = defaults->algorithm;
@@ -206,7 +254,8 @@ read_backend(
 	read_hash_on(json_at_member(&at, "hash-on"), backend, &backend->hash_on);
 	config_read_forward(json_at_member(&at, "forward"), &backend->forward);
 	refuse_key(json_at_member(&at, "source-addresses"));
-	refuse_key(json_at_member(&at, "encap"));
+	read_encap(at, backend);
+	read_mss_clamp(json_at_member(&at, "mss-clamp"), backend);
 	config_read_check(json_at_member(&at, "check"), &inner.check);
 	read_servers(json_at_member(&at, "servers"), &inner, backend);
 }

@@ -3,6 +3,7 @@
  * What belongs together: names and addresses that must be unique, references that must lead
  * somewhere, families that must match, totals that must fit.
  */
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "config_read.h"
@@ -14,6 +15,7 @@ struct seen {
 	json_t *backends;
 	json_t *binds;	      /* "tcp ADDRESS:PORT" */
 	json_t *vips;	      /* balanced addresses, without port */
+	json_t *tunnels;      /* addresses of servers behind tunnels */
 	bool *used;	      /* per backend: a frontend sends to it */
 	bool backends_unread; /* the section was refused as a whole */
 	bool no_memory;
@@ -156,6 +158,8 @@ check_server(struct json_at at, const struct config *config, const struct backen
 			"backend; give that one more weight instead",
 			text, first);
 	json_address_text(&server->address, address);
+	if (backend->forward == SHUNT_TUNNEL)
+		seen_before(seen, seen->tunnels, address, index, &first);
 	vip = json_object_get(seen->vips, address);
 	if (vip)
 		json_at_error(address_at,
@@ -199,66 +203,125 @@ check_backends(const struct json_at *backends, const struct config *config, stru
 			SHUNT_MAX_SERVERS - 1);
 }
 
-/* The first server of each family in each backend; NULL: none. */
-struct family_members {
+/* Of each backend the first server of each family, and the first whose port is not the first's. */
+struct members {
 	const struct server_config *v4;
 	const struct server_config *v6;
+	const struct server_config *first;
+	const struct server_config *other_port;
 };
 
 static void
-find_members(const struct config *config, struct family_members *members)
+find_members(const struct backend_config *backend, struct members *m)
 {
-	for (size_t i = 0; i < config->backend_count; i++) {
-		const struct backend_config *backend = &config->backends[i];
+	for (size_t i = 0; i < backend->server_count; i++) {
+		const struct server_config *server = &backend->servers[i];
+		const struct server_config **member = &m->v6;
 
-		for (size_t j = 0; j < backend->server_count; j++) {
-			const struct server_config *server = &backend->servers[j];
-			const struct server_config **member = &members[i].v6;
-
-			if (!server->port_be)
-				continue;
-			if (shunt_addr_is_v4(&server->address))
-				member = &members[i].v4;
-			if (!*member)
-				*member = server;
-		}
+		if (!server->port_be)
+			continue;
+		if (shunt_addr_is_v4(&server->address))
+			member = &m->v4;
+		if (!*member)
+			*member = server;
+		if (!m->first)
+			m->first = server;
+		if (!m->other_port && server->port_be != m->first->port_be)
+			m->other_port = server;
 	}
 }
 
-/* NAT rewrites addresses and nothing else: a packet keeps its family. */
-static void
-check_families(const struct json_at *frontends, const struct config *config, struct seen *seen)
+static const char *
+forward_name(uint8_t forward)
 {
-	struct family_members *members = calloc(config->backend_count + 1, sizeof(*members));
+	return forward == SHUNT_DR ? "dr" : forward == SHUNT_TUNNEL ? "tunnel" : "nat";
+}
+
+/* A packet keeps its family, unless it goes inside another one. */
+static void
+check_bind_family(struct json_at at, const struct bind_config *bind,
+	const struct backend_config *backend, const struct members *m)
+{
+	const struct server_config *other = shunt_addr_is_v4(&bind->address) ? m->v6 : m->v4;
+
+	if (!other || backend->forward == SHUNT_TUNNEL)
+		return;
+	json_at_error(at,
+		"is %s, but server \"%s\" of backend \"%s\" is %s, and \"%s\" keeps the family: "
+		"make one frontend and one backend for each",
+		family(&bind->address), other->name, backend->name, family(&other->address),
+		forward_name(backend->forward));
+}
+
+/* What is not translated keeps its port: the server listens where the frontend does. */
+static void
+check_bind_port(struct json_at at, const struct bind_config *bind,
+	const struct backend_config *backend, const struct members *m)
+{
+	const struct server_config *other = m->other_port;
+
+	if (backend->forward == SHUNT_NAT)
+		return;
+	if (m->first && m->first->port_be != bind->port_be)
+		other = m->first;
+	if (!other)
+		return;
+	json_at_error(at,
+		"has port %d, but server \"%s\" of backend \"%s\" has %d, and \"%s\" keeps the "
+		"port: both must have the same",
+		ntohs(bind->port_be), other->name, backend->name, ntohs(other->port_be),
+		forward_name(backend->forward));
+}
+
+/* What a frontend's packets look like must be what its servers take. */
+static void
+check_ways(const struct json_at *frontends, const struct config *config, struct seen *seen)
+{
+	struct members *members = calloc(config->backend_count + 1, sizeof(*members));
 
 	if (!members) {
 		seen->no_memory = true;
 		return;
 	}
-	find_members(config, members);
+	for (size_t i = 0; i < config->backend_count; i++)
+		find_members(&config->backends[i], &members[i]);
 	for (size_t i = 0; i < config->frontend_count; i++) {
 		const struct frontend_config *frontend = &config->frontends[i];
+		const size_t backend = frontend->backend;
 		struct json_at at = json_at_element(frontends, i);
 		struct json_at binds = json_at_member(&at, "bind");
 
-		if (frontend->backend == SIZE_MAX)
-			continue;
-		for (size_t j = 0; j < frontend->bind_count; j++) {
-			const struct shunt_addr *address = &frontend->binds[j].address;
-			const struct family_members *m = &members[frontend->backend];
-			const struct server_config *other =
-				shunt_addr_is_v4(address) ? m->v6 : m->v4;
+		for (size_t j = 0; backend != SIZE_MAX && j < frontend->bind_count; j++) {
+			const struct bind_config *bind = &frontend->binds[j];
 
-			if (!frontend->binds[j].port_be || !other)
+			if (!bind->port_be)
 				continue;
-			json_at_error(bind_at(&binds, j),
-				"is %s, but server \"%s\" of backend \"%s\" is %s, and \"nat\" "
-				"keeps the family: make one frontend and one backend for each",
-				family(address), other->name,
-				config->backends[frontend->backend].name, family(&other->address));
+			check_bind_family(bind_at(&binds, j), bind, &config->backends[backend],
+				&members[backend]);
+			check_bind_port(bind_at(&binds, j), bind, &config->backends[backend],
+				&members[backend]);
 		}
 	}
 	free(members);
+}
+
+/* The source of a tunnel's packets, which the kernel says where it knows the way. */
+static void
+check_neighbor_source(struct json_at at, const struct neighbor_config *neighbor,
+	const char *address, const struct seen *seen)
+{
+	static const struct shunt_addr none;
+	bool given = json_at_present(at);
+
+	if (!given && json_object_get(seen->tunnels, address))
+		json_at_error(at,
+			"is required: %s is the address of a server behind a tunnel, and this is "
+			"the balancer's own address for the tunnel's packets",
+			address);
+	if (given && !shunt_addr_equal(&neighbor->source, &none) &&
+		shunt_addr_is_v4(&neighbor->source) != shunt_addr_is_v4(&neighbor->address))
+		json_at_error(
+			at, "must be %s, as the neighbor's address is", family(&neighbor->address));
 }
 
 static void
@@ -293,6 +356,7 @@ check_neighbors(const struct json_at *neighbors, const struct config *config,
 		if (shunt_addr_equal(&neighbor->address, &none))
 			continue;
 		json_address_text(&neighbor->address, text);
+		check_neighbor_source(json_at_member(&at, "source"), neighbor, text, seen);
 		if (seen_before(seen, addresses, text, i, &first))
 			json_at_error(json_at_member(&at, "address"),
 				"%s is already the address of neighbors[%zu]", text, first);
@@ -318,15 +382,17 @@ config_cross_check(struct json_at *root, const struct settings *settings, struct
 		.backends = json_object(),
 		.binds = json_object(),
 		.vips = json_object(),
+		.tunnels = json_object(),
 		.used = calloc(config->backend_count + 1, sizeof(bool)),
 		.backends_unread = config->backend_count == 0 && !empty(backends),
 	};
 
-	if (seen.frontends && seen.backends && seen.binds && seen.vips && seen.used) {
+	if (seen.frontends && seen.backends && seen.binds && seen.vips && seen.tunnels &&
+		seen.used) {
 		check_names(&backends, &frontends, config, &seen);
 		check_frontends(&frontends, config, &seen);
 		check_backends(&backends, config, &seen);
-		check_families(&frontends, config, &seen);
+		check_ways(&frontends, config, &seen);
 		check_neighbors(&neighbors, config, settings, &seen);
 	} else {
 		seen.no_memory = true;
@@ -337,5 +403,6 @@ config_cross_check(struct json_at *root, const struct settings *settings, struct
 	json_decref(seen.backends);
 	json_decref(seen.binds);
 	json_decref(seen.vips);
+	json_decref(seen.tunnels);
 	free(seen.used);
 }

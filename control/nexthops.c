@@ -46,6 +46,7 @@ struct destination {
 	enum way way;
 	uint32_t index; /* interface, if WAY_GOOD */
 	struct shunt_addr via;
+	struct shunt_addr source;
 };
 
 struct hop {
@@ -381,11 +382,13 @@ refresh_destination(struct nexthops *nexthops, struct destination *destination, 
 	if (way == before &&
 		(way != WAY_GOOD ||
 			(destination->index == route.index &&
+				shunt_addr_equal(&destination->source, &route.source) &&
 				shunt_addr_equal(&destination->via, &route.via))))
 		return 0;
 	destination->way = way;
 	destination->index = route.index;
 	destination->via = route.via;
+	destination->source = route.source;
 	nexthops->changed = true;
 	nexthops->hops_stale = true;
 	if (way != before && way != WAY_UNKNOWN && (way != WAY_GOOD || before != WAY_UNKNOWN) &&
@@ -538,7 +541,11 @@ nexthops_find(const struct nexthops *nexthops, const struct shunt_addr *address,
 	port = interfaces_port(nexthops->interfaces, destination->index);
 	if (!hop || !hop->has_mac || port < 0)
 		return false;
-	*nexthop = (struct shunt_nexthop){ .port = (uint32_t)port, .mac = hop->mac };
+	*nexthop = (struct shunt_nexthop){
+		.port = (uint32_t)port,
+		.mac = hop->mac,
+		.source = destination->source,
+	};
 	return true;
 }
 

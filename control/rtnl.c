@@ -353,6 +353,10 @@ take_route(void *context, const struct nlmsghdr *nlh)
 			if (!take_attribute(body->rtm_family, attribute, &route->via))
 				return;
 			break;
+		case RTA_PREFSRC:
+			if (!take_attribute(body->rtm_family, attribute, &route->source))
+				return;
+			break;
 		case RTA_VIA: { /* a gateway of the other family (RFC 5549) */
 			const struct rtvia *via = mnl_attr_get_payload(attribute);
 			size_t length = mnl_attr_get_payload_len(attribute);

@@ -51,9 +51,10 @@ struct rtnl_prefix {
 };
 
 struct rtnl_route {
-	uint32_t index;	       /* of the interface; 0: the address cannot be reached */
-	bool local;	       /* because it is an address of this machine */
-	struct shunt_addr via; /* the gateway, or the address itself */
+	uint32_t index;		  /* of the interface; 0: the address cannot be reached */
+	bool local;		  /* because it is an address of this machine */
+	struct shunt_addr via;	  /* the gateway, or the address itself */
+	struct shunt_addr source; /* the kernel's own for what it sends there; all zero: none */
 };
 
 struct rtnl *rtnl_create(void); /* NULL with errno set */

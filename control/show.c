@@ -175,6 +175,7 @@ show_workers(const struct control *control)
 			set_count(object, "untracked", w->untracked) |
 			set_count(object, "icmp_sent", w->icmp_sent) |
 			set_count(object, "sleeps", w->sleeps) |
+			set_count(object, "icmp_sent", w->icmp_sent) |
 			json_object_set_new(object, "idle", json_real(idle > 1 ? 1 : idle)) |
 			json_array_append_new(workers, object);
 	}

@@ -150,6 +150,9 @@ recipe_create(const struct backend *backend, struct maglev_member *scratch, size
 	head->algorithm = backend->config.algorithm;
 	head->hash_on = backend->config.hash_on;
 	head->forward = backend->config.forward;
+	head->encap = backend->config.encap;
+	head->encap_port_be = backend->config.encap_port_be;
+	head->mss_clamp = backend->config.mss_clamp;
 	head->member_count = choose_members(backend, recipe->members);
 	head->slot_count = choose_slot_count(backend, head->member_count, scratch);
 	memcpy(head->name, backend->config.name,

@@ -136,6 +136,13 @@ counts_to_starts(uint32_t *start, uint32_t groups)
 		start[i + 1] += start[i];
 }
 
+/* Does what comes from its address and port belong to balanced flows? */
+static bool
+sends_replies(const struct gen_server *s)
+{
+	return s->version && !gen_server_is_direct(s);
+}
+
 /* Groups services and servers by backend; returns how many entries there can be. */
 static uint32_t
 group_objects(struct builder *b)
@@ -153,7 +160,7 @@ group_objects(struct builder *b)
 	for (uint32_t id = 1; id < g->server_count; id++) {
 		uint32_t backend = g->servers[id].backend;
 
-		if (g->servers[id].version == 0)
+		if (!sends_replies(&g->servers[id]))
 			continue;
 		b->server_start[backend + 1]++;
 		keys += (b->service_start[group_of(backend, 0) + 1] > 0) +
@@ -163,7 +170,7 @@ group_objects(struct builder *b)
 	counts_to_starts(b->server_start, SHUNT_MAX_BACKENDS);
 	memcpy(next, b->server_start, sizeof(next));
 	for (uint32_t id = 1; id < g->server_count; id++) {
-		if (g->servers[id].version)
+		if (sends_replies(&g->servers[id]))
 			b->servers[next[g->servers[id].backend]++] = id;
 	}
 	return keys + b->service_total;
@@ -370,7 +377,7 @@ classifier_share(const struct generation *before, const struct generation *gener
 		const struct gen_server *a = &before->servers[id], *b = &generation->servers[id];
 
 		if (a->version != b->version || a->port_be != b->port_be ||
-			a->backend != b->backend ||
+			a->backend != b->backend || a->forward != b->forward ||
 			memcmp(a->address, b->address, sizeof(a->address)) != 0)
 			return NULL;
 	}

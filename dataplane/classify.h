@@ -11,7 +11,8 @@
 
 /*
  * Builds the table of a generation's services and of all servers of their backends (by the
- * server's backend field: servers that drain or are down still send replies). Uses nothing of the
+ * server's backend field: servers that drain or are down still send replies), but for those that
+ * answer clients directly: what comes from them is no reply of a balanced flow. Uses nothing of the
  * generation but its services and servers, and keeps no pointer to it. NULL: no memory. Agent only.
  */
 struct classifier *classifier_create(const struct generation *generation);
@@ -19,8 +20,8 @@ struct classifier *classifier_create(const struct generation *generation);
 /*
  * The classifier of the generation before, with one more reference, if it would be built the same:
  * every service has the same address, port, protocol and backend, and every server the same
- * address, port and backend. States, next hops, weights and timeouts do not count. NULL: it has to
- * be built. Agent only.
+ * address, port, backend and forwarding mode. States, next hops, weights and timeouts do not count.
+ * NULL: it has to be built. Agent only.
  */
 struct classifier *
 classifier_share(const struct generation *before, const struct generation *generation);

@@ -125,17 +125,38 @@ check_nexthops(struct builder *b)
 	return 0;
 }
 
+/*
+ * The source of a tunnel's packets. Without one, or with one of the other family (a route through a
+ * gateway of that family may have it), the server cannot be reached.
+ */
+static bool
+set_source(struct gen_server *server, const struct shunt_addr *source)
+{
+	static const struct shunt_addr none;
+	bool v4 = shunt_addr_is_v4(source);
+
+	if (shunt_addr_equal(source, &none) || v4 != (server->version == 4))
+		return false;
+	memcpy(server->source, v4 ? &source->bytes[12] : source->bytes, v4 ? 4 : 16);
+	return true;
+}
+
 static int
 build_server(struct builder *b, uint32_t id, const struct shunt_server *s)
 {
+	const struct shunt_backend *backend = bytes_of(b, SHUNT_KIND_BACKEND, s->backend);
 	struct gen_server *out = &b->generation->servers[id];
 	const struct shunt_nexthop *n;
 
-	if (!object_store_get(b->objects, SHUNT_KIND_BACKEND, s->backend))
+	if (!backend)
 		return refuse(b, SHUNT_KIND_SERVER, id, "its backend does not exist");
 	out->port_be = s->port_be;
 	out->state = s->state;
 	out->backend = s->backend;
+	out->forward = backend->forward;
+	out->encap = backend->encap;
+	out->encap_port_be = backend->encap_port_be;
+	out->mss_clamp = backend->mss_clamp;
 	b->families[s->backend] |= set_address(
 		&s->address, s->port_be, out->address, &out->version, &out->l3_sum, &out->l4_sum);
 	if (s->nexthop == 0)
@@ -143,7 +164,7 @@ build_server(struct builder *b, uint32_t id, const struct shunt_server *s)
 	n = bytes_of(b, SHUNT_KIND_NEXTHOP, s->nexthop);
 	if (!n)
 		return refuse(b, SHUNT_KIND_SERVER, id, "its next hop does not exist");
-	out->reachable = 1;
+	out->reachable = out->forward != SHUNT_TUNNEL || set_source(out, &n->source);
 	out->port = n->port;
 	out->dst_mac = n->mac;
 	return 0;
@@ -176,6 +197,7 @@ backend_create(struct object *object)
 	out->references = 1;
 	out->algorithm = image->algorithm;
 	out->hash_on = image->hash_on;
+	out->forward = image->forward;
 	out->id = object->id;
 	out->member_count = image->member_count;
 	out->slot_count = image->slot_count;
@@ -312,10 +334,11 @@ check_service(struct builder *b, uint32_t id, const struct gen_service *s)
 
 	if (!b->generation->backends[s->backend])
 		return refuse(b, SHUNT_KIND_SERVICE, id, "its backend does not exist");
-	if (b->families[s->backend] & ~family)
+	if (b->generation->backends[s->backend]->forward != SHUNT_TUNNEL &&
+		(b->families[s->backend] & ~family))
 		return refuse(b, SHUNT_KIND_SERVICE, id,
-			"its backend has servers of the other address family (nat cannot "
-			"translate)");
+			"its backend has servers of the other address family (only a tunnel "
+			"leads from one to the other)");
 	return 0;
 }
 

@@ -27,8 +27,27 @@ struct gen_server {
 	uint8_t reachable; /* dst_mac and port are known */
 	uint8_t port;	   /* where it is: index of the port */
 	struct shunt_mac dst_mac;
-	uint8_t pad[30];
+	uint8_t forward;	/* enum shunt_forward; this and the rest: its backend's */
+	uint8_t encap;		/* enum shunt_encap */
+	uint16_t encap_port_be; /* SHUNT_GUE */
+	uint16_t mss_clamp;	/* 0: none */
+	uint8_t source[16];	/* of a tunnel's outer packets; IPv4: the first four bytes */
+	uint8_t pad[8];
 };
+
+/* Does the server answer clients itself? Then nothing that it sends passes here. */
+static inline bool
+gen_server_is_direct(const struct gen_server *s)
+{
+	return s->forward == SHUNT_DR || s->forward == SHUNT_TUNNEL;
+}
+
+/* Can it be sent a packet of this family? A tunnel carries either over either. */
+static inline bool
+gen_server_takes(const struct gen_server *s, uint8_t version)
+{
+	return s->version == version || s->forward == SHUNT_TUNNEL;
+}
 
 struct gen_service {
 	uint8_t address[16];
@@ -45,6 +64,7 @@ struct gen_backend {
 	uint32_t references; /* agent only */
 	uint8_t algorithm;
 	uint8_t hash_on;
+	uint8_t forward;
 	uint16_t id;
 	uint32_t member_count;
 	uint32_t slot_count;

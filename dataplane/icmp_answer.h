@@ -13,30 +13,10 @@
 
 #include "generation.h"
 
-#define ICMP_ANSWERS_PER_SECOND 100 /* of one worker */
+/* Of one worker; see icmp_limit.h. */
+#define ICMP_ANSWERS_PER_SECOND 100
 #define ICMP_ANSWERS_BURST	50
 #define ICMP_ANSWER_ROOM	48 /* in front of a packet that is answered, at most */
-
-/*
- * A token bucket, kept as the time when it will be full again (the generic cell rate algorithm,
- * ITU-T I.371), which needs no division. Times are in cycles, or any other unit. Worker.
- */
-struct icmp_limit {
-	uint64_t period; /* from one token to the next */
-	uint64_t full;
-};
-
-/* Takes a token if there is one. */
-static inline bool
-icmp_limit_take(struct icmp_limit *limit, uint64_t now)
-{
-	if (limit->full < now)
-		limit->full = now;
-	if (limit->full - now > (ICMP_ANSWERS_BURST - 1) * limit->period)
-		return false;
-	limit->full += limit->period;
-	return true;
-}
 
 /* May this packet be answered at all? Not if it was sent to many (RFC 1812 section 4.3.2.7). */
 bool icmp_answer_allowed(const struct pkt *p);

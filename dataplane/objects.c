@@ -95,6 +95,8 @@ check_nexthop(const struct shunt_nexthop *n)
 		return "next hop: MAC address is a multicast one";
 	if (!all_zero(n->pad, sizeof(n->pad)))
 		return "next hop: padding is not zero";
+	if (!all_zero(n->source.bytes, sizeof(n->source.bytes)) && !address_is_good(&n->source))
+		return "next hop: source address is unspecified, multicast or broadcast";
 	return NULL;
 }
 
@@ -170,6 +172,24 @@ check_members(const struct shunt_member *members, uint32_t count)
 	return NULL;
 }
 
+static const char *
+check_backend_forward(const struct shunt_backend *b)
+{
+	if (b->forward >= SHUNT_FORWARD_COUNT)
+		return "backend: unknown forwarding mode";
+	if (b->encap >= SHUNT_ENCAP_COUNT)
+		return "backend: unknown encapsulation";
+	if ((b->encap != SHUNT_ENCAP_NONE) != (b->forward == SHUNT_TUNNEL))
+		return "backend: a tunnel needs an encapsulation, and nothing else has one";
+	if ((b->encap_port_be != 0) != (b->encap == SHUNT_GUE))
+		return "backend: GUE needs a port, and no other encapsulation has one";
+	if (b->mss_clamp && (b->mss_clamp < SHUNT_MIN_MSS || b->mss_clamp > SHUNT_MAX_MSS))
+		return "backend: MSS out of range";
+	if (b->mss_clamp && b->forward != SHUNT_DR && b->forward != SHUNT_TUNNEL)
+		return "backend: an MSS for a forwarding mode that does not change it";
+	return NULL;
+}
+
 /* The fixed part alone; lengths are checked by the caller. */
 static const char *
 check_backend_head(const struct shunt_backend *b)
@@ -180,9 +200,9 @@ check_backend_head(const struct shunt_backend *b)
 		return "backend: unknown algorithm";
 	if (b->hash_on >= SHUNT_HASH_ON_COUNT)
 		return "backend: unknown hash-on";
-	if (b->forward >= SHUNT_FORWARD_COUNT)
-		return "backend: unknown forwarding mode";
-	if (b->pad)
+	if (check_backend_forward(b))
+		return check_backend_forward(b);
+	if (!all_zero(b->pad, sizeof(b->pad)))
 		return "backend: padding is not zero";
 	if (b->member_count >= SHUNT_MAX_SERVERS)
 		return "backend: too many members";

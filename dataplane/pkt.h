@@ -33,9 +33,10 @@ enum {
 };
 
 struct pkt {
-	uint8_t *data;	/* the frame, from the Ethernet header on */
-	uint32_t bytes; /* in the frame; parse cuts padding off */
-	uint8_t drop;	/* enum shunt_drop; not 0: leaves the path */
+	uint8_t *data;	   /* the frame, from the Ethernet header on */
+	uint32_t bytes;	   /* in the frame; parse cuts padding off */
+	uint8_t drop;	   /* enum shunt_drop; not 0: leaves the path */
+	uint16_t headroom; /* bytes in front of data that are free for a tunnel's header */
 
 	/* parse */
 	uint8_t version;    /* 4 or 6 */
@@ -51,7 +52,8 @@ struct pkt {
 
 	/* worker */
 	uint8_t in_port;
-	uint8_t out_port; /* rewrite */
+	uint8_t out_port;   /* rewrite */
+	uint16_t fit_bytes; /* rewrite, with SHUNT_DROP_TOO_BIG: the IP packet that would fit */
 
 	/* classify */
 	uint8_t direction; /* enum pkt_direction */

@@ -63,6 +63,24 @@ driver_queues(const char *interface)
 	return channels.combined_count ? (uint16_t)channels.combined_count : 1;
 }
 
+/* The MTU of a kernel interface, or 0. AF_XDP's driver does not know it and says 1500. */
+static uint16_t
+kernel_mtu(const char *interface)
+{
+	unsigned int mtu = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/mtu", interface);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%u", &mtu) != 1)
+		mtu = 0;
+	fclose(file);
+	return (uint16_t)(mtu < UINT16_MAX ? mtu : UINT16_MAX);
+}
+
 uint32_t
 port_mbuf_count(const struct settings *settings)
 {
@@ -181,6 +199,11 @@ start_port(struct port *port, const struct settings_port *p, struct rte_mempool 
 	if (result < 0)
 		return result;
 	memcpy(port->mac.bytes, mac.addr_bytes, sizeof(port->mac.bytes));
+	result = rte_eth_dev_get_mtu(port->id, &port->mtu);
+	if (result < 0)
+		return result;
+	if (p->interface[0] && kernel_mtu(p->interface))
+		port->mtu = kernel_mtu(p->interface);
 	return rte_eth_dev_start(port->id);
 }
 

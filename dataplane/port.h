@@ -22,6 +22,7 @@ struct port {
 	uint16_t id;				 /* DPDK's */
 	uint16_t rx_queues;
 	uint16_t tx_queues;
+	uint16_t mtu; /* of IP packets, when the port was started */
 	struct shunt_mac mac;
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The state machine as a table: state x direction x event. No sequence numbers are kept, so flags
- * can be forged, and the rules err towards short timeouts: it takes packets of both sides, in the
- * right order, to give a flow the long timeout of an established one.
+ * The state machine as a table: state x direction x event; a second table, further down, is for
+ * flows of which one direction passes here. No sequence numbers are kept, so flags can be forged,
+ * and the rules err towards short timeouts: it takes packets of both sides, in the right order, to
+ * give a flow the long timeout of an established one.
  *
  *   SYN		only the client has spoken. A SYN|ACK of the server makes it SYN_ACK; any
  *			other segment of the server with ACK means that the connection was there
@@ -71,6 +72,26 @@ static const uint8_t next_states[FLOW_STATE_COUNT][2][EVENT_COUNT] = {
 	[PKT_TO_CLIENT] = { UDP, UDP, UDP, UDP, UDP, UDP },
 },
 };
+
+/*
+ * The client's segments alone. After its SYN a first ACK is all that can be had for a proof that the
+ * server has answered, so whoever floods with a SYN and an ACK from false addresses leaves entries
+ * with the long timeout; full tables forward by the hash alone. A flow picked up midway begins as
+ * SYN by its first segment and is established by its second: one stray segment has the short timeout
+ * only. What is left of the time when the flow was forwarded by NAT (SYN_ACK, FIN_SERVER) goes on
+ * as well as can be told.
+ */
+static const uint8_t next_states_one_way[FLOW_STATE_COUNT][EVENT_COUNT] = {
+			/* none, SYN, SYN|ACK, ACK, FIN, RST */
+[FREE]		= { FREE, FREE, FREE, FREE, FREE, FREE },
+[SYN]		= { SYN, SYN, SYN, ESTABLISHED, FIN_CLIENT, CLOSED },
+[SYN_ACK]	= { SYN_ACK, SYN_ACK, SYN_ACK, ESTABLISHED, FIN_CLIENT, CLOSED },
+[ESTABLISHED]	= { ESTABLISHED, ESTABLISHED, ESTABLISHED, ESTABLISHED, FIN_CLIENT, CLOSED },
+[FIN_CLIENT]	= { FIN_CLIENT, SYN, FIN_CLIENT, FIN_CLIENT, FIN_CLIENT, CLOSED },
+[FIN_SERVER]	= { FIN_SERVER, SYN, FIN_SERVER, FIN_SERVER, CLOSED, CLOSED },
+[CLOSED]	= { CLOSED, SYN, CLOSED, CLOSED, CLOSED, CLOSED },
+[UDP]		= { UDP, UDP, UDP, UDP, UDP, UDP },
+};
 /* clang-format on */
 
 /* RST before FIN before SYN: the one that changes most decides. */
@@ -93,4 +114,12 @@ tcp_state_next(enum flow_state state, enum pkt_direction direction, uint8_t flag
 	if ((unsigned int)state >= FLOW_STATE_COUNT)
 		return FLOW_CLOSED;
 	return next_states[state][direction == PKT_TO_CLIENT][tcp_event(flags)];
+}
+
+enum flow_state
+tcp_state_next_one_way(enum flow_state state, uint8_t flags)
+{
+	if ((unsigned int)state >= FLOW_STATE_COUNT)
+		return FLOW_CLOSED;
+	return next_states_one_way[state][tcp_event(flags)];
 }

@@ -8,6 +8,9 @@
 /* The state after a segment with these flags in this direction. */
 enum flow_state tcp_state_next(enum flow_state state, enum pkt_direction direction, uint8_t flags);
 
+/* The same where only the client's segments pass, because the server answers it directly. */
+enum flow_state tcp_state_next_one_way(enum flow_state state, uint8_t flags);
+
 /* A client's packet that opens a connection: SYN without ACK, RST or FIN. */
 static inline bool
 tcp_state_opens(uint8_t flags)

@@ -115,14 +115,17 @@ tracker_set_generation(struct tracker *t, const struct generation *generation)
 
 /* Writes the entry only if something in it is new: most packets leave its cache line clean. */
 static void
-update_flow(struct tracker *t, struct pkt *p, uint16_t hop, uint16_t tick)
+update_flow(struct tracker *t, struct pkt *p, const struct gen_server *server, uint16_t hop,
+	uint16_t tick)
 {
 	uint64_t value = *p->flow;
 	enum flow_state state = flow_state(value), next = state;
 	uint64_t updated;
 
 	if (p->protocol == SHUNT_TCP)
-		next = tcp_state_next(state, p->direction, p->tcp_flags);
+		next = gen_server_is_direct(server)
+			? tcp_state_next_one_way(state, p->tcp_flags)
+			: tcp_state_next(state, p->direction, p->tcp_flags);
 	/* What trails behind a closed flow must not keep it from expiring. */
 	if (state == FLOW_CLOSED)
 		tick = flow_last_seen(value);
@@ -153,7 +156,7 @@ hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	const struct gen_server *server = find_server(t->generation, flow_server(*p->flow));
 	uint16_t hop = flow_hop(*p->flow);
 
-	if (!server || server->version != p->version ||
+	if (!server || !gen_server_takes(server, p->version) ||
 		server->backend != t->generation->services[p->service].backend)
 		return false;
 	if (is_first(p) && server->state == SHUNT_SERVER_DOWN)
@@ -162,14 +165,19 @@ hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 		return false;
 	if (!hop_is(t->hops, hop, source_mac(p), p->in_port))
 		hop = hop_learn(t->hops, source_mac(p), p->in_port);
-	update_flow(t, p, hop, tick);
+	update_flow(t, p, server, hop, tick);
 	return true;
 }
 
+/*
+ * A server that answers directly sends no replies through here: the same address and port may
+ * serve another backend by NAT.
+ */
 static bool
 comes_from(const struct pkt *p, const struct gen_server *server)
 {
-	return server && server->version == p->version && server->port_be == p->sport_be &&
+	return server && !gen_server_is_direct(server) && server->version == p->version &&
+		server->port_be == p->sport_be &&
 		memcmp(server->address, source_address(p), address_bytes(p)) == 0;
 }
 
@@ -177,9 +185,11 @@ comes_from(const struct pkt *p, const struct gen_server *server)
 static bool
 hit_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 {
-	if (!comes_from(p, find_server(t->generation, flow_server(*p->flow))))
+	const struct gen_server *server = find_server(t->generation, flow_server(*p->flow));
+
+	if (!comes_from(p, server))
 		return false;
-	update_flow(t, p, flow_hop(*p->flow), tick);
+	update_flow(t, p, server, flow_hop(*p->flow), tick);
 	return true;
 }
 
@@ -280,7 +290,7 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 		return;
 	}
 	/* Rewriting would drop it: a packet that goes no further begins nothing. */
-	if (ttl_used_up(p)) {
+	if (backend->forward == SHUNT_NAT && ttl_used_up(p)) {
 		p->drop = SHUNT_DROP_TTL;
 		return;
 	}
@@ -313,6 +323,7 @@ untracked_is(const struct tracker *t, const struct track_untracked *u, const str
 static void
 miss_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 {
+	const struct gen_server *server;
 	const struct track_untracked *u;
 	struct flow_key key;
 
@@ -323,9 +334,10 @@ miss_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 
 		flow_key_of(p, service, &key);
 		p->flow = flow_lookup(t->flows, &key, tick);
-		if (p->flow && comes_from(p, find_server(t->generation, flow_server(*p->flow)))) {
+		server = p->flow ? find_server(t->generation, flow_server(*p->flow)) : NULL;
+		if (comes_from(p, server)) {
 			p->service = service;
-			update_flow(t, p, flow_hop(*p->flow), tick);
+			update_flow(t, p, server, flow_hop(*p->flow), tick);
 			return;
 		}
 	}
@@ -358,11 +370,12 @@ is_about(const struct pkt *p, const struct gen_server *server)
 {
 	const uint8_t *ip = p->data + p->inner_l3_offset;
 
-	if (!server || server->version != p->version)
+	if (!server)
 		return false;
 	if (p->direction == PKT_TO_SERVER)
-		return true; /* it names the service, and the flow the server */
-	return server->port_be == p->dport_be &&
+		return gen_server_takes(
+			server, p->version); /* it names the service, and the flow the server */
+	return server->version == p->version && server->port_be == p->dport_be &&
 		memcmp(server->address, ip + (p->version == 4 ? 16 : 24), address_bytes(p)) == 0;
 }
 

@@ -15,9 +15,11 @@
 #include "classify.h"
 #include "icmp.h"
 #include "icmp_answer.h"
+#include "icmp_limit.h"
 #include "mem.h"
 #include "parse.h"
 #include "rewrite.h"
+#include "too_big.h"
 #include "track.h"
 #include "tx.h"
 #include "worker.h"
@@ -65,10 +67,12 @@ struct worker {
 	uint64_t cycles_per_tick;
 	uint64_t sweep_tsc; /* the sweep is paid up to here */
 	uint64_t cycles_per_sweep;
-	struct icmp_limit icmp_limit;
+	struct icmp_limit ttl_limit;
 	unsigned int idle_turns;
 	uint32_t lcore;
 	struct shunt_mac port_macs[SHUNT_MAX_PORTS];
+	uint16_t port_mtus[SHUNT_MAX_PORTS];
+	struct icmp_limit too_big_limit;
 	struct tx tx;
 	struct burst burst;
 };
@@ -79,7 +83,8 @@ worker_owner(uint32_t owner_hash, uint32_t worker_count)
 	return ((uint64_t)owner_hash * worker_count) >> 32;
 }
 
-/* Sets data, bytes and in_port. A packet in several pieces is put into one if it can be. */
+/* Sets data, bytes, headroom and in_port. A packet in several pieces is put into one if it can be.
+ */
 static void
 burst_fill(struct burst *b, struct rte_mbuf **mbufs, unsigned int n, uint8_t port)
 {
@@ -94,6 +99,7 @@ burst_fill(struct burst *b, struct rte_mbuf **mbufs, unsigned int n, uint8_t por
 		/* One that cannot be put into one piece is too short for its headers to parse. */
 		p->bytes = m->nb_segs > 1 && rte_pktmbuf_linearize(m) < 0 ? 0 : m->data_len;
 		p->data = rte_pktmbuf_mtod(m, uint8_t *);
+		p->headroom = rte_pktmbuf_headroom(m);
 		p->in_port = port;
 		p->flow = NULL;
 		b->mbufs[i] = m;
@@ -117,16 +123,28 @@ answer_ttl(struct worker *w, struct pkt *p)
 
 	if (p->drop != SHUNT_DROP_TTL ||
 		rte_pktmbuf_headroom(mbuf_of(&w->burst, p)) < ICMP_ANSWER_ROOM ||
-		!icmp_answer_allowed(p) || !icmp_limit_take(&w->icmp_limit, rte_rdtsc()))
+		!icmp_answer_allowed(p) || !icmp_limit_take(&w->ttl_limit, rte_rdtsc()))
 		return false;
 	icmp_answer_time_exceeded(p, &services[p->service], &w->port_macs[p->in_port]);
 	w->stats->icmp_sent++;
 	return true;
 }
 
+/* Makes a packet that is too big the answer to its sender, within limits. */
+static bool
+answer_too_big(struct worker *w, struct pkt *p)
+{
+	if (p->drop != SHUNT_DROP_TOO_BIG || !too_big_wants_answer(p) ||
+		!icmp_limit_take(&w->too_big_limit, rte_rdtsc()))
+		return false;
+	too_big_answer(p, w->port_macs);
+	w->stats->icmp_sent++;
+	return true;
+}
+
 /*
  * Takes the dropped packets out of the burst, and counts why. In the place of one whose TTL was
- * used up its answer may go on.
+ * used up, or that is too big, its answer may go on.
  */
 static void
 burst_drop(struct worker *w)
@@ -142,7 +160,7 @@ burst_drop(struct worker *w)
 			continue;
 		}
 		w->stats->drops[p->drop]++;
-		if (answer_ttl(w, p))
+		if (answer_ttl(w, p) || answer_too_big(w, p))
 			b->live[kept++] = p;
 		else
 			rte_pktmbuf_free(mbuf_of(b, p));
@@ -191,7 +209,7 @@ transmit(struct worker *w, const struct pkt *p)
 {
 	struct rte_mbuf *m = mbuf_of(&w->burst, p);
 
-	/* An answer begins before the frame received; parse has cut the padding off. */
+	/* What is put in front begins before the frame received; parse has cut the padding off. */
 	m->data_off = (uint16_t)(p->data - (uint8_t *)m->buf_addr);
 	m->data_len = p->bytes;
 	m->pkt_len = p->bytes;
@@ -224,7 +242,10 @@ worker_process_icmp(struct worker *w, struct pkt *p)
 	track_icmp_error(t, p, w->tick);
 	if (p->drop)
 		return false;
-	if (p->direction == PKT_TO_SERVER)
+	if (gen_server_is_direct(&g->servers[p->server]))
+		/* It has the balanced address, and reads the error as it is. */
+		rewrite_burst(g, t->hops, w->port_macs, w->port_mtus, &p, 1);
+	else if (p->direction == PKT_TO_SERVER)
 		icmp_to_server(p, &g->servers[p->server], w->port_macs);
 	else
 		icmp_to_client(p, &g->services[p->service], &g->servers[p->server],
@@ -273,7 +294,7 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 	flow_lookup_burst(t->flows, b->live, b->count, w->tick);
 	missed = track_hits(t, b->live, b->count, w->tick, misses);
 	track_misses(t, misses, missed, w->tick);
-	rewrite_burst(g, t->hops, w->port_macs, b->live, b->count);
+	rewrite_burst(g, t->hops, w->port_macs, w->port_mtus, b->live, b->count);
 	track_count(t, b->live, b->count);
 	burst_drop(w);
 	burst_transmit(w);
@@ -440,6 +461,7 @@ add_queues(struct worker *w, const struct ports *ports)
 	for (uint32_t i = 0; i < ports->count; i++) {
 		w->port_macs[i] = ports->port[i].mac;
 		w->tx.queue[i] = port_tx_queue(&ports->port[i], w->index);
+		w->port_mtus[i] = ports->port[i].mtu;
 		for (uint16_t q = (uint16_t)w->index; q < ports->port[i].rx_queues; q += w->count) {
 			w->rx_queues[w->rx_queue_count++] = (struct rx_queue){
 				.port_id = ports->port[i].id,
@@ -486,7 +508,10 @@ worker_create(
 	w->tx.stats = w->stats;
 	w->stats->flows_max = (uint32_t)flow_capacity(w->tracker->flows);
 	buckets = (flow_bytes(w->tracker->flows, 4) + flow_bytes(w->tracker->flows, 6)) / 64;
-	w->icmp_limit.period = second / ICMP_ANSWERS_PER_SECOND;
+	w->ttl_limit.period = second / ICMP_ANSWERS_PER_SECOND;
+	w->ttl_limit.burst = ICMP_ANSWERS_BURST;
+	w->too_big_limit.period = second / TOO_BIG_PER_SECOND;
+	w->too_big_limit.burst = TOO_BIG_BURST;
 	w->cycles_per_tick = second / 1000 * SHUNT_FLOW_TICK_MS;
 	w->cycles_per_sweep =
 		second / 1000 * SWEEP_PERIOD_MS / ((buckets + SWEEP_BUCKETS - 1) / SWEEP_BUCKETS);

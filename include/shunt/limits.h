@@ -28,6 +28,11 @@
 
 #define SHUNT_MAX_WEIGHT 256
 
+/* What an MSS may be clamped to: every IPv4 host takes 536 (RFC 9293 3.7.1); jumbo frames end it.
+ */
+#define SHUNT_MIN_MSS 536
+#define SHUNT_MAX_MSS 9000
+
 /* Flow ages are kept in 16 bits of two-second ticks, so no timeout may come near 2^16 of them. */
 #define SHUNT_FLOW_TICK_MS   2000
 #define SHUNT_MAX_TIMEOUT_MS (24u * 3600 * 1000)

@@ -48,11 +48,16 @@ struct shunt_settings {
 	uint8_t hash_secret[16]; /* selection key, the same on all nodes of a cluster */
 };
 
-/* The next station on the way to servers: a neighbour on a port. */
+/*
+ * The next station on the way to servers: a neighbour on a port, and the balancer's own address for
+ * what it sends there itself, which is a tunnel's outer packet. All zero: none is known; then
+ * tunnels through here do not work.
+ */
 struct shunt_nexthop {
 	uint32_t port; /* index into the dataplane's ports */
 	struct shunt_mac mac;
 	uint8_t pad[2];
+	struct shunt_addr source;
 };
 
 struct shunt_server {
@@ -92,10 +97,14 @@ struct shunt_backend {
 	uint8_t algorithm; /* enum shunt_algorithm */
 	uint8_t hash_on;   /* enum shunt_hash_on */
 	uint8_t forward;   /* enum shunt_forward */
-	uint8_t pad;
+	uint8_t encap;	   /* enum shunt_encap; SHUNT_TUNNEL has one, no other mode does */
 	uint32_t member_count;
 	uint32_t slot_count;
 	uint32_t schedule_count;
+	uint16_t encap_port_be; /* SHUNT_GUE: where servers listen; else 0 */
+	/* SHUNT_DR, SHUNT_TUNNEL: clients' MSS is lowered to it; 0: left alone */
+	uint16_t mss_clamp;
+	uint8_t pad[4];
 	char name[SHUNT_NAME_SIZE]; /* control */
 };
 
@@ -129,10 +138,10 @@ shunt_backend_bytes(const struct shunt_backend *b)
 		(SHUNT_MAX_SLOTS + SHUNT_MAX_SCHEDULE) * sizeof(uint16_t))
 
 static_assert(sizeof(struct shunt_settings) == 16, "image layout");
-static_assert(sizeof(struct shunt_nexthop) == 12, "image layout");
+static_assert(sizeof(struct shunt_nexthop) == 28, "image layout");
 static_assert(sizeof(struct shunt_server) == 112, "image layout");
 static_assert(sizeof(struct shunt_member) == 8, "image layout");
-static_assert(sizeof(struct shunt_backend) == 80, "image layout");
+static_assert(sizeof(struct shunt_backend) == 88, "image layout");
 static_assert(sizeof(struct shunt_service) == 104, "image layout");
 static_assert(sizeof(struct shunt_local) == 16, "image layout");
 

@@ -76,8 +76,19 @@ enum shunt_hash_on {
 
 /* How packets reach a server. */
 enum shunt_forward {
-	SHUNT_NAT = 0, /* destination rewritten; replies come back through Shunt */
+	SHUNT_NAT = 0,	  /* destination rewritten; replies come back through Shunt */
+	SHUNT_DR = 1,	  /* Ethernet addresses only; servers answer clients directly */
+	SHUNT_TUNNEL = 2, /* whole packets in packets to the server; answers as with DR */
 	SHUNT_FORWARD_COUNT,
+};
+
+/* What a tunnel puts around a packet. */
+enum shunt_encap {
+	SHUNT_ENCAP_NONE = 0, /* no tunnel */
+	SHUNT_IPIP = 1,	      /* an IP header: RFC 2003, RFC 2473, RFC 4213 */
+	SHUNT_GUE = 2,	      /* and UDP: draft-ietf-intarea-gue, variant 1 */
+	SHUNT_GRE = 3,	      /* and GRE: RFC 2784, without options */
+	SHUNT_ENCAP_COUNT,
 };
 
 /* What the dataplane does with a server. */

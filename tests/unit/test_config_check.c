@@ -55,6 +55,60 @@ test_families(void)
 		"keeps the family: make one frontend and one backend for each");
 }
 
+#define FRONTEND_X(binds) \
+	"'frontends': [{'name': 'a', 'bind': [" binds "], 'default-backend': 'x'}], "
+
+/* Forwarding modes that leave packets as they are. */
+static void
+test_untranslated(void)
+{
+	config_case_expect(
+		FRONTEND_X("'[2001:db8::1]:80'") "'backends': [{'name': 'x', 'forward': 'dr', "
+						 "'servers': "
+						 "[{'name': 's', 'address': '10.0.0.1:80'}]}]",
+		"$.frontends[0].bind[0]: is IPv6, but server 's' of backend 'x' is IPv4, and 'dr' "
+		"keeps the family: make one frontend and one backend for each");
+	config_case_expect(
+		FRONTEND_X(
+			"'198.51.100.1:80', '198.51.100.1:8080'") "'backends': [{'name': 'x', "
+								  "'forward': 'dr', 'servers': "
+								  "[{'name': 's', 'address': "
+								  "'10.0.0.1:80'}, {'name': 't', "
+								  "'address': '10.0.0.2:80'}]}]",
+		"$.frontends[0].bind[1]: has port 8080, but server 's' of backend 'x' has 80, and "
+		"'dr' keeps the port: both must have the same");
+	config_case_expect(
+		FRONTEND_X("'198.51.100.1:80', '[2001:db8::1]:80'") "'backends': [{'name': 'x', "
+								    "'forward': 'tunnel', 'encap': "
+								    "'gre', 'servers': "
+								    "[{'name': 's', 'address': "
+								    "'10.0.0.1:80'}, {'name': 't', "
+								    "'address': "
+								    "'[2001:db8:1::1]:81'}]}]",
+		"$.frontends[0].bind[0]: has port 80, but server 't' of backend 'x' has 81, and "
+		"'tunnel' keeps the port: both must have the same\n"
+		"$.frontends[0].bind[1]: has port 80, but server 't' of backend 'x' has 81, and "
+		"'tunnel' keeps the port: both must have the same");
+	config_case_expect(
+		FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', 'forward': 'tunnel', "
+						"'encap': 'gre', 'servers': "
+						"[{'name': 's', 'address': '10.0.0.1:80'}, "
+						"{'name': 't', 'address': '10.0.0.2:80'}]}], "
+						"'neighbors': [{'address': '10.0.0.1', 'mac': "
+						"'02:00:00:00:00:01', 'port': 'wan'}, "
+						"{'address': '10.0.0.2', 'mac': "
+						"'02:00:00:00:00:01', 'port': 'wan', 'source': "
+						"'2001:db8::9'}, "
+						"{'address': '10.0.0.3', 'mac': "
+						"'02:00:00:00:00:01', 'port': 'wan', 'source': "
+						"'224.0.0.1'}]",
+		"$.neighbors[2].source: cannot be used: a multicast address names no single "
+		"machine\n"
+		"$.neighbors[0].source: is required: 10.0.0.1 is the address of a server behind a "
+		"tunnel, and this is the balancer's own address for the tunnel's packets\n"
+		"$.neighbors[1].source: must be IPv4, as the neighbor's address is");
+}
+
 static void
 test_neighbors(void)
 {
@@ -73,7 +127,7 @@ test_neighbors(void)
 		"number 5\n"
 		"$.neighbors[2].port: must be a name: 1 to 63 of the characters A-Z a-z 0-9 _ . : "
 		"-, found the string 'a b'\n"
-		"$.neighbors[4].x: unknown key; the keys here are: address, mac, port\n"
+		"$.neighbors[4].x: unknown key; the keys here are: address, mac, port, source\n"
 		"$.neighbors[5].address: cannot be used: a link-local address is not unique among "
 		"the ports\n"
 		"$.neighbors[3].port: there is no port 'lan' in $.dataplane.ports\n"
@@ -182,6 +236,7 @@ test_all_at_once(void)
 static const struct unit_test tests[] = {
 	{ "duplicates", test_duplicates },
 	{ "families", test_families },
+	{ "untranslated ports and families", test_untranslated },
 	{ "neighbors", test_neighbors },
 	{ "limits", test_limits },
 	{ "all errors at once", test_all_at_once },

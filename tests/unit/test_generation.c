@@ -457,6 +457,116 @@ test_shared_equals_fresh(void)
 	object_store_destroy(store);
 }
 
+/* What goes with a forwarding mode in a backend's image. */
+static void
+test_backend_forward(void)
+{
+	static const struct {
+		uint8_t forward, encap;
+		uint16_t port, mss;
+		const char *refused; /* NULL: accepted */
+	} cases[] = {
+		{ SHUNT_DR, SHUNT_ENCAP_NONE, 0, 0, NULL },
+		{ SHUNT_DR, SHUNT_ENCAP_NONE, 0, SHUNT_MIN_MSS, NULL },
+		{ SHUNT_TUNNEL, SHUNT_IPIP, 0, SHUNT_MAX_MSS, NULL },
+		{ SHUNT_TUNNEL, SHUNT_GRE, 0, 0, NULL },
+		{ SHUNT_TUNNEL, SHUNT_GUE, 6080, 0, NULL },
+		{ SHUNT_TUNNEL, SHUNT_ENCAP_NONE, 0, 0, "encapsulation" },
+		{ SHUNT_TUNNEL, SHUNT_ENCAP_COUNT, 0, 0, "encapsulation" },
+		{ SHUNT_DR, SHUNT_IPIP, 0, 0, "encapsulation" },
+		{ SHUNT_NAT, SHUNT_GRE, 0, 0, "encapsulation" },
+		{ SHUNT_TUNNEL, SHUNT_GUE, 0, 0, "port" },
+		{ SHUNT_TUNNEL, SHUNT_GRE, 1, 0, "port" },
+		{ SHUNT_NAT, SHUNT_ENCAP_NONE, 1, 0, "port" },
+		{ SHUNT_NAT, SHUNT_ENCAP_NONE, 0, 1400, "MSS" },
+		{ SHUNT_DR, SHUNT_ENCAP_NONE, 0, SHUNT_MIN_MSS - 1, "MSS" },
+		{ SHUNT_DR, SHUNT_ENCAP_NONE, 0, SHUNT_MAX_MSS + 1, "MSS" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct object_store *store = object_store_create();
+		struct shunt_backend *b = helper_backend(SHUNT_SOURCE, NULL, 0, 0);
+		const char *why;
+		int result;
+
+		b->forward = cases[i].forward;
+		b->encap = cases[i].encap;
+		b->encap_port_be = htons(cases[i].port);
+		b->mss_clamp = cases[i].mss;
+		result = object_store_put(
+			store, SHUNT_KIND_BACKEND, 1, b, shunt_backend_bytes(b), &why);
+		CU_ASSERT_EQUAL(result, cases[i].refused ? -EINVAL : 0);
+		if (cases[i].refused)
+			CU_ASSERT_PTR_NOT_NULL(strstr(why ? why : "", cases[i].refused));
+		free(b);
+		object_store_destroy(store);
+	}
+}
+
+/* Makes backend 1 of small_store() one of this mode. */
+static void
+put_forward(struct object_store *store, enum shunt_forward forward, enum shunt_encap encap)
+{
+	static const struct shunt_member members[] = { { 1, 10 }, { 2, 5 } };
+	struct shunt_backend *b = helper_backend(SHUNT_SOURCE, members, 2, 16);
+
+	b->forward = forward;
+	b->encap = encap;
+	b->encap_port_be = encap == SHUNT_GUE ? htons(6080) : 0;
+	b->mss_clamp = forward == SHUNT_NAT ? 0 : 1400;
+	helper_put(store, SHUNT_KIND_BACKEND, 1, b, shunt_backend_bytes(b));
+	free(b);
+}
+
+/* A next hop with this source: is server 1 of small_store() reachable then? */
+static bool
+reachable_from(struct object_store *store, const char *source)
+{
+	struct shunt_nexthop hop = { .port = 1, .mac = { { 2, 0, 0, 0, 0, 1 } } };
+	struct generation *g;
+	bool reachable;
+
+	if (source)
+		hop.source = helper_addr(source);
+	helper_put(store, SHUNT_KIND_NEXTHOP, 4, &hop, sizeof(hop));
+	g = build(store, 1, NULL);
+	reachable = g->servers[1].reachable;
+	if (reachable && source)
+		CU_ASSERT_EQUAL(memcmp(g->servers[1].source, hop.source.bytes + 12, 4), 0);
+	generation_destroy(g);
+	return reachable;
+}
+
+/* Families, sources and endpoints by forwarding mode. */
+static void
+test_forwarding_modes(void)
+{
+	struct object_store *store = small_store();
+	struct generation *g = build(store, 1, NULL), *next;
+
+	put_forward(store, SHUNT_DR, SHUNT_ENCAP_NONE);
+	next = build(store, 2, g);
+	/* The servers of backend 1 are no endpoints of replies any more: another classifier. */
+	CU_ASSERT_PTR_NOT_EQUAL(next->classifier, g->classifier);
+	CU_ASSERT_EQUAL(next->servers[1].forward, SHUNT_DR);
+	CU_ASSERT_EQUAL(next->servers[2].mss_clamp, 1400);
+	CU_ASSERT_EQUAL(next->servers[3].forward, SHUNT_NAT);
+	generation_destroy(next);
+	generation_destroy(g);
+	CU_ASSERT_TRUE(reachable_from(store, NULL));
+	helper_put_service(store, 2, "2001:db8::10", 80, SHUNT_TCP, 1);
+	refused(store, NULL, SHUNT_KIND_SERVICE, 2, "family");
+	put_forward(store, SHUNT_TUNNEL, SHUNT_GUE);
+	CU_ASSERT_TRUE(reachable_from(store, "10.0.0.254"));
+	CU_ASSERT_FALSE(reachable_from(store, "2001:db8::fe"));
+	CU_ASSERT_FALSE(reachable_from(store, NULL));
+	g = build(store, 1, NULL);
+	CU_ASSERT_EQUAL(g->servers[1].encap, SHUNT_GUE);
+	CU_ASSERT_EQUAL(g->servers[1].encap_port_be, htons(6080));
+	generation_destroy(g);
+	object_store_destroy(store);
+}
+
 static const struct unit_test tests[] = {
 	{ "empty", test_empty },
 	{ "flat arrays", test_flat_arrays },
@@ -465,6 +575,8 @@ static const struct unit_test tests[] = {
 	{ "sharing of the classifier", test_classifier_sharing },
 	{ "reference errors", test_reference_errors },
 	{ "service errors", test_service_errors },
+	{ "forwarding in an image", test_backend_forward },
+	{ "forwarding modes", test_forwarding_modes },
 	{ "many services", test_many_services },
 	{ "services shared", test_service_sharing },
 	{ "shared equals fresh", test_shared_equals_fresh },

@@ -10,6 +10,7 @@
 #include "checksum.h"
 #include "icmp.h"
 #include "icmp_answer.h"
+#include "icmp_limit.h"
 #include "nat.h"
 
 #define ROUNDS 20000
@@ -352,7 +353,7 @@ test_parse_inner(void)
 static void
 test_limit(void)
 {
-	struct icmp_limit limit = { .period = 1000 };
+	struct icmp_limit limit = { .period = 1000, .burst = ICMP_ANSWERS_BURST };
 	uint64_t now = 1ull << 40;
 
 	for (int round = 0; round < 3; round++) {

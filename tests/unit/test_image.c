@@ -169,7 +169,7 @@ row_good(void)
 	struct row row = { 0 };
 
 	row_add(&row, SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings));
-	row_add(&row, SHUNT_KIND_NEXTHOP, 3, &nexthop, sizeof(nexthop)); /* 12 bytes, padded */
+	row_add(&row, SHUNT_KIND_NEXTHOP, 3, &nexthop, sizeof(nexthop)); /* 28 bytes, padded */
 	row_add(&row, SHUNT_KIND_SERVER, 1, &server, sizeof(server));
 	row_add(&row, SHUNT_KIND_BACKEND, 9, &backend,
 		sizeof(backend.head) + sizeof(backend.member) + sizeof(backend.slots));
@@ -218,7 +218,7 @@ parse_truncated(void)
 	struct row row = row_good();
 
 	for (size_t length = 0; length < row.length; length++) {
-		bool between = length == 0 || length == 32 || length == 64 || length == 192;
+		bool between = length == 0 || length == 32 || length == 80 || length == 208;
 
 		if (parse(row.bytes, length) != (between ? 0 : -EBADMSG))
 			CU_FAIL("cut off");

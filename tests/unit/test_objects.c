@@ -169,6 +169,10 @@ test_nexthop_fields(void)
 	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, mac,
 		((struct shunt_mac){ { 255, 255, 255, 255, 255, 255 } }), "multicast");
 	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, pad[1], 1, "padding");
+	FIELD_ACCEPTED(SHUNT_KIND_NEXTHOP, good, source, helper_addr("10.0.0.1"));
+	FIELD_ACCEPTED(SHUNT_KIND_NEXTHOP, good, source, helper_addr("2001:db8::1"));
+	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, source, helper_addr("0.0.0.0"), "source");
+	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, source, helper_addr("ff02::1"), "source");
 }
 
 static void
@@ -256,7 +260,7 @@ test_backend_head(void)
 	HEAD_REFUSED(SHUNT_SOURCE, algorithm, SHUNT_ALGORITHM_COUNT, "algorithm");
 	HEAD_REFUSED(SHUNT_SOURCE, hash_on, SHUNT_HASH_ON_COUNT, "hash-on");
 	HEAD_REFUSED(SHUNT_SOURCE, forward, SHUNT_FORWARD_COUNT, "forwarding");
-	HEAD_REFUSED(SHUNT_SOURCE, pad, 1, "padding");
+	HEAD_REFUSED(SHUNT_SOURCE, pad[3], 1, "padding");
 	HEAD_REFUSED(SHUNT_SOURCE, name[SHUNT_NAME_SIZE - 1], 1, "name");
 	HEAD_REFUSED(SHUNT_SOURCE, algorithm, SHUNT_ROUNDROBIN, "schedule");
 	HEAD_REFUSED(SHUNT_ROUNDROBIN, algorithm, SHUNT_SOURCE, "schedule");

@@ -156,6 +156,48 @@ test_total(void)
 	CU_ASSERT_EQUAL(tcp_state_next(0xffff, TO_SERVER, PKT_ACK), FLOW_CLOSED);
 }
 
+/* What the client sends when the server's answers do not pass here. */
+static void
+one_way(enum flow_state state, const uint8_t *flags, const enum flow_state *after, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		state = tcp_state_next_one_way(state, flags[i]);
+		CU_ASSERT_EQUAL(state, after[i]);
+	}
+}
+
+static void
+test_one_way(void)
+{
+	static const uint8_t flags[] = { PKT_SYN, PKT_ACK, PSH_ACK, PKT_SYN, FIN_ACK, PKT_ACK,
+		FIN_ACK, PKT_RST, PKT_ACK, PKT_SYN, PKT_ACK, PKT_RST };
+	static const enum flow_state after[] = { FLOW_SYN, FLOW_ESTABLISHED, FLOW_ESTABLISHED,
+		FLOW_ESTABLISHED, FLOW_FIN_CLIENT, FLOW_FIN_CLIENT, FLOW_FIN_CLIENT, FLOW_CLOSED,
+		FLOW_CLOSED, FLOW_SYN, FLOW_ESTABLISHED, FLOW_CLOSED };
+	static const uint8_t given_up[] = { PKT_RST, FIN_ACK, PSH_ACK };
+	static const enum flow_state closed[] = { FLOW_CLOSED, FLOW_CLOSED, FLOW_CLOSED };
+
+	one_way(FLOW_SYN, flags, after, sizeof(flags));
+	one_way(FLOW_SYN, given_up, closed, sizeof(given_up));
+	/* Begun by NAT, gone on without: the server's SYN|ACK or FIN has been seen. */
+	CU_ASSERT_EQUAL(tcp_state_next_one_way(FLOW_SYN_ACK, PKT_ACK), FLOW_ESTABLISHED);
+	CU_ASSERT_EQUAL(tcp_state_next_one_way(FLOW_FIN_SERVER, PSH_ACK), FLOW_FIN_SERVER);
+	CU_ASSERT_EQUAL(tcp_state_next_one_way(FLOW_FIN_SERVER, FIN_ACK), FLOW_CLOSED);
+	for (unsigned int s = 0; s < 16; s++) {
+		for (unsigned int f = 0; f < 256; f++) {
+			enum flow_state next = tcp_state_next_one_way(s, (uint8_t)f);
+
+			CU_ASSERT_TRUE_FATAL(next < FLOW_STATE_COUNT);
+			CU_ASSERT_EQUAL_FATAL(next == FLOW_FREE, s == FLOW_FREE);
+			CU_ASSERT_EQUAL_FATAL(next == FLOW_UDP, s == FLOW_UDP);
+			if (next == FLOW_ESTABLISHED && s != FLOW_ESTABLISHED)
+				CU_ASSERT_TRUE_FATAL(f & PKT_ACK);
+			if (tcp_state_opens((uint8_t)f) && tcp_state_reusable(s))
+				CU_ASSERT_EQUAL_FATAL(next, FLOW_SYN);
+		}
+	}
+}
+
 static const struct unit_test tests[] = {
 	{ "a whole connection", test_whole_connection },
 	{ "half-open flows", test_half_open },
@@ -164,6 +206,7 @@ static const struct unit_test tests[] = {
 	{ "resets", test_reset },
 	{ "a new SYN on an old flow", test_new_syn },
 	{ "what opens a connection", test_opens },
+	{ "the client's side alone", test_one_way },
 	{ "total over states, directions and flags", test_total },
 };
 

@@ -17,6 +17,7 @@ TOPOLOGY_DIR=
 TOPOLOGY_NAMESPACES=()
 TOPOLOGY_PIDS=()
 TOPOLOGY_CLIENTS=240
+WEB_PORT=8080 UDP_PORT=5353 # of the servers
 
 # A command in a namespace: in_ns client curl ...
 in_ns() {
@@ -132,6 +133,29 @@ topology_up() {
 	done
 }
 
+# topology_direct SERVERS ADDRESS ...: servers own these balanced addresses and answer clients past the
+# balancer: the client's namespace gets a second leg, on the switch.
+topology_direct() {
+	local n address servers=$1
+	shift
+	topology_wire switch side client c1
+	ip -n "$TOPOLOGY-switch" link set side master br0
+	# What comes back takes another way than what was sent.
+	in_ns client sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.c0.rp_filter=0 \
+		net.ipv4.conf.c1.rp_filter=0
+	ip -n "$TOPOLOGY-client" addr add 10.0.0.200/24 dev c1
+	ip -n "$TOPOLOGY-client" addr add 2001:db8:a::200/64 dev c1 nodad
+	for ((n = 1; n <= servers; n++)); do
+		ip -n "$TOPOLOGY-s$n" route replace default via 10.0.0.200
+		ip -n "$TOPOLOGY-s$n" -6 route del default
+		ip -n "$TOPOLOGY-s$n" route add default via 2001:db8:a::200
+		in_ns "s$n" sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
+		for address in "$@"; do
+			ip -n "$TOPOLOGY-s$n" addr add "$address" dev lo
+		done
+	done
+}
+
 topology_down() {
 	local pid ns
 
@@ -148,7 +172,7 @@ topology_down() {
 	TOPOLOGY_PIDS=() TOPOLOGY_NAMESPACES=() TOPOLOGY_DIR=
 }
 
-# web_start N: a real nginx in sN that answers with its name at port 8080, and with 8 MB at /big.
+# web_start N: a real nginx in sN that answers with its name at port $WEB_PORT, and with 8 MB at /big.
 web_start() {
 	local n=$1 dir=$TOPOLOGY_DIR/s$1
 
@@ -167,8 +191,8 @@ http {
 	uwsgi_temp_path $dir/tmp4; scgi_temp_path $dir/tmp5;
 	keepalive_requests 100000;
 	server {
-		listen 8080 backlog=4096;
-		listen [::]:8080 backlog=4096;
+		listen $WEB_PORT backlog=4096;
+		listen [::]:$WEB_PORT backlog=4096;
 		location = / { default_type text/plain; return 200 "s$n\n"; }
 		location = /big { root $dir/www; limit_rate 1m; }
 	}
@@ -177,7 +201,7 @@ EOF
 	# -e: the built-in error log path may not be writable, or not be there.
 	start_in "s$n" "nginx$n" nginx -e "$dir/error.log" -c "$dir/nginx.conf"
 	eval "WEB_PID_$n=$STARTED"
-	wait_until 5 in_ns "s$n" curl -sf -o /dev/null "http://10.0.0.$((10 + n)):8080/"
+	wait_until 5 in_ns "s$n" curl -sf -o /dev/null "http://10.0.0.$((10 + n)):$WEB_PORT/"
 }
 
 # web_kill N: at once and rudely, as a crash.
@@ -192,9 +216,10 @@ web_kill() {
 	return 0
 }
 
-# udp_start N: a UDP server in sN at port 5353 that answers with its name and what it was sent.
+# udp_start N: a UDP server in sN at port $UDP_PORT that answers with its name and what it was sent.
 udp_start() {
-	start_in "s$1" "udp$1" python3 "$SHUNT_TOP/tools/lib/udp_echo.py" --port 5353 --name "s$1"
+	start_in "s$1" "udp$1" python3 "$SHUNT_TOP/tools/lib/udp_echo.py" --port "$UDP_PORT" \
+		--name "s$1"
 	wait_until 5 grep -q listening "$TOPOLOGY_DIR/udp$1.log"
 }
 
