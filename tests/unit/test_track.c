@@ -343,6 +343,33 @@ test_direct(void)
 	path_close(&path);
 }
 
+/*
+ * The service moves to a backend that has the same servers by NAT. Its old flow stays with the
+ * server that answers directly: what comes from that address is no reply of this flow.
+ */
+static void
+test_direct_and_nat(void)
+{
+	static const struct shunt_member members[] = { { SERVERS + 1, 1 } };
+	struct path path;
+	uint32_t server;
+
+	path_open(&path, 4, SHUNT_SOURCE, CAPACITY);
+	path.forward = SHUNT_DR;
+	path_publish(&path);
+	server = request(&path, SHUNT_TCP, 1, 1000, PKT_SYN).p.server;
+	helper_put_server(path.objects, SERVERS + 1, server_address(&path, server),
+		(uint16_t)(SERVER_PORT_BASE + server), BACKEND + 1);
+	helper_put_backend(path.objects, BACKEND + 1, SHUNT_SOURCE, members, 1, SLOTS);
+	helper_put_service(
+		path.objects, SERVICE, service_address(&path), 80, SHUNT_TCP, BACKEND + 1);
+	path_publish(&path);
+	CU_ASSERT_EQUAL(request(&path, SHUNT_TCP, 1, 1000, PKT_ACK).p.server, server);
+	CU_ASSERT_EQUAL(
+		reply(&path, SHUNT_TCP, server, 1, 1000, PKT_ACK).p.drop, SHUNT_DROP_NO_FLOW);
+	path_close(&path);
+}
+
 /* A first packet does not follow its flow to a server that is down; a UDP packet never does. */
 static void
 test_down_selects_anew(void)
@@ -501,6 +528,7 @@ static const struct unit_test tests[] = {
 	{ "both ways, families and protocols", test_both_ways },
 	{ "flows stay pinned", test_pinned },
 	{ "direct answers", test_direct },
+	{ "direct answers, and NAT to the same server", test_direct_and_nat },
 	{ "down selects anew", test_down_selects_anew },
 	{ "SYN on a closed flow", test_port_reuse },
 	{ "full table", test_table_full },
