@@ -138,7 +138,7 @@ counts_to_starts(uint32_t *start, uint32_t groups)
 
 /* Does what comes from its address and port belong to balanced flows? */
 static bool
-sends_replies(const struct gen_server *s)
+is_reply_endpoint(const struct gen_server *s)
 {
 	return s->version && !gen_server_is_direct(s);
 }
@@ -160,7 +160,7 @@ group_objects(struct builder *b)
 	for (uint32_t id = 1; id < g->server_count; id++) {
 		uint32_t backend = g->servers[id].backend;
 
-		if (!sends_replies(&g->servers[id]))
+		if (!is_reply_endpoint(&g->servers[id]))
 			continue;
 		b->server_start[backend + 1]++;
 		keys += (b->service_start[group_of(backend, 0) + 1] > 0) +
@@ -170,7 +170,7 @@ group_objects(struct builder *b)
 	counts_to_starts(b->server_start, SHUNT_MAX_BACKENDS);
 	memcpy(next, b->server_start, sizeof(next));
 	for (uint32_t id = 1; id < g->server_count; id++) {
-		if (sends_replies(&g->servers[id]))
+		if (is_reply_endpoint(&g->servers[id]))
 			b->servers[next[g->servers[id].backend]++] = id;
 	}
 	return keys + b->service_total;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * libFuzzer target: any bytes through parse, and what parse lets through also through nat, both
- * ways, and ICMP errors through their rewriting. Each input is parsed in memory of exactly its
- * size, so that address sanitizer sees any access past its end, and once more as a variation of a
- * good frame. A broken invariant aborts.
+ * ways, into a tunnel and into the answer to what is too big for one, and ICMP errors through their
+ * rewriting. Each input is parsed in memory of exactly its size, so that address sanitizer sees any
+ * access past its end, and once more as a variation of a good frame. A broken invariant aborts.
  *
  *   build-clang/tests/fuzz/fuzz_parse -max_len=512 -max_total_time=60 CORPUS_DIR
  */
@@ -12,6 +12,8 @@
 #include "icmp.h"
 #include "nat.h"
 #include "parse.h"
+#include "too_big.h"
+#include "tunnel.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
@@ -111,6 +113,56 @@ check_icmp(struct pkt *p, bool to_server)
 	must(p->version == 6 || frame_get16(ip + 10) % 0xffff == frame_ip4_checksum(ip) % 0xffff);
 }
 
+/*
+ * Into a tunnel, with just the room that it needs: the packet is inside as it was, but for the MSS,
+ * or does not fit, and then the answer to its sender is no longer than it was.
+ */
+static void
+check_tunnel(const struct pkt *parsed, enum shunt_encap encap, uint8_t outer, uint16_t mtu)
+{
+	static const struct shunt_mac port_macs[1] = { { { 2, 0, 0, 0, 0, 1 } } };
+	const struct gen_server server = {
+		.version = outer,
+		.forward = SHUNT_TUNNEL,
+		.encap = encap,
+		.reachable = 1,
+		.mss_clamp = 536,
+	};
+	unsigned int room = tunnel_overhead(&server), bytes = parsed->bytes - parsed->l3_offset;
+	uint8_t *frame = malloc(room + parsed->bytes);
+	struct pkt p = *parsed;
+
+	must(frame != NULL);
+	memcpy(frame + room, parsed->data, parsed->bytes);
+	p.data = frame + room;
+	p.headroom = (uint16_t)room;
+	tunnel_to_server(&p, &server, port_macs, &mtu);
+	if (!p.drop) {
+		must(p.data == frame && p.bytes == parsed->bytes + room && bytes + room <= mtu);
+		must(pkt_ip_bytes(&p) == bytes && p.data + p.l3_offset == frame + room + 14);
+		must(p.tcp_flags & PKT_SYN ||
+			memcmp(p.data + p.l3_offset, parsed->data + 14, bytes) == 0);
+	} else {
+		must(p.drop == SHUNT_DROP_TOO_BIG && bytes + room > mtu);
+		must(memcmp(p.data, parsed->data, p.bytes) == 0);
+		if (too_big_wants_answer(&p)) {
+			too_big_answer(&p, port_macs);
+			must(p.bytes <= parsed->bytes && p.drop == SHUNT_DROP_NONE);
+		}
+	}
+	free(frame);
+}
+
+static void
+check_tunnels(const struct pkt *parsed)
+{
+	for (enum shunt_encap encap = SHUNT_IPIP; encap < SHUNT_ENCAP_COUNT; encap++) {
+		check_tunnel(parsed, encap, 4, 9000);
+		check_tunnel(parsed, encap, 6, 9000);
+		check_tunnel(parsed, encap, 4, 90);
+	}
+}
+
 static void
 check(const uint8_t *data, size_t bytes)
 {
@@ -123,10 +175,12 @@ check(const uint8_t *data, size_t bytes)
 	if (!p.drop) {
 		/* What is behind the packet is nobody's business any more. */
 		p.data = frame_exact(frame, p.bytes);
-		if (p.kind == PKT_ICMP_ERROR)
+		if (p.kind == PKT_ICMP_ERROR) {
 			check_icmp(&p, bytes & 1);
-		else
+		} else {
+			check_tunnels(&p);
 			check_nat(&p);
+		}
 		free(p.data);
 	}
 	free(frame);

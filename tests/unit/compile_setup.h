@@ -16,7 +16,8 @@
 /* In place of the kernel's view: what the tests say. */
 static struct {
 	bool known;
-	uint8_t mac; /* of 10.0.0.0/24, that and the next one of all others */
+	uint8_t mac;		  /* of 10.0.0.0/24, that and the next one of all others */
+	struct shunt_addr source; /* preferred for all */
 	struct shunt_addr locals[4];
 	size_t local_count;
 } kernel;
@@ -30,6 +31,7 @@ netlink_nexthop(const struct netlink *netlink, const struct shunt_addr *address,
 	nexthop->port = 1;
 	nexthop->mac = (struct shunt_mac){ { 2, 0, 0, 0, 0, kernel.mac } };
 	nexthop->mac.bytes[5] = (uint8_t)(kernel.mac + (address->bytes[14] != 0));
+	nexthop->source = kernel.source;
 	return kernel.known;
 }
 
@@ -58,6 +60,7 @@ setup_create(struct setup *s, const char *model)
 {
 	kernel.known = true;
 	kernel.mac = 0x10;
+	kernel.source = model_address("10.0.0.254");
 	kernel.local_count = 0;
 	*s = (struct setup){ .compiler = compiler_create() };
 	/* Never looked into: it only has to be there. */

@@ -160,6 +160,44 @@ schedules(void)
 	setup_destroy(&s);
 }
 
+/* A tunnel: what goes around, to which port, and from which address. */
+static void
+forwarding_modes(void)
+{
+	const struct shunt_addr source = model_address("10.0.0.254");
+	const struct shunt_server *server;
+	const struct shunt_nexthop *nexthop;
+	const struct shunt_backend *backend;
+	struct backend_config *config;
+	struct image *image, *next;
+	struct setup s;
+
+	setup_create(&s, SERVERS);
+	image = compile(&s);
+	backend = get_backend(&s, image, "app");
+	CU_ASSERT(backend->forward == SHUNT_NAT && backend->encap == SHUNT_ENCAP_NONE);
+	CU_ASSERT(backend->encap_port_be == 0 && backend->mss_clamp == 0);
+	server = get_server(&s, image, "app/s1");
+	nexthop = get(image, SHUNT_KIND_NEXTHOP, server->nexthop, sizeof(*nexthop));
+	CU_ASSERT_TRUE(shunt_addr_equal(&nexthop->source, &source));
+	config = &state_find_backend(&s.control, "app")->config;
+	config->forward = SHUNT_TUNNEL;
+	config->encap = SHUNT_GUE;
+	config->encap_port_be = htons(6080);
+	config->mss_clamp = 1400;
+	kernel.source = model_address("10.0.0.253");
+	next = compile(&s);
+	backend = get_backend(&s, next, "app");
+	CU_ASSERT(backend->forward == SHUNT_TUNNEL && backend->encap == SHUNT_GUE);
+	CU_ASSERT(backend->encap_port_be == htons(6080) && backend->mss_clamp == 1400);
+	server = get_server(&s, next, "app/s1");
+	nexthop = get(next, SHUNT_KIND_NEXTHOP, server->nexthop, sizeof(*nexthop));
+	CU_ASSERT_TRUE(shunt_addr_equal(&nexthop->source, &kernel.source));
+	image_destroy(image);
+	image_destroy(next);
+	setup_destroy(&s);
+}
+
 static struct shunt_addr
 owner(const struct setup *s, const struct image *image, uint32_t slot)
 {
@@ -335,6 +373,7 @@ static const struct unit_test tests[] = {
 	{ "everything is there", everything },
 	{ "same state, same bytes", same_state_same_bytes },
 	{ "who is a member", who_is_a_member },
+	{ "forwarding modes", forwarding_modes },
 	{ "schedules", schedules },
 	{ "others are not moved", others_are_not_moved },
 	{ "nodes agree", nodes_agree },

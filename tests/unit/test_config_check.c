@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What config_check.c checks: parts of the file that must agree with each other. */
+#include <arpa/inet.h>
 #include <time.h>
 
 #include "config_case.h"
@@ -107,6 +108,69 @@ test_untranslated(void)
 		"$.neighbors[0].source: is required: 10.0.0.1 is the address of a server behind a "
 		"tunnel, and this is the balancer's own address for the tunnel's packets\n"
 		"$.neighbors[1].source: must be IPv4, as the neighbor's address is");
+}
+
+/* One backend, in a file with a frontend for it. */
+static void
+expect_backend(const char *backend, const char *expected)
+{
+	char *members = case_text(FRONTEND_X("'198.51.100.1:80'") "'backends': [%s]", backend);
+
+	config_case_expect(members, expected);
+	free(members);
+}
+
+#define B "$.backends[0]"
+
+#define ONE_SERVER "'servers': [{'name': 's', 'address': '10.0.0.1:80'}]}"
+
+static void
+test_forward(void)
+{
+	struct config *c = config_case(
+		"{" PORTS SECRET "'defaults': {'forward': 'dr'}, 'frontends': [{'name': 'w', "
+		"'bind': '198.51.100.1:80', 'default-backend': 'a'}, {'name': 'x', 'bind': "
+		"'[2001:db8::1]:80', 'default-backend': 'd'}], 'backends': ["
+		"{'name': 'a', 'mss-clamp': 1400, " ONE_SERVER ","
+		"{'name': 'b', 'forward': 'tunnel', 'encap': 'gue', 'mss-clamp': 0, " ONE_SERVER ","
+		"{'name': 'c', 'forward': 'tunnel', 'encap': 'gue', 'encap-port': 9, " ONE_SERVER
+		",{'name': 'd', 'forward': 'tunnel', 'encap': 'gre', " ONE_SERVER ","
+		"{'name': 'e', 'forward': 'tunnel', 'encap': 'ipip', 'mss-clamp': 9000, " ONE_SERVER
+		"], 'neighbors': [{'address': '10.0.0.1', 'mac': '02:00:00:00:00:01', 'port': "
+		"'wan', 'source': '10.0.0.9'}]}",
+		"$.backends[1]: warning: no frontend uses the backend 'b'\n"
+		"$.backends[2]: warning: no frontend uses the backend 'c'\n"
+		"$.backends[4]: warning: no frontend uses the backend 'e'");
+	static const struct {
+		uint8_t forward, encap;
+		uint16_t port, mss;
+	} wanted[] = { { SHUNT_DR, SHUNT_ENCAP_NONE, 0, 1400 },
+		{ SHUNT_TUNNEL, SHUNT_GUE, 6080, 0 }, { SHUNT_TUNNEL, SHUNT_GUE, 9, 0 },
+		{ SHUNT_TUNNEL, SHUNT_GRE, 0, 0 }, { SHUNT_TUNNEL, SHUNT_IPIP, 0, 9000 } };
+
+	for (size_t i = 0; i < 5; i++) {
+		CU_ASSERT_EQUAL(c->backends[i].forward, wanted[i].forward);
+		CU_ASSERT_EQUAL(c->backends[i].encap, wanted[i].encap);
+		CU_ASSERT_EQUAL(c->backends[i].encap_port_be, htons(wanted[i].port));
+		CU_ASSERT_EQUAL(c->backends[i].mss_clamp, wanted[i].mss);
+	}
+	CU_ASSERT_EQUAL(memcmp(c->neighbors[0].source.bytes + 12, "\x0a\0\0\x09", 4), 0);
+	config_destroy(c);
+	expect_backend("{'name': 'x', 'forward': 'tunnel', 'encap-port': 70000, " ONE_SERVER,
+		B ".encap: missing, but required\n" B ".encap-port: is for 'encap': 'gue' only");
+	expect_backend("{'name': 'x', 'forward': 'tunnel', 'encap': 'vxlan', " ONE_SERVER,
+		B ".encap: must be one of 'ipip', 'gue', 'gre', found the string 'vxlan'");
+	expect_backend("{'name': 'x', 'forward': 'tunnel', 'encap': 'gue', 'encap-port': 70000, "
+		       "'mss-clamp': 535, " ONE_SERVER,
+		B ".encap-port: must be a whole number from 1 to 65535, found the number 70000\n" B
+		  ".mss-clamp: must be a whole number from 536 to 9000, found the number 535");
+	expect_backend("{'name': 'x', 'encap': 'ipip', 'mss-clamp': 1400, " ONE_SERVER,
+		B ".encap: is for 'forward': 'tunnel' only\n" B
+		  ".mss-clamp: is for 'forward': 'dr' and 'tunnel' only");
+	expect_backend("{'name': 'x', 'forward': 'dr', 'encap': 'ipip', 'mss-clamp': "
+		       "'auto', " ONE_SERVER,
+		B ".encap: is for 'forward': 'tunnel' only\n" B
+		  ".mss-clamp: must be a whole number from 536 to 9000, found the string 'auto'");
 }
 
 static void
@@ -237,6 +301,7 @@ static const struct unit_test tests[] = {
 	{ "duplicates", test_duplicates },
 	{ "families", test_families },
 	{ "untranslated ports and families", test_untranslated },
+	{ "forwarding modes", test_forward },
 	{ "neighbors", test_neighbors },
 	{ "limits", test_limits },
 	{ "all errors at once", test_all_at_once },

@@ -97,6 +97,46 @@ test_gateway(void)
 	stop();
 }
 
+/* Is this the balancer's address for what it sends to the server? */
+static bool
+sent_from(const char *server, const char *source)
+{
+	const struct shunt_addr to = addr(server), from = addr(source);
+	struct shunt_nexthop hop;
+
+	return netlink_nexthop(netlink, &to, &hop) && shunt_addr_equal(&hop.source, &from);
+}
+
+static void
+test_source(void)
+{
+	if (!start())
+		return;
+	add_server("203.0.113.80");
+	add_server("2001:db8:99::80");
+	add_server("10.0.0.77");
+	config.neighbor_count = 1;
+	neighbors[0] = (struct neighbor_config){ .address = addr("10.0.0.77"),
+		.mac = { { 2, 0, 0, 0, 0, 6 } },
+		.port = "lan",
+		.source = addr("10.0.0.3") };
+	CU_ASSERT(run("ip route add default via 10.0.0.11"));
+	CU_ASSERT(run("ip route add default via 2001:db8:1::11"));
+	if (create()) {
+		CU_ASSERT(reached("203.0.113.80", 1, "02:00:00:00:00:11"));
+		CU_ASSERT(reached("2001:db8:99::80", 1, "02:00:00:00:00:11"));
+		CU_ASSERT(sent_from("203.0.113.80", "10.0.0.1"));
+		CU_ASSERT(sent_from("2001:db8:99::80", "2001:db8:1::1"));
+		CU_ASSERT(sent_from("10.0.0.77", "10.0.0.3"));
+		/* A route may have another one than the interface. */
+		CU_ASSERT(run("ip route add 203.0.113.0/24 via 10.0.0.11 src 192.0.2.1"));
+		settle();
+		CU_ASSERT(reached("203.0.113.80", 1, "02:00:00:00:00:11"));
+		CU_ASSERT(sent_from("203.0.113.80", "192.0.2.1"));
+	}
+	stop();
+}
+
 static void
 test_policy_rule(void)
 {
@@ -329,6 +369,7 @@ static const struct unit_test tests[] = {
 	{ "direct server", test_direct },
 	{ "static neighbours", test_static_neighbor },
 	{ "server behind a gateway", test_gateway },
+	{ "source address", test_source },
 	{ "policy routing", test_policy_rule },
 	{ "interface that is no port", test_not_a_port },
 	{ "MAC change", test_mac_change },

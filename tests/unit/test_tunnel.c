@@ -159,6 +159,7 @@ check_round_trip(enum shunt_encap encap, uint8_t outer, const struct frame_spec 
 	inner = decapsulate(&c, c.p.data + 14, c.p.bytes - 14, class);
 	CU_ASSERT_PTR_EQUAL(inner, c.p.data + c.p.l3_offset);
 	CU_ASSERT_EQUAL(pkt_ip_bytes(&c.p), c.bytes - 14);
+	CU_ASSERT_EQUAL(frame_get16(c.p.data + c.p.l4_offset), s->sport);
 	CU_ASSERT_EQUAL(memcmp(inner, c.before + 14, c.bytes - 14), 0);
 	scene_destroy(&c);
 }
