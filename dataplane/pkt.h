@@ -16,6 +16,13 @@ enum pkt_direction {
 	PKT_TO_CLIENT = 1, /* its source is a server of a service */
 };
 
+/* What is not PLAIN leaves the fast path after parse. */
+enum pkt_kind {
+	PKT_PLAIN = 0,
+	PKT_ICMP_ERROR = 1,
+	PKT_FRAGMENT = 2, /* an atomic fragment (RFC 6946) is a whole packet: PLAIN */
+};
+
 /* TCP flags as in byte 13 of the header (RFC 9293 section 3.1). */
 enum {
 	PKT_FIN = 0x01,
@@ -36,9 +43,15 @@ struct pkt {
 	uint8_t protocol;   /* SHUNT_TCP or SHUNT_UDP */
 	uint8_t tcp_flags;  /* 0 for UDP */
 	uint16_t l3_offset; /* of the IP header */
-	uint16_t l4_offset; /* of the TCP or UDP header */
+	uint16_t l4_offset; /* of the TCP or UDP header; 0: a later fragment, which has none */
 	uint16_t sport_be;
 	uint16_t dport_be;
+	uint8_t kind; /* enum pkt_kind; not PLAIN: leaves the fast path */
+	/* Fragments only: */
+	uint8_t fragment_more;	  /* it is not the last */
+	uint16_t fragment_offset; /* bytes; 0: the first, which alone has ports */
+	uint16_t fragment_bytes;  /* that it contributes to the datagram, never 0 */
+	uint32_t fragment_id;	  /* as on the wire */
 
 	/* worker */
 	uint8_t in_port;

@@ -328,6 +328,16 @@ track_misses(struct tracker *t, struct pkt *const *pkts, unsigned int n, uint16_
 }
 
 void
+track_recall(const struct tracker *t, struct pkt *p)
+{
+	const struct gen_server *server = find_server(t->generation, p->server);
+
+	if (!server || server->version != p->version ||
+		t->generation->services[p->service].version != p->version)
+		p->drop = p->direction == PKT_TO_SERVER ? SHUNT_DROP_NO_SERVER : SHUNT_DROP_NO_FLOW;
+}
+
+void
 track_count(struct tracker *t, struct pkt *const *pkts, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {

@@ -16,57 +16,17 @@
 #include "mem.h"
 #include "parse.h"
 #include "rewrite.h"
-#include "track.h"
-#include "tx.h"
-#include "worker.h"
+#include "worker_impl.h"
 
 #define INBOX_COUNT	  16
 #define SWEEP_PERIOD_MS	  4000 /* the whole flow table is looked at once in this time */
 #define SWEEP_BUCKETS	  64   /* at most, in one turn of the loop */
+#define CLOCK_STEP_MS	  10   /* of now_ms */
 #define PREFETCH_AHEAD	  4
 #define IDLE_TURNS_SHORT  64   /* turns without a packet before a worker sleeps at all */
 #define IDLE_TURNS_LONG	  1024 /* and before it sleeps longer */
 #define IDLE_SLEEP_US	  10
 #define IDLE_LONGSLEEP_US 200
-
-struct rx_queue {
-	uint16_t port_id; /* DPDK's */
-	uint16_t queue;
-	uint8_t port; /* ours */
-};
-
-/* A burst on its way through the stages. */
-struct burst {
-	unsigned int count;
-	struct pkt *live[PKT_BURST]; /* [count]: not dropped, not handed over */
-	struct pkt pkts[PKT_BURST];
-	struct rte_mbuf *mbufs[PKT_BURST]; /* of the packet with the same index */
-};
-
-/* Touched by its own lcore alone, but for the inbox and what workers_create() sets. */
-struct worker {
-	struct tracker *tracker;
-	struct shunt_worker_stats *stats;
-	uint32_t index;
-	uint32_t count;
-	uint64_t owner_seed;
-	uint16_t tick; /* agent: ro */
-	bool sleeps;
-	bool stopped;
-	uint32_t rx_queue_count;
-	struct rx_queue *rx_queues;
-	struct rte_ring *inbox;	 /* agent: produces */
-	struct rte_ring **peers; /* [count]: from each other worker */
-	uint64_t tick_tsc;	 /* when the tick ends */
-	uint64_t cycles_per_tick;
-	uint64_t sweep_tsc; /* the sweep is paid up to here */
-	uint64_t cycles_per_sweep;
-	unsigned int idle_turns;
-	uint32_t lcore;
-	struct shunt_mac port_macs[SHUNT_MAX_PORTS];
-	struct tx tx;
-	struct burst burst;
-};
 
 uint32_t
 worker_owner(uint32_t owner_hash, uint32_t worker_count)
@@ -97,14 +57,7 @@ burst_fill(struct burst *b, struct rte_mbuf **mbufs, unsigned int n, uint8_t por
 	b->count = n;
 }
 
-static struct rte_mbuf *
-mbuf_of(const struct burst *b, const struct pkt *p)
-{
-	return b->mbufs[p - b->pkts];
-}
-
-/* Takes the dropped packets out of the burst, and counts why. */
-static void
+void
 burst_drop(struct worker *w)
 {
 	struct burst *b = &w->burst;
@@ -118,7 +71,25 @@ burst_drop(struct worker *w)
 			continue;
 		}
 		w->stats->drops[p->drop]++;
-		rte_pktmbuf_free(mbuf_of(b, p));
+		rte_pktmbuf_free(burst_mbuf(b, p));
+	}
+	b->count = kept;
+}
+
+/* Takes out what is no plain packet: worker_process_rare() sees to it afterwards, one by one. */
+static void
+burst_set_aside(struct burst *b)
+{
+	unsigned int kept = 0;
+
+	b->rare_count = 0;
+	for (unsigned int i = 0; i < b->count; i++) {
+		struct pkt *p = b->live[i];
+
+		if (p->kind == PKT_PLAIN)
+			b->live[kept++] = p;
+		else
+			b->rare[b->rare_count++] = p;
 	}
 	b->count = kept;
 }
@@ -139,7 +110,7 @@ burst_hand_over(struct worker *w)
 		if (owner == w->index)
 			b->live[kept++] = p;
 		else
-			tx_owner(&w->tx, mbuf_of(b, p), p->in_port, owner);
+			tx_owner(&w->tx, burst_mbuf(b, p), p->in_port, owner);
 	}
 	b->count = kept;
 }
@@ -151,11 +122,49 @@ burst_transmit(struct worker *w)
 
 	for (unsigned int i = 0; i < b->count; i++) {
 		struct pkt *p = b->live[i];
-		struct rte_mbuf *m = mbuf_of(b, p);
+		struct rte_mbuf *m = burst_mbuf(b, p);
 
 		m->data_len = p->bytes; /* parse has cut the padding off */
 		m->pkt_len = p->bytes;
 		tx_port(&w->tx, m, p->out_port);
+	}
+}
+
+void
+worker_send(struct worker *w)
+{
+	struct tracker *t = w->tracker;
+	struct burst *b = &w->burst;
+
+	rewrite_burst(t->generation, t->hops, w->port_macs, b->live, b->count);
+	track_count(t, b->live, b->count);
+	burst_drop(w);
+	burst_transmit(w);
+}
+
+void
+worker_forward(struct worker *w)
+{
+	struct tracker *t = w->tracker;
+	struct burst *b = &w->burst;
+	struct pkt *misses[PKT_BURST];
+	unsigned int missed;
+
+	flow_lookup_burst(t->flows, b->live, b->count, w->tick);
+	missed = track_hits(t, b->live, b->count, w->tick, misses);
+	track_misses(t, misses, missed, w->tick);
+	worker_send(w);
+}
+
+/* What has left the burst after parse, by its kind. Uses the burst's live list for each. */
+static void
+worker_process_rare(struct worker *w)
+{
+	struct burst *b = &w->burst;
+
+	for (unsigned int i = 0; i < b->rare_count; i++) {
+		if (b->rare[i]->kind == PKT_FRAGMENT)
+			worker_fragment(w, b->rare[i]);
 	}
 }
 
@@ -164,24 +173,18 @@ static void
 worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_t port)
 {
 	const struct generation *g = w->tracker->generation;
-	struct tracker *t = w->tracker;
 	struct burst *b = &w->burst;
-	struct pkt *misses[PKT_BURST];
-	unsigned int missed;
 
 	burst_fill(b, mbufs, n, port);
 	parse_burst(b->live, b->count);
 	burst_drop(w);
+	burst_set_aside(b);
 	classify_burst(g->classifier, b->live, b->count, w->owner_seed);
 	burst_drop(w);
 	burst_hand_over(w);
-	flow_lookup_burst(t->flows, b->live, b->count, w->tick);
-	missed = track_hits(t, b->live, b->count, w->tick, misses);
-	track_misses(t, misses, missed, w->tick);
-	rewrite_burst(g, t->hops, w->port_macs, b->live, b->count);
-	track_count(t, b->live, b->count);
-	burst_drop(w);
-	burst_transmit(w);
+	worker_forward(w);
+	if (b->rare_count)
+		worker_process_rare(w);
 }
 
 /* Receives from this worker's queues. Returns the packets seen. */
@@ -191,6 +194,7 @@ worker_receive(struct worker *w)
 	struct rte_mbuf *mbufs[PKT_BURST];
 	unsigned int total = 0;
 
+	w->burst.handed_over = false;
 	for (uint32_t i = 0; i < w->rx_queue_count; i++) {
 		const struct rx_queue *q = &w->rx_queues[i];
 		uint16_t n = rte_eth_rx_burst(q->port_id, q->queue, mbufs, PKT_BURST);
@@ -213,6 +217,7 @@ worker_take_over(struct worker *w)
 	struct rte_mbuf *mbufs[PKT_BURST];
 	unsigned int total = 0;
 
+	w->burst.handed_over = true;
 	for (uint32_t from = 0; from < w->count; from++) {
 		unsigned int n, start = 0;
 		uint8_t port = 0, next;
@@ -267,6 +272,13 @@ worker_tick(struct worker *w)
 		w->tick++;
 		w->tick_tsc += w->cycles_per_tick;
 	}
+	if (now >= w->step_tsc) {
+		while (now >= w->step_tsc) {
+			w->now_ms += CLOCK_STEP_MS;
+			w->step_tsc += w->cycles_per_step;
+		}
+		worker_reap_fragments(w);
+	}
 	if (now < w->sweep_tsc)
 		return;
 	w->sweep_tsc += w->cycles_per_sweep;
@@ -301,6 +313,7 @@ worker_run(void *argument)
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
 	w->tick_tsc = rte_rdtsc() + w->cycles_per_tick;
 	w->sweep_tsc = rte_rdtsc();
+	w->step_tsc = rte_rdtsc() + w->cycles_per_step;
 	while (!w->stopped) {
 		unsigned int packets = 0;
 
@@ -372,12 +385,13 @@ worker_create(
 	w->stats = shunt_stats_worker(settings->stats, index);
 	w->stats->lcore = lcore;
 	w->tracker = tracker_create(settings->stats, index, settings->flow_capacity, seed);
+	w->frags = frag_table_create(index, seed);
 	w->peers = mem_alloc(count * sizeof(struct rte_ring *));
 	w->tx.rings = mem_alloc(count * sizeof(struct rte_ring *));
 	snprintf(name, sizeof(name), "inbox_%u", index);
 	w->inbox = rte_ring_create_elem(name, sizeof(struct worker_msg), INBOX_COUNT, SOCKET_ID_ANY,
 		RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (!w->tracker || !w->peers || !w->tx.rings || !w->inbox ||
+	if (!w->tracker || !w->frags || !w->peers || !w->tx.rings || !w->inbox ||
 		add_rx_queues(w, settings->ports) < 0) {
 		workers_destroy(&w, 1);
 		return NULL;
@@ -389,6 +403,7 @@ worker_create(
 	w->stats->flows_max = (uint32_t)flow_capacity(w->tracker->flows);
 	buckets = (flow_bytes(w->tracker->flows, 4) + flow_bytes(w->tracker->flows, 6)) / 64;
 	w->cycles_per_tick = second / 1000 * SHUNT_FLOW_TICK_MS;
+	w->cycles_per_step = second / 1000 * CLOCK_STEP_MS;
 	w->cycles_per_sweep =
 		second / 1000 * SWEEP_PERIOD_MS / ((buckets + SWEEP_BUCKETS - 1) / SWEEP_BUCKETS);
 	return w;
@@ -458,6 +473,7 @@ workers_destroy(struct worker **workers, uint32_t count)
 		}
 		rte_ring_free(w->inbox);
 		tracker_destroy(w->tracker);
+		worker_free_fragments(w);
 		mem_free(w->rx_queues);
 		mem_free(w->tx.rings);
 		mem_free(w->peers);
