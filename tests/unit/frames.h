@@ -172,6 +172,29 @@ frame_exact(const uint8_t *frame, size_t bytes)
 	return copy;
 }
 
+/* Of a fragment that parse has let through. */
+static inline bool
+frame_fragment_is_sound(const struct pkt *p)
+{
+	const uint8_t *ip = p->data + p->l3_offset;
+	bool tcp_or_udp = p->protocol == SHUNT_TCP || p->protocol == SHUNT_UDP;
+
+	if (p->fragment_bytes == 0 || (p->fragment_more && p->fragment_bytes % 8))
+		return false;
+	if (p->fragment_offset % 8 || p->fragment_offset + p->fragment_bytes > 65535)
+		return false;
+	if (p->version == 4 &&
+		frame_get16(ip + 6) % 0x4000 !=
+			p->fragment_offset / 8u + (p->fragment_more ? 0x2000u : 0u))
+		return false;
+	if (p->fragment_offset == 0)
+		return p->fragment_more && tcp_or_udp && p->l4_offset;
+	if (p->protocol == SHUNT_TCP && p->fragment_offset < 20)
+		return false;
+	return p->l4_offset == 0 && p->sport_be == 0 && p->dport_be == 0 && p->tcp_flags == 0 &&
+		(tcp_or_udp || (p->version == 6 && p->protocol == 0));
+}
+
 /*
  * What every later stage takes for granted of a packet that parse has let through; received: the
  * bytes it was given.
@@ -187,6 +210,10 @@ frame_parsed_is_sound(const struct pkt *p, size_t received)
 		return p->drop < SHUNT_DROP_COUNT && p->bytes <= received;
 	if ((p->version != 4 && p->version != 6) || p->l3_offset != 14)
 		return false;
+	if (p->kind == PKT_FRAGMENT && !frame_fragment_is_sound(p))
+		return false;
+	if (p->kind == PKT_FRAGMENT && p->fragment_offset)
+		return p->bytes <= received && p->bytes > p->l3_offset + ip_header;
 	if (p->protocol != SHUNT_TCP && (p->protocol != SHUNT_UDP || p->tcp_flags != 0))
 		return false;
 	if (p->bytes > received || p->l4_offset < p->l3_offset + ip_header ||
@@ -197,7 +224,8 @@ frame_parsed_is_sound(const struct pkt *p, size_t received)
 		memcmp(&p->dport_be, p->data + p->l4_offset + 2, 2))
 		return false;
 	if (p->version == 4)
-		return pkt_ip_bytes(p) == frame_get16(ip + 2) && !(frame_get16(ip + 6) & 0x3fff) &&
+		return pkt_ip_bytes(p) == frame_get16(ip + 2) &&
+			(p->kind == PKT_FRAGMENT || !(frame_get16(ip + 6) & 0x3fff)) &&
 			frame_sum(0, ip, (ip[0] & 0xf) * 4u) == 0xffff;
 	return pkt_ip_bytes(p) == frame_get16(ip + 4) + 40 && ip[0] >> 4 == 6;
 }
