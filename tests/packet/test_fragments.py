@@ -255,8 +255,7 @@ def _by_datagram(packets, key):
     return groups.values()
 
 
-@with_workers(1, 2)
-class FragmentOwners:
+class ManyFlows:
     """Many flows and three servers: were a flow seen by two workers, it would have two servers."""
 
     FLOWS = 60
@@ -269,36 +268,38 @@ class FragmentOwners:
 
         return wait_for("all flows to be counted", 10, counted)
 
-    def test_one_owner_a_flow(self):
+    @staticmethod
+    def config():
         servers4 = [f"10.99.7.{i}:5353" for i in (1, 2, 3)]
         servers6 = [f"[2001:db8:a:7::{i}]:5353" for i in (1, 2, 3)]
-        config = {
+        return {
             "frontends": [frontend("f4", "198.51.100.10:53", "b4", "udp"),
                           frontend("f6", "[2001:db8:1::10]:53", "b6", "udp")],
             "backends": [backend("b4", *servers4, balance="roundrobin"),
                          backend("b6", *servers6, balance="roundrobin")],
         }
-        rng, sent, count = random.Random(5), [], 0
+
+    def datagrams(self):
+        """Two for each flow, the fragments of each in any order."""
+        rng = random.Random(5)
         for port in range(1000, 1000 + self.FLOWS):
             for kind, client in ((UDP4, "203.0.113.9"), (UDP6, "2001:db8:c::9")):
-                group = []
                 for number in range(2):
-                    whole = packet(kind, (client, port), (kind.address, kind.port),
-                                   payload=port.to_bytes(2, "big") + BODY[:1500],
-                                   **ip_id(kind, 2 * port + number))
-                    frames = pieces(bytes(whole))
+                    frames = pieces(bytes(packet(
+                        kind, (client, port), (kind.address, kind.port),
+                        payload=port.to_bytes(2, "big") + BODY[:1500],
+                        **ip_id(kind, 2 * port + number))))
                     rng.shuffle(frames)
-                    group += frames
-                    count += 1
-                sent += group
-        result = Run(config, wan=sent, workers=self.workers, then=self.workers_with_flows).go()
+                    yield frames
+
+    def check(self, result):
         self.assertEqual(result.drops, {})
         self.assertEqual(len(result.extra), self.workers)
         self.assertEqual(sum(result.extra), 2 * self.FLOWS)
         sessions = [s["sessions_total"] for s in result.servers.values()]
         self.assertEqual(sum(sessions), 2 * self.FLOWS)
         whole = reassembled(result.lan)
-        self.assertEqual(len(whole), count)
+        self.assertEqual(len(whole), 4 * self.FLOWS)
         servers = collections.defaultdict(set)
         for data in whole:
             p = IP(data) if data[0] >> 4 == 4 else IPv6(data)
@@ -306,10 +307,30 @@ class FragmentOwners:
             self.assertEqual(bytes(p[UDP].payload)[:2], p[UDP].sport.to_bytes(2, "big"))
             checksum = p[UDP].chksum
             del p[UDP].chksum
-            self.assertEqual((IP if data[0] >> 4 == 4 else IPv6)(bytes(p))[UDP].chksum, checksum)
+            self.assertEqual(type(p)(bytes(p))[UDP].chksum, checksum)
             servers[p.version, p[UDP].sport].add(p.dst)
         self.assertEqual(len(servers), 2 * self.FLOWS)
         self.assertEqual({len(s) for s in servers.values()}, {1})
+
+
+@with_workers(1, 2)
+class FragmentOwners(ManyFlows):
+    def test_one_owner_a_flow(self):
+        sent = [frame for frames in self.datagrams() for frame in frames]
+        self.check(Run(self.config(), wan=sent, workers=self.workers,
+                       then=self.workers_with_flows).go())
+
+
+@with_workers(2)
+class FragmentQueues(ManyFlows):
+    def test_received_by_two_workers(self):
+        """Each worker receives a part of each datagram."""
+        queues = ([], [])
+        for i, frames in enumerate(self.datagrams()):
+            queues[i % 2].append(frames[0])
+            queues[1 - i % 2].extend(frames[1:])
+        self.check(Run(self.config(), wan=queues[0], wan_queue2=queues[1], workers=self.workers,
+                       then=self.workers_with_flows).go())
 
 
 @with_workers(1, 2)
