@@ -6,7 +6,7 @@
  *
  * Its source is the service's address, towards servers too: a worker knows no other address that is
  * the balancer's. None is about an ICMP error, a fragment that is not the first, or a packet from a
- * multicast or broadcast source (RFC 1812 section 4.3.2.7): parse lets none of them come this far.
+ * multicast or broadcast source (RFC 1812 section 4.3.2.7).
  */
 #ifndef DATAPLANE_ICMP_ANSWER_H
 #define DATAPLANE_ICMP_ANSWER_H
@@ -18,7 +18,10 @@
 #define ICMP_ANSWERS_BURST	50
 #define ICMP_ANSWER_ROOM	48 /* in front of a packet that is answered, at most */
 
-/* May this packet be answered at all? Not if it was sent to many (RFC 1812 section 4.3.2.7). */
+/*
+ * May this packet be answered at all? Not if it was sent to many, or is a fragment but the first
+ * (RFC 1812 section 4.3.2.7).
+ */
 bool icmp_answer_allowed(const struct pkt *p);
 
 /*

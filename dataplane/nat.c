@@ -92,7 +92,9 @@ nat_rewrite(struct pkt *p, const struct nat_rewrite *rewrite)
 		nat_ip4(ip, rewrite);
 	else
 		nat_ip6(ip, rewrite);
-	nat_l4(p->data + p->l4_offset, p->protocol, rewrite);
+	/* The first fragment has the checksum of the whole datagram; the others have none. */
+	if (p->l4_offset)
+		nat_l4(p->data + p->l4_offset, p->protocol, rewrite);
 }
 
 /*

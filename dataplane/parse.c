@@ -13,6 +13,9 @@ enum {
 
 	IP4_MIN_BYTES = 20,
 	IP4_FRAGMENT_MASK = 0x3fff, /* more fragments, and the offset; not "don't fragment" */
+	IP4_FRAGMENT_MORE = 0x2000,
+	IP4_FRAGMENT_OFFSET = 0x1fff, /* in units of 8 bytes */
+	IP_MAX_BYTES = 65535,	      /* IPv4: with its header; IPv6: the payload */
 	IP4_OPTION_END = 0,
 	IP4_OPTION_NOP = 1,
 	IP4_OPTION_LSRR = 131, /* RFC 791 section 3.1 */
@@ -25,6 +28,9 @@ enum {
 	IP6_DESTINATION_OPTIONS = 60,
 	IP6_MAX_EXTENSIONS = 8,
 	IP6_MAX_EXTENSION_BYTES = 256,
+	IP6_FRAGMENT_BYTES = 8,
+	IP6_FRAGMENT_MORE = 1,
+	IP6_FRAGMENT_OFFSET = 0xfff8, /* in bytes, as the field stands */
 
 	TCP_MIN_BYTES = 20,
 	UDP_BYTES = 8,
@@ -92,6 +98,44 @@ parse_ip6_addresses_are_fine(const uint8_t *source, const uint8_t *destination)
 	return memcmp(destination, mapped, 12) != 0;
 }
 
+/*
+ * Is this a fragment that a datagram can have, and harmless to look at alone? `before`: bytes of
+ * the datagram that stand before what is fragmented and count for its length. protocol: what the
+ * fragment says it belongs to. RFC 791 section 3.2 and RFC 8200 section 4.5.
+ */
+static enum shunt_drop
+parse_fragment(struct pkt *p, uint32_t bytes, uint32_t before, uint8_t protocol)
+{
+	p->kind = PKT_FRAGMENT;
+	if (bytes == 0 || (p->fragment_more && bytes % 8 != 0))
+		return SHUNT_DROP_FRAGMENT;
+	if (before + p->fragment_offset + bytes > IP_MAX_BYTES)
+		return SHUNT_DROP_FRAGMENT_TOO_LONG;
+	/* RFC 1858 section 4: nothing but an attack begins within the TCP header. */
+	if (protocol == SHUNT_TCP && p->fragment_offset > 0 && p->fragment_offset < TCP_MIN_BYTES)
+		return SHUNT_DROP_FRAGMENT_OVERLAP;
+	p->fragment_bytes = (uint16_t)bytes;
+	return SHUNT_DROP_NONE;
+}
+
+/* A later fragment has no upper-layer header: all there is to know is in the IP header. */
+static bool
+parse_is_later_fragment(const struct pkt *p)
+{
+	return p->kind == PKT_FRAGMENT && p->fragment_offset > 0;
+}
+
+static enum shunt_drop
+parse_ip4_fragment(struct pkt *p, const uint8_t *ip, unsigned int header_bytes)
+{
+	unsigned int field = load_be16(ip + 6);
+
+	p->fragment_more = (field & IP4_FRAGMENT_MORE) != 0;
+	p->fragment_offset = (uint16_t)((field & IP4_FRAGMENT_OFFSET) * 8);
+	p->fragment_id = load_be16(ip + 4);
+	return parse_fragment(p, p->bytes - p->l3_offset - header_bytes, header_bytes, ip[9]);
+}
+
 /* Sets l4_offset, protocol and bytes from the IPv4 header. */
 static enum shunt_drop
 parse_ip4(struct pkt *p)
@@ -117,20 +161,45 @@ parse_ip4(struct pkt *p)
 		return SHUNT_DROP_IP_OPTIONS;
 	if (!parse_ip4_source_is_fine(ip + 12))
 		return SHUNT_DROP_IP_SOURCE;
-	if (load_be16(ip + 6) & IP4_FRAGMENT_MASK)
-		return SHUNT_DROP_FRAGMENT;
 
 	p->version = 4;
 	p->protocol = ip[9];
 	p->l4_offset = (uint16_t)(p->l3_offset + header_bytes);
 	p->bytes = p->l3_offset + total_bytes;
+	if (load_be16(ip + 6) & IP4_FRAGMENT_MASK)
+		return parse_ip4_fragment(p, ip, header_bytes);
 	return SHUNT_DROP_NONE;
 }
 
 /*
- * Walks the extension headers to the one that is none (RFC 8200 section 4). Hop-by-hop options
- * stand first or nowhere. A routing header with segments left is a source route: the packet is on
- * its way to somewhere else, and its TCP checksum counts that address.
+ * The fragment header at `at`; walked: bytes of extension headers before it. One that says it is
+ * the whole datagram is taken for what it says, and forwarded as it is (RFC 6946 section 4).
+ */
+static enum shunt_drop
+parse_ip6_fragment(struct pkt *p, const uint8_t *at, uint32_t left, unsigned int walked)
+{
+	unsigned int field = load_be16(at + 2);
+
+	p->fragment_more = field & IP6_FRAGMENT_MORE;
+	p->fragment_offset = field & IP6_FRAGMENT_OFFSET;
+	if (!p->fragment_more && p->fragment_offset == 0)
+		return SHUNT_DROP_NONE;
+	p->fragment_id = (uint32_t)load_be16(at + 4) << 16 | load_be16(at + 6);
+	return parse_fragment(p, left - IP6_FRAGMENT_BYTES, walked, at[0]);
+}
+
+static bool
+parse_ip6_is_extension(uint8_t next)
+{
+	return next == IP6_HOP_BY_HOP || next == IP6_ROUTING || next == IP6_DESTINATION_OPTIONS ||
+		next == IP6_FRAGMENT;
+}
+
+/*
+ * Walks the extension headers to the one that is none (RFC 8200 section 4), or to the end of what a
+ * later fragment has. Hop-by-hop options stand first or nowhere. A routing header with segments
+ * left is a source route: the packet is on its way to somewhere else, and its TCP checksum counts
+ * that address. A first fragment must have the whole chain (RFC 7112 section 5).
  */
 static enum shunt_drop
 parse_ip6_extensions(struct pkt *p, uint8_t next)
@@ -138,26 +207,34 @@ parse_ip6_extensions(struct pkt *p, uint8_t next)
 	const uint8_t *at = p->data + p->l3_offset + IP6_BYTES;
 	uint32_t left = p->bytes - p->l3_offset - IP6_BYTES;
 	unsigned int count = 0, walked = 0, bytes;
+	enum shunt_drop cut = SHUNT_DROP_IP_LENGTH, drop;
+	bool fragmented = false;
 
-	while (next == IP6_HOP_BY_HOP || next == IP6_ROUTING || next == IP6_DESTINATION_OPTIONS) {
+	while (parse_ip6_is_extension(next) && !parse_is_later_fragment(p)) {
 		if (++count > IP6_MAX_EXTENSIONS || (next == IP6_HOP_BY_HOP && count > 1))
 			return SHUNT_DROP_IP6_EXTENSIONS;
 		if (left < 8)
-			return SHUNT_DROP_IP_LENGTH;
-		bytes = (at[1] + 1u) * 8;
+			return cut;
+		bytes = next == IP6_FRAGMENT ? IP6_FRAGMENT_BYTES : (at[1] + 1u) * 8;
 		walked += bytes;
-		if (walked > IP6_MAX_EXTENSION_BYTES)
+		if (walked > IP6_MAX_EXTENSION_BYTES || (next == IP6_FRAGMENT && fragmented))
 			return SHUNT_DROP_IP6_EXTENSIONS;
 		if (bytes > left)
-			return SHUNT_DROP_IP_LENGTH;
+			return cut;
 		if (next == IP6_ROUTING && at[3] != 0)
 			return SHUNT_DROP_IP6_EXTENSIONS;
+		if (next == IP6_FRAGMENT) {
+			drop = parse_ip6_fragment(p, at, left, walked - bytes);
+			if (drop)
+				return drop;
+			fragmented = true;
+			if (p->kind == PKT_FRAGMENT)
+				cut = SHUNT_DROP_FRAGMENT_TINY;
+		}
 		next = at[0];
 		at += bytes;
 		left -= bytes;
 	}
-	if (next == IP6_FRAGMENT)
-		return SHUNT_DROP_FRAGMENT;
 
 	p->version = 6;
 	p->protocol = next;
@@ -206,32 +283,47 @@ parse_tcp_flags_are_possible(uint8_t flags)
 	}
 }
 
+/*
+ * A first fragment without the whole header would have us decide by what a later one may change
+ * (RFC 1858 section 3, RFC 3128).
+ */
+static enum shunt_drop
+parse_short_l4(const struct pkt *p)
+{
+	return p->kind == PKT_FRAGMENT ? SHUNT_DROP_FRAGMENT_TINY : SHUNT_DROP_L4_HEADER;
+}
+
 static enum shunt_drop
 parse_tcp(struct pkt *p, const uint8_t *l4, uint32_t bytes)
 {
 	unsigned int header_bytes;
 
 	if (bytes < TCP_MIN_BYTES)
-		return SHUNT_DROP_L4_HEADER;
+		return parse_short_l4(p);
 	header_bytes = (l4[12] >> 4) * 4u;
-	if (header_bytes < TCP_MIN_BYTES || header_bytes > bytes)
+	if (header_bytes < TCP_MIN_BYTES)
 		return SHUNT_DROP_L4_HEADER;
+	if (header_bytes > bytes)
+		return parse_short_l4(p);
 	if (!parse_tcp_flags_are_possible(l4[13]))
 		return SHUNT_DROP_TCP_FLAGS;
 	p->tcp_flags = l4[13];
 	return SHUNT_DROP_NONE;
 }
 
-/* A datagram may end before the IP packet does (RFC 768: the length is UDP's own). */
+/*
+ * A datagram may end before the IP packet does (RFC 768: the length is UDP's own), but not behind
+ * it, unless this is only its first fragment.
+ */
 static enum shunt_drop
-parse_udp(const uint8_t *l4, uint32_t bytes)
+parse_udp(const struct pkt *p, const uint8_t *l4, uint32_t bytes)
 {
 	unsigned int udp_bytes;
 
 	if (bytes < UDP_BYTES)
-		return SHUNT_DROP_L4_HEADER;
+		return parse_short_l4(p);
 	udp_bytes = load_be16(l4 + 4);
-	if (udp_bytes < UDP_BYTES || udp_bytes > bytes)
+	if (udp_bytes < UDP_BYTES || (udp_bytes > bytes && p->kind != PKT_FRAGMENT))
 		return SHUNT_DROP_L4_HEADER;
 	return SHUNT_DROP_NONE;
 }
@@ -258,7 +350,7 @@ parse_l4(struct pkt *p)
 	if (p->protocol == SHUNT_TCP)
 		drop = parse_tcp(p, l4, bytes);
 	else if (p->protocol == SHUNT_UDP)
-		drop = parse_udp(l4, bytes);
+		drop = parse_udp(p, l4, bytes);
 	else if (p->protocol == (p->version == 4 ? ICMP4_PROTOCOL : ICMP6_PROTOCOL))
 		return parse_icmp_error(p);
 	else
@@ -268,6 +360,22 @@ parse_l4(struct pkt *p)
 	memcpy(&p->sport_be, l4, 2);
 	memcpy(&p->dport_be, l4 + 2, 2);
 	return parse_is_land(p) ? SHUNT_DROP_LAND : SHUNT_DROP_NONE;
+}
+
+/*
+ * The next header of a later IPv6 fragment is that of the first one, where options may stand
+ * before TCP or UDP: then the protocol is not known yet (0).
+ */
+static enum shunt_drop
+parse_later_fragment(struct pkt *p)
+{
+	p->l4_offset = 0;
+	if (p->protocol == SHUNT_TCP || p->protocol == SHUNT_UDP)
+		return SHUNT_DROP_NONE;
+	if (p->version == 4 || !parse_ip6_is_extension(p->protocol))
+		return SHUNT_DROP_PROTOCOL;
+	p->protocol = 0;
+	return SHUNT_DROP_NONE;
 }
 
 static enum shunt_drop
@@ -301,9 +409,11 @@ parse_pkt(struct pkt *p)
 	p->l4_offset = 0;
 	p->sport_be = 0;
 	p->dport_be = 0;
+	p->kind = PKT_PLAIN;
+	p->fragment_offset = 0;
 	p->drop = parse_l3(p);
 	if (!p->drop)
-		p->drop = parse_l4(p);
+		p->drop = parse_is_later_fragment(p) ? parse_later_fragment(p) : parse_l4(p);
 }
 
 void

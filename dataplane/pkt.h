@@ -14,7 +14,7 @@
 enum pkt_kind {
 	PKT_PLAIN = 0,	    /* TCP or UDP */
 	PKT_ICMP_ERROR = 1, /* ICMP or ICMPv6 about a TCP or UDP packet, which it quotes */
-	PKT_FRAGMENT = 2,
+	PKT_FRAGMENT = 2,   /* an atomic one (RFC 6946) is a whole packet: PLAIN */
 };
 
 enum pkt_direction {
@@ -44,11 +44,17 @@ struct pkt {
 	uint8_t protocol;   /* SHUNT_TCP or SHUNT_UDP; of an ICMP error, the quoted packet's */
 	uint8_t tcp_flags;  /* 0 for UDP */
 	uint16_t l3_offset; /* of the IP header */
-	uint16_t l4_offset; /* of the TCP, UDP or ICMP header */
-	uint16_t sport_be;  /* of an ICMP error, the quoted packet's, as is dport_be */
+	uint16_t
+		l4_offset; /* of the TCP, UDP or ICMP header; 0: a later fragment, which has none */
+	uint16_t sport_be; /* of an ICMP error, the quoted packet's, as is dport_be */
 	uint16_t dport_be;
 	uint16_t inner_l3_offset; /* of an ICMP error: the quoted IP header */
 	uint16_t inner_l4_offset; /* and the quoted TCP or UDP header: 8 bytes are there */
+	/* Fragments only: */
+	uint8_t fragment_more;	  /* it is not the last */
+	uint16_t fragment_offset; /* bytes; 0: the first, which alone has ports */
+	uint16_t fragment_bytes;  /* that it contributes to the datagram, never 0 */
+	uint32_t fragment_id;	  /* as on the wire */
 
 	/* worker */
 	uint8_t in_port;

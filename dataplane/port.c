@@ -15,6 +15,7 @@
 #include <rte_mbuf.h>
 
 #define LOG_SUBSYSTEM "port"
+#include "frag.h"
 #include "pkt.h"
 #include "port.h"
 #include "shunt/log.h"
@@ -85,7 +86,7 @@ uint32_t
 port_mbuf_count(const struct settings *settings)
 {
 	uint32_t workers = (uint32_t)settings->worker_count;
-	uint32_t mbufs = workers * (2 * MBUF_CACHE + HANDOVER + 4 * PKT_BURST);
+	uint32_t mbufs = workers * (2 * MBUF_CACHE + HANDOVER + 4 * PKT_BURST + FRAG_WAITING);
 
 	if (settings->mbufs)
 		return settings->mbufs;

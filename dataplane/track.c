@@ -422,6 +422,16 @@ track_icmp_error(struct tracker *t, struct pkt *p, uint16_t tick)
 }
 
 void
+track_recall(const struct tracker *t, struct pkt *p)
+{
+	const struct gen_server *server = find_server(t->generation, p->server);
+
+	if (!server || !gen_server_takes(server, p->version) ||
+		t->generation->services[p->service].version != p->version)
+		p->drop = p->direction == PKT_TO_SERVER ? SHUNT_DROP_NO_SERVER : SHUNT_DROP_NO_FLOW;
+}
+
+void
 track_count(struct tracker *t, struct pkt *const *pkts, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {

@@ -63,6 +63,12 @@ void track_misses(struct tracker *tracker, struct pkt *const *pkts, unsigned int
  */
 void track_icmp_error(struct tracker *tracker, struct pkt *p, uint16_t tick);
 
+/*
+ * For a packet whose service and server were found with another one before it: sets drop if they
+ * are not there any more.
+ */
+void track_recall(const struct tracker *tracker, struct pkt *p);
+
 /* Counts what leaves (drop not set) for its service and server. */
 void track_count(struct tracker *tracker, struct pkt *const *pkts, unsigned int n);
 

@@ -200,7 +200,8 @@ tunnel_to_server(struct pkt *p, const struct gen_server *server, const struct sh
 	p->bytes += grow;
 	p->headroom -= grow;
 	p->l3_offset += grow;
-	p->l4_offset += grow;
+	if (p->l4_offset) /* a later fragment has no such header */
+		p->l4_offset += grow;
 	put_ethernet(p->data, server, &port_macs[server->port]);
 	p->out_port = server->port;
 }

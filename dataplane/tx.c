@@ -11,9 +11,11 @@
 
 /*
  * What a packet between workers is for travels in the mbuf's hash field, which belongs to the
- * application once a packet is received: the port, and this bit for transmission.
+ * application once a packet is received: the port, and a bit for transmission or for a fragment
+ * that its fragment owner has placed.
  */
 #define FOR_PORT 0x80000000u
+#define PLACED	 0x40000000u
 
 static void
 drop_all(struct tx *tx, struct rte_mbuf **mbufs, uint16_t count, enum shunt_drop reason)
@@ -89,6 +91,12 @@ tx_owner(struct tx *tx, struct rte_mbuf *mbuf, uint8_t in_port, uint32_t owner)
 }
 
 void
+tx_placed(struct tx *tx, struct rte_mbuf *mbuf, uint8_t in_port, uint32_t owner)
+{
+	collect_for_worker(tx, mbuf, owner, PLACED | in_port);
+}
+
+void
 tx_flush(struct tx *tx)
 {
 	for (uint32_t i = 0; i < tx->ports->count; i++) {
@@ -106,4 +114,10 @@ tx_is_for_port(const struct rte_mbuf *mbuf, uint8_t *port)
 {
 	*port = mbuf->hash.usr & 0xff;
 	return mbuf->hash.usr & FOR_PORT;
+}
+
+bool
+tx_is_placed(const struct rte_mbuf *mbuf)
+{
+	return mbuf->hash.usr & PLACED;
 }

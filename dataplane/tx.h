@@ -36,6 +36,9 @@ void tx_port(struct tx *tx, struct rte_mbuf *mbuf, uint8_t port);
 /* Gives a received packet to the worker that owns its flow. */
 void tx_owner(struct tx *tx, struct rte_mbuf *mbuf, uint8_t in_port, uint32_t owner);
 
+/* Gives a fragment, as placed (frag.h), to the worker that owns its datagram's flow. */
+void tx_placed(struct tx *tx, struct rte_mbuf *mbuf, uint8_t in_port, uint32_t owner);
+
 /* Sends all that is collected; what cannot be sent is dropped and counted. */
 void tx_flush(struct tx *tx);
 
@@ -44,5 +47,8 @@ void tx_flush(struct tx *tx);
  * as received on *port (false).
  */
 bool tx_is_for_port(const struct rte_mbuf *mbuf, uint8_t *port);
+
+/* Whether it came by tx_placed(). Only for a packet that came from another worker. */
+bool tx_is_placed(const struct rte_mbuf *mbuf);
 
 #endif

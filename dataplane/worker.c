@@ -13,69 +13,22 @@
 #include <rte_ring_elem.h>
 
 #include "classify.h"
-#include "icmp.h"
 #include "icmp_answer.h"
-#include "icmp_limit.h"
 #include "mem.h"
 #include "parse.h"
 #include "rewrite.h"
 #include "too_big.h"
-#include "track.h"
-#include "tx.h"
-#include "worker.h"
+#include "worker_impl.h"
 
 #define INBOX_COUNT	  16
 #define SWEEP_PERIOD_MS	  4000 /* the whole flow table is looked at once in this time */
 #define SWEEP_BUCKETS	  64   /* at most, in one turn of the loop */
+#define CLOCK_STEP_MS	  10   /* of now_ms */
 #define PREFETCH_AHEAD	  4
 #define IDLE_TURNS_SHORT  64   /* turns without a packet before a worker sleeps at all */
 #define IDLE_TURNS_LONG	  1024 /* and before it sleeps longer */
 #define IDLE_SLEEP_US	  10
 #define IDLE_LONGSLEEP_US 200
-
-struct rx_queue {
-	uint16_t port_id; /* DPDK's */
-	uint16_t queue;
-	uint8_t port; /* ours */
-};
-
-/* A burst on its way through the stages. */
-struct burst {
-	unsigned int count;
-	struct pkt *live[PKT_BURST]; /* [count]: not dropped, not handed over */
-	unsigned int rare_count;
-	struct pkt *rare[PKT_BURST]; /* [rare_count]: not plain, each goes its own way */
-	struct pkt pkts[PKT_BURST];
-	struct rte_mbuf *mbufs[PKT_BURST]; /* of the packet with the same index */
-};
-
-/* Touched by its own lcore alone, but for the inbox and what workers_create() sets. */
-struct worker {
-	struct tracker *tracker;
-	struct shunt_worker_stats *stats;
-	uint32_t index;
-	uint32_t count;
-	uint64_t owner_seed;
-	uint16_t tick; /* agent: ro */
-	bool sleeps;
-	bool stopped;
-	uint32_t rx_queue_count;
-	struct rx_queue *rx_queues;
-	struct rte_ring *inbox;	 /* agent: produces */
-	struct rte_ring **peers; /* [count]: from each other worker */
-	uint64_t tick_tsc;	 /* when the tick ends */
-	uint64_t cycles_per_tick;
-	uint64_t sweep_tsc; /* the sweep is paid up to here */
-	uint64_t cycles_per_sweep;
-	struct icmp_limit ttl_limit;
-	unsigned int idle_turns;
-	uint32_t lcore;
-	struct shunt_mac port_macs[SHUNT_MAX_PORTS];
-	uint16_t port_mtus[SHUNT_MAX_PORTS];
-	struct icmp_limit too_big_limit;
-	struct tx tx;
-	struct burst burst;
-};
 
 uint32_t
 worker_owner(uint32_t owner_hash, uint32_t worker_count)
@@ -109,44 +62,11 @@ burst_fill(struct burst *b, struct rte_mbuf **mbufs, unsigned int n, uint8_t por
 	b->rare_count = 0;
 }
 
-static struct rte_mbuf *
-mbuf_of(const struct burst *b, const struct pkt *p)
-{
-	return b->mbufs[p - b->pkts];
-}
-
-/* Tells the sender that the TTL was used up: the packet becomes the error. False: it does not. */
-static bool
-answer_ttl(struct worker *w, struct pkt *p)
-{
-	const struct gen_service *services = w->tracker->generation->services;
-
-	if (p->drop != SHUNT_DROP_TTL ||
-		rte_pktmbuf_headroom(mbuf_of(&w->burst, p)) < ICMP_ANSWER_ROOM ||
-		!icmp_answer_allowed(p) || !icmp_limit_take(&w->ttl_limit, rte_rdtsc()))
-		return false;
-	icmp_answer_time_exceeded(p, &services[p->service], &w->port_macs[p->in_port]);
-	w->stats->icmp_sent++;
-	return true;
-}
-
-/* Makes a packet that is too big the answer to its sender, within limits. */
-static bool
-answer_too_big(struct worker *w, struct pkt *p)
-{
-	if (p->drop != SHUNT_DROP_TOO_BIG || !too_big_wants_answer(p) ||
-		!icmp_limit_take(&w->too_big_limit, rte_rdtsc()))
-		return false;
-	too_big_answer(p, w->port_macs);
-	w->stats->icmp_sent++;
-	return true;
-}
-
 /*
  * Takes the dropped packets out of the burst, and counts why. In the place of one whose TTL was
  * used up, or that is too big, its answer may go on.
  */
-static void
+void
 burst_drop(struct worker *w)
 {
 	struct burst *b = &w->burst;
@@ -160,10 +80,10 @@ burst_drop(struct worker *w)
 			continue;
 		}
 		w->stats->drops[p->drop]++;
-		if (answer_ttl(w, p) || answer_too_big(w, p))
+		if (worker_answer(w, p))
 			b->live[kept++] = p;
 		else
-			rte_pktmbuf_free(mbuf_of(b, p));
+			rte_pktmbuf_free(burst_mbuf(b, p));
 	}
 	b->count = kept;
 }
@@ -199,7 +119,7 @@ burst_hand_over(struct worker *w)
 		if (owner == w->index)
 			b->live[kept++] = p;
 		else
-			tx_owner(&w->tx, mbuf_of(b, p), p->in_port, owner);
+			tx_owner(&w->tx, burst_mbuf(b, p), p->in_port, owner);
 	}
 	b->count = kept;
 }
@@ -207,7 +127,7 @@ burst_hand_over(struct worker *w)
 static void
 transmit(struct worker *w, const struct pkt *p)
 {
-	struct rte_mbuf *m = mbuf_of(&w->burst, p);
+	struct rte_mbuf *m = burst_mbuf(&w->burst, p);
 
 	/* What is put in front begins before the frame received; parse has cut the padding off. */
 	m->data_off = (uint16_t)(p->data - (uint8_t *)m->buf_addr);
@@ -216,61 +136,50 @@ transmit(struct worker *w, const struct pkt *p)
 	tx_port(&w->tx, m, p->out_port);
 }
 
-static void
+void
 burst_transmit(struct worker *w)
 {
 	for (unsigned int i = 0; i < w->burst.count; i++)
 		transmit(w, w->burst.live[i]);
 }
 
-/* An ICMP error: to the end of the flow that its quoted packet came from. True: handed over. */
-static bool
-worker_process_icmp(struct worker *w, struct pkt *p)
+void
+worker_send(struct worker *w)
 {
-	const struct generation *g = w->tracker->generation;
 	struct tracker *t = w->tracker;
-	uint32_t owner;
+	struct burst *b = &w->burst;
 
-	classify_icmp_error(g->classifier, p, w->owner_seed);
-	if (p->drop)
-		return false;
-	owner = worker_owner(p->owner_hash, w->count);
-	if (owner != w->index) {
-		tx_owner(&w->tx, mbuf_of(&w->burst, p), p->in_port, owner);
-		return true;
-	}
-	track_icmp_error(t, p, w->tick);
-	if (p->drop)
-		return false;
-	if (gen_server_is_direct(&g->servers[p->server]))
-		/* It has the balanced address, and reads the error as it is. */
-		rewrite_burst(g, t->hops, w->port_macs, w->port_mtus, &p, 1);
-	else if (p->direction == PKT_TO_SERVER)
-		icmp_to_server(p, &g->servers[p->server], w->port_macs);
-	else
-		icmp_to_client(p, &g->services[p->service], &g->servers[p->server],
-			&t->hops->hops[p->hop], w->port_macs);
-	track_count(t, &p, 1);
-	return false;
+	rewrite_burst(t->generation, t->hops, w->port_macs, w->port_mtus, b->live, b->count);
+	track_count(t, b->live, b->count);
+	burst_drop(w);
+	burst_transmit(w);
 }
 
-/* What was set aside, one by one: each kind in its own way. */
+void
+worker_forward(struct worker *w)
+{
+	struct tracker *t = w->tracker;
+	struct burst *b = &w->burst;
+	struct pkt *misses[PKT_BURST];
+	unsigned int missed;
+
+	flow_lookup_burst(t->flows, b->live, b->count, w->tick);
+	missed = track_hits(t, b->live, b->count, w->tick, misses);
+	track_misses(t, misses, missed, w->tick);
+	worker_send(w);
+}
+
+/* What has left the burst after parse, by its kind. Uses the burst's live list for each. */
 static void
 worker_process_rare(struct worker *w)
 {
 	struct burst *b = &w->burst;
 
 	for (unsigned int i = 0; i < b->rare_count; i++) {
-		struct pkt *p = b->rare[i];
-
-		if (p->kind == PKT_ICMP_ERROR && worker_process_icmp(w, p))
-			continue;
-		if (p->drop) {
-			w->stats->drops[p->drop]++;
-			rte_pktmbuf_free(mbuf_of(b, p));
-		} else {
-			transmit(w, p);
-		}
+		if (b->rare[i]->kind == PKT_FRAGMENT)
+			worker_fragment(w, b->rare[i]);
+		else
+			worker_icmp(w, b->rare[i]);
 	}
 }
 
@@ -279,10 +188,7 @@ static void
 worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_t port)
 {
 	const struct generation *g = w->tracker->generation;
-	struct tracker *t = w->tracker;
 	struct burst *b = &w->burst;
-	struct pkt *misses[PKT_BURST];
-	unsigned int missed;
 
 	burst_fill(b, mbufs, n, port);
 	parse_burst(b->live, b->count);
@@ -291,13 +197,7 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 	classify_burst(g->classifier, b->live, b->count, w->owner_seed);
 	burst_drop(w);
 	burst_hand_over(w);
-	flow_lookup_burst(t->flows, b->live, b->count, w->tick);
-	missed = track_hits(t, b->live, b->count, w->tick, misses);
-	track_misses(t, misses, missed, w->tick);
-	rewrite_burst(g, t->hops, w->port_macs, w->port_mtus, b->live, b->count);
-	track_count(t, b->live, b->count);
-	burst_drop(w);
-	burst_transmit(w);
+	worker_forward(w);
 	if (b->rare_count)
 		worker_process_rare(w);
 }
@@ -309,6 +209,7 @@ worker_receive(struct worker *w)
 	struct rte_mbuf *mbufs[PKT_BURST];
 	unsigned int total = 0;
 
+	w->burst.handed_over = false;
 	for (uint32_t i = 0; i < w->rx_queue_count; i++) {
 		const struct rx_queue *q = &w->rx_queues[i];
 		uint16_t n = rte_eth_rx_burst(q->port_id, q->queue, mbufs, PKT_BURST);
@@ -331,6 +232,7 @@ worker_take_over(struct worker *w)
 	struct rte_mbuf *mbufs[PKT_BURST];
 	unsigned int total = 0;
 
+	w->burst.handed_over = true;
 	for (uint32_t from = 0; from < w->count; from++) {
 		unsigned int n, start = 0;
 		uint8_t port = 0, next;
@@ -385,6 +287,13 @@ worker_tick(struct worker *w)
 		w->tick++;
 		w->tick_tsc += w->cycles_per_tick;
 	}
+	if (now >= w->step_tsc) {
+		while (now >= w->step_tsc) {
+			w->now_ms += CLOCK_STEP_MS;
+			w->step_tsc += w->cycles_per_step;
+		}
+		worker_reap_fragments(w);
+	}
 	if (now < w->sweep_tsc)
 		return;
 	w->sweep_tsc += w->cycles_per_sweep;
@@ -419,6 +328,7 @@ worker_run(void *argument)
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
 	w->tick_tsc = rte_rdtsc() + w->cycles_per_tick;
 	w->sweep_tsc = rte_rdtsc();
+	w->step_tsc = rte_rdtsc() + w->cycles_per_step;
 	while (!w->stopped) {
 		unsigned int packets = 0;
 
@@ -492,12 +402,13 @@ worker_create(
 	w->stats = shunt_stats_worker(settings->stats, index);
 	w->stats->lcore = lcore;
 	w->tracker = tracker_create(settings->stats, index, settings->flow_capacity, seed);
+	w->frags = frag_table_create(index, seed);
 	w->peers = mem_alloc(count * sizeof(struct rte_ring *));
 	w->tx.rings = mem_alloc(count * sizeof(struct rte_ring *));
 	snprintf(name, sizeof(name), "inbox_%u", index);
 	w->inbox = rte_ring_create_elem(name, sizeof(struct worker_msg), INBOX_COUNT, SOCKET_ID_ANY,
 		RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (!w->tracker || !w->peers || !w->tx.rings || !w->inbox ||
+	if (!w->tracker || !w->frags || !w->peers || !w->tx.rings || !w->inbox ||
 		add_queues(w, settings->ports) < 0) {
 		workers_destroy(&w, 1);
 		return NULL;
@@ -513,6 +424,7 @@ worker_create(
 	w->too_big_limit.period = second / TOO_BIG_PER_SECOND;
 	w->too_big_limit.burst = TOO_BIG_BURST;
 	w->cycles_per_tick = second / 1000 * SHUNT_FLOW_TICK_MS;
+	w->cycles_per_step = second / 1000 * CLOCK_STEP_MS;
 	w->cycles_per_sweep =
 		second / 1000 * SWEEP_PERIOD_MS / ((buckets + SWEEP_BUCKETS - 1) / SWEEP_BUCKETS);
 	return w;
@@ -582,6 +494,7 @@ workers_destroy(struct worker **workers, uint32_t count)
 		}
 		rte_ring_free(w->inbox);
 		tracker_destroy(w->tracker);
+		worker_free_fragments(w);
 		mem_free(w->rx_queues);
 		mem_free(w->tx.rings);
 		mem_free(w->peers);

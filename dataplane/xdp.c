@@ -12,7 +12,7 @@
 #include "xdp.h"
 #include "xdp_filter.h"
 
-#define MAX_MAPS 8 /* the filter has four */
+#define MAX_MAPS 8 /* the filter has five */
 
 enum {
 	MAP_SERVICES,
@@ -296,7 +296,7 @@ collect_endpoint(void *context, const struct shunt_addr *address, uint16_t port_
 
 	if (c->result == 0)
 		c->result = key_set_add(set, address, port_be, protocol);
-	if (c->result == 0 && is_service)
+	if (c->result == 0)
 		c->result = key_set_add(set, address, 0, 0); /* its fragments */
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the dataplane wants of a kernel interface: packets to services, packets from servers that
- * are replies to balanced flows, and ICMP errors about either. Everything else (ARP, ping, ssh,
- * probes, their answers and errors about them) goes on to the kernel as if Shunt were not there.
+ * are replies to balanced flows, in fragments or not, and ICMP errors about either. Everything else
+ * (ARP, ping, ssh, probes, their answers and errors about them) goes on to the kernel as if Shunt
+ * were not there.
  *
  * A packet that is ours while no dataplane is listening is dropped, not passed: the kernel would
  * answer it with a reset, where a drop lets the connection live through a restart.
@@ -47,7 +48,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4 * SHUNT_MAX_SERVERS);
+	__uint(max_entries, 6 * SHUNT_MAX_SERVERS); /* TCP, UDP, fragments */
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct xdp_filter_key);
 	__type(value, __u8);
@@ -62,6 +63,34 @@ struct {
 	__type(value, __u8);
 } locals SEC(".maps");
 
+/* A datagram in fragments; IPv6: protocol 0, as RFC 8200 section 4.5 has none in it. */
+struct datagram {
+	__u8 source[16];
+	__u8 destination[16];
+	__be32 id;
+	__u8 protocol;
+	__u8 pad[3];
+};
+
+/*
+ * Datagrams between addresses of services or servers whose first fragment has shown that they are
+ * the kernel's, and when: the others, which have no ports, go there too.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct datagram);
+	__type(value, __u64);
+} passed SEC(".maps");
+
+#define PASSED_NS 30000000000ull /* as long as the kernel waits for fragments */
+
+enum fragment {
+	WHOLE,
+	FIRST_FRAGMENT, /* with ports */
+	OTHER_FRAGMENT, /* no ports to read: the keys stay at port and protocol 0 */
+};
+
 /*
  * Whom a packet is from and to. An ICMP error counts as a packet on the flow that it is about, in
  * the error's direction: it is to its own destination, at the source port of the packet that it
@@ -70,6 +99,9 @@ struct {
 struct endpoints {
 	struct xdp_filter_key source;
 	struct xdp_filter_key destination;
+	enum fragment fragment;
+	__be32 fragment_id;
+	__u8 fragment_protocol;
 };
 
 static __always_inline void
@@ -157,7 +189,17 @@ parse_quoted_v6(void *l4, void *end, struct endpoints *e)
 	return parse_quoted_l4(next, end, protocol, e);
 }
 
-/* IPv4 and IPv6 fragments have no ports worth reading: the key stays at port and protocol 0. */
+/* Of a first fragment, whose header may have been cut so that nobody sees the ports: of no use. */
+static __always_inline int
+parse_first(void *l4, void *end, __u8 protocol, struct endpoints *e)
+{
+	e->fragment = FIRST_FRAGMENT;
+	if (parse_l4(l4, end, protocol, e))
+		return 1;
+	e->fragment = OTHER_FRAGMENT;
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+}
+
 static __always_inline int
 parse_v4(void *l3, void *end, struct endpoints *e)
 {
@@ -167,12 +209,25 @@ parse_v4(void *l3, void *end, struct endpoints *e)
 		return 0;
 	set_v4(&e->source, ip->saddr);
 	set_v4(&e->destination, ip->daddr);
-	if (ip->frag_off & bpf_htons(0x3fff))
-		return 1;
+	e->fragment_id = ip->id;
+	e->fragment_protocol = ip->protocol;
+	if (ip->frag_off & bpf_htons(0x1fff)) {
+		e->fragment = OTHER_FRAGMENT;
+		return ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP;
+	}
+	if (ip->frag_off & bpf_htons(0x2000))
+		return parse_first(l3 + ip->ihl * 4, end, ip->protocol, e);
 	if (ip->protocol == IPPROTO_ICMP)
 		return parse_quoted_v4(l3 + ip->ihl * 4, end, e);
 	return parse_l4(l3 + ip->ihl * 4, end, ip->protocol, e);
 }
+
+struct fragment_header {
+	__u8 next;
+	__u8 reserved;
+	__be16 offset; /* bytes, and in bit 0 whether more follow */
+	__be32 id;
+};
 
 static __always_inline int
 parse_v6(void *l3, void *end, struct endpoints *e)
@@ -188,21 +243,73 @@ parse_v6(void *l3, void *end, struct endpoints *e)
 	protocol = ip->nexthdr;
 #pragma unroll
 	for (int i = 0; i < 4; i++) {
-		struct ipv6_opt_hdr *extension = next;
+		struct fragment_header *extension = next; /* length of others: in `reserved` */
+		__u8 length = 0;
 
-		if (protocol == IPPROTO_FRAGMENT)
-			return 1;
 		if (protocol != IPPROTO_HOPOPTS && protocol != IPPROTO_ROUTING &&
-			protocol != IPPROTO_DSTOPTS)
+			protocol != IPPROTO_DSTOPTS && protocol != IPPROTO_FRAGMENT)
 			break;
 		if ((void *)(extension + 1) > end)
 			return 0;
-		protocol = extension->nexthdr;
-		next += 8 + extension->hdrlen * 8;
+		if (protocol != IPPROTO_FRAGMENT) {
+			length = extension->reserved;
+		} else if (extension->offset & bpf_htons(0xfff9)) {
+			e->fragment_id = extension->id;
+			e->fragment = FIRST_FRAGMENT;
+			if (extension->offset & bpf_htons(0xfff8)) {
+				e->fragment = OTHER_FRAGMENT;
+				return extension->next != IPPROTO_ICMPV6;
+			}
+		}
+		protocol = extension->next;
+		next += 8 + length * 8;
 	}
+	if (e->fragment)
+		return parse_first(next, end, protocol, e);
 	if (protocol == IPPROTO_ICMPV6)
 		return parse_quoted_v6(next, end, e);
 	return parse_l4(next, end, protocol, e);
+}
+
+/* To a service, or from a server unless it is to the balancer itself. */
+static __always_inline int
+is_ours(struct endpoints *e)
+{
+	struct xdp_filter_key local;
+
+	if (bpf_map_lookup_elem(&services, &e->destination))
+		return 1;
+	if (!bpf_map_lookup_elem(&servers, &e->source))
+		return 0;
+	local = e->destination;
+	local.port_be = 0;
+	local.protocol = 0;
+	return !bpf_map_lookup_elem(&locals, &local);
+}
+
+static __always_inline int
+fragment_is_ours(struct endpoints *e)
+{
+	struct datagram d = { .id = e->fragment_id, .protocol = e->fragment_protocol };
+	__u64 now = bpf_ktime_get_ns(), *since;
+
+	__builtin_memcpy(d.source, e->source.address, 16);
+	__builtin_memcpy(d.destination, e->destination.address, 16);
+	if (e->fragment == FIRST_FRAGMENT) {
+		if (is_ours(e)) {
+			bpf_map_delete_elem(&passed, &d);
+			return 1;
+		}
+		e->source.port_be = e->destination.port_be = 0;
+		e->source.protocol = e->destination.protocol = 0;
+		if (is_ours(e))
+			bpf_map_update_elem(&passed, &d, &now, BPF_ANY);
+		return 0;
+	}
+	if (!is_ours(e))
+		return 0;
+	since = bpf_map_lookup_elem(&passed, &d);
+	return !since || now - *since > PASSED_NS;
 }
 
 SEC("xdp")
@@ -223,16 +330,8 @@ shunt_filter(struct xdp_md *ctx)
 		ours = parse_v6(eth + 1, end, &e);
 	else
 		return XDP_PASS;
-	if (!ours)
+	if (!ours || !(e.fragment ? fragment_is_ours(&e) : is_ours(&e)))
 		return XDP_PASS;
-	if (!bpf_map_lookup_elem(&services, &e.destination)) {
-		if (!bpf_map_lookup_elem(&servers, &e.source))
-			return XDP_PASS;
-		e.destination.port_be = 0;
-		e.destination.protocol = 0;
-		if (bpf_map_lookup_elem(&locals, &e.destination))
-			return XDP_PASS;
-	}
 	return bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP);
 }
 

@@ -14,8 +14,8 @@
 #define XDP_FILTER_MAX_QUEUES 64
 
 /*
- * An endpoint of a service or a server. In the services map, a key with port and protocol 0 says
- * that the address has services: for fragments, which have no ports.
+ * An endpoint of a service or a server. A key with port and protocol 0 says that the address has
+ * services, or is a server's: for fragments, of which only the first has ports.
  */
 struct xdp_filter_key {
 	unsigned char address[16];

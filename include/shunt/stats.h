@@ -34,7 +34,13 @@
 	X(IP_SOURCE, "ip-source", "loopback, multicast, mapped or unspecified source address")   \
 	X(LAND, "land", "source and destination are the same")                                   \
 	X(IP6_EXTENSIONS, "ip6-extensions", "IPv6 extension headers past limits or misplaced")   \
-	X(FRAGMENT, "fragment", "IP fragment")                                                   \
+	X(FRAGMENT, "fragment", "IP fragment that is empty or of an impossible length")          \
+	X(FRAGMENT_TINY, "fragment-tiny", "first fragment without a whole TCP or UDP header")    \
+	X(FRAGMENT_TOO_LONG, "fragment-too-long", "IP fragment that ends beyond 65535 bytes")    \
+	X(FRAGMENT_OVERLAP, "fragment-overlap", "IP fragment that overlaps the first one")       \
+	X(FRAGMENT_DUPLICATE, "fragment-duplicate", "second first fragment, with other ports")   \
+	X(FRAGMENT_NO_FIRST, "fragment-no-first", "IP fragment whose first one has not come")    \
+	X(FRAGMENT_FULL, "fragment-full", "no room for IP fragments that wait for the first")    \
 	X(TTL, "ttl", "TTL or hop limit used up")                                                \
 	X(PROTOCOL, "protocol", "neither TCP nor UDP, nor an ICMP error")                        \
 	X(L4_HEADER, "l4-header", "TCP or UDP header cut short or with a bad length")            \

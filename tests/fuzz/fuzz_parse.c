@@ -2,12 +2,15 @@
 /*
  * libFuzzer target: any bytes through parse, and what parse lets through also through nat, both
  * ways, into a tunnel and into the answer to what is too big for one, and ICMP errors through their
- * rewriting. Each input is parsed in memory of exactly its size, so that address sanitizer sees any
- * access past its end, and once more as a variation of a good frame. A broken invariant aborts.
+ * rewriting; fragments also through the table of fragments, which lives on from input to input.
+ * Each input is parsed in memory of exactly its size, so that address sanitizer sees any access
+ * past its end, and once more as a variation of a good frame. A broken invariant aborts.
  *
  *   build-clang/tests/fuzz/fuzz_parse -max_len=512 -max_total_time=60 CORPUS_DIR
  */
 #include "checksum.h"
+#include "frag.h"
+#include "fragments.h"
 #include "frames.h"
 #include "icmp.h"
 #include "nat.h"
@@ -44,6 +47,21 @@ checksum_error(const struct pkt *p)
 	return (frame_get16(l4 + frame_checksum_offset(p->protocol)) + 0xffffu - right) % 0xffff;
 }
 
+/* From the server that the packet's source is taken for; changes *server to it. */
+static void
+check_nat_back(struct pkt *p, const struct gen_service *service, struct gen_server *server)
+{
+	static const struct shunt_mac port_macs[1] = { { { 2, 0, 0, 0, 0, 1 } } };
+	static const struct hop hop = { .mac = { { 2, 0, 0, 0, 0, 2 } }, .used = 1 };
+	size_t n = p->version == 4 ? 4 : 16;
+
+	memcpy(server->address, p->data + p->l3_offset + (p->version == 4 ? 12 : 8), n);
+	server->port_be = p->sport_be;
+	server->l3_sum = checksum_l3_sum(server->address, n);
+	server->l4_sum = checksum_l4_sum(server->l3_sum, server->port_be);
+	nat_to_client(p, service, server, &hop, port_macs);
+}
+
 /*
  * To a server and, taken for that server's packet, back: the destination changes and the source
  * does, and neither a right checksum nor a wrong one gets better or worse.
@@ -52,7 +70,6 @@ static void
 check_nat(struct pkt *p)
 {
 	static const struct shunt_mac port_macs[1] = { { { 2, 0, 0, 0, 0, 1 } } };
-	static const struct hop hop = { .mac = { { 2, 0, 0, 0, 0, 2 } }, .used = 1 };
 	static const uint8_t server_address[16] = { 0xfd, 1, 2, 3, [15] = 4 };
 	struct gen_service service = { .port_be = p->dport_be, .version = p->version };
 	struct gen_server server = { .port_be = 0x1234, .version = p->version, .reachable = 1 };
@@ -60,9 +77,13 @@ check_nat(struct pkt *p)
 	uint8_t *ip = p->data + p->l3_offset;
 	uint8_t *ttl = ip + (p->version == 4 ? 8 : 7);
 	uint8_t *source = ip + (p->version == 4 ? 12 : 8);
+	/* A later fragment has none. */
 	uint8_t *field = p->data + p->l4_offset + frame_checksum_offset(p->protocol);
-	bool no_checksum = p->protocol == SHUNT_UDP && load16(field) == 0;
-	unsigned int error = checksum_error(p), ttl_before = *ttl;
+	bool later = p->l4_offset == 0;
+	bool no_checksum = !later && p->protocol == SHUNT_UDP && load16(field) == 0;
+	unsigned int error = later ? 0 : checksum_error(p), ttl_before = *ttl;
+	size_t rest = later ? (size_t)(source - p->data) + 2 * n : 0;
+	uint8_t *before = frame_exact(p->data + rest, p->bytes - rest);
 
 	memcpy(service.address, source + n, n);
 	service.l3_sum = checksum_l3_sum(service.address, n);
@@ -73,22 +94,76 @@ check_nat(struct pkt *p)
 
 	nat_to_server(p, &service, &server, port_macs);
 	must((p->drop == SHUNT_DROP_TTL) == (ttl_before <= 1));
-	if (p->drop)
-		return;
-	must(*ttl == ttl_before - 1 && memcmp(source + n, server_address, n) == 0);
-	must(no_checksum ? load16(field) == 0 : checksum_error(p) == error);
+	if (!p->drop) {
+		must(*ttl == ttl_before - 1 && memcmp(source + n, server_address, n) == 0);
+		must(later || (no_checksum ? load16(field) == 0 : checksum_error(p) == error));
+		must(!later || memcmp(p->data + rest, before, p->bytes - rest) == 0);
+		check_nat_back(p, &service, &server);
+		must((p->drop == SHUNT_DROP_TTL) == (ttl_before == 2));
+	}
+	if (!p->drop) {
+		must(memcmp(source, service.address, n) == 0);
+		must(later || (no_checksum ? load16(field) == 0 : checksum_error(p) == error));
+		must(!later || memcmp(p->data + rest, before, p->bytes - rest) == 0);
+		must(p->version == 6 || frame_get16(ip + 10) == frame_ip4_checksum(ip));
+	}
+	free(before);
+}
 
-	memcpy(server.address, source, n);
-	server.port_be = p->sport_be;
-	server.l3_sum = checksum_l3_sum(server.address, n);
-	server.l4_sum = checksum_l4_sum(server.l3_sum, server.port_be);
-	nat_to_client(p, &service, &server, &hop, port_macs);
-	must((p->drop == SHUNT_DROP_TTL) == (ttl_before == 2));
-	if (p->drop)
+/* What has waited is in memory of its own, and freed here, whatever has become of it. */
+static void
+check_later(struct frag_table *table, struct pkt *p, void *handle, bool placed, uint64_t now_ms)
+{
+	uint32_t owner = 0;
+
+	switch (frag_later(table, p, handle, placed, now_ms, &owner)) {
+	case FRAG_WAIT:
 		return;
-	must(memcmp(source, service.address, n) == 0);
-	must(no_checksum ? load16(field) == 0 : checksum_error(p) == error);
-	must(p->version == 6 || frame_get16(ip + 10) == frame_ip4_checksum(ip));
+	case FRAG_FORWARD:
+		must(p->server == 7 && (p->protocol == SHUNT_TCP || p->protocol == SHUNT_UDP));
+		break;
+	case FRAG_HAND_OVER:
+		must(owner == 1);
+		break;
+	case FRAG_DROP:
+		must(p->drop != 0);
+		break;
+	}
+	free(handle);
+}
+
+/* A sound fragment through one table for all inputs; salt: what else may differ. */
+static void
+check_tracking(const struct pkt *fragment, uint8_t salt)
+{
+	static const uint64_t seed[2] = { 1, 2 };
+	static struct frag_table *table;
+	static uint64_t now_ms;
+	struct pkt p = *fragment;
+	enum shunt_drop reason = SHUNT_DROP_NONE;
+	void *handle;
+
+	if (!table)
+		table = frag_table_create(0, seed);
+	must(table != NULL);
+	now_ms += salt & 3;
+	while ((handle = frag_reap(table, now_ms, &reason))) {
+		must(reason == SHUNT_DROP_FRAGMENT_NO_FIRST || reason == SHUNT_DROP_FRAGMENT_FULL);
+		free(handle);
+	}
+	if (p.fragment_offset) {
+		p.data = frame_exact(p.data, p.bytes);
+		check_later(table, &p, p.data, salt & 4, now_ms);
+		must(frag_waiting(table) <= FRAG_WAITING);
+		return;
+	}
+	p.drop = salt & 8 && salt & 16 ? SHUNT_DROP_NO_SERVICE : SHUNT_DROP_NONE;
+	if (frag_first(table, &p, salt >> 5 & 1, now_ms) == FRAG_FORWARD) {
+		p.server = 7;
+		frag_settle(table, &p);
+	}
+	while ((handle = frag_take(table, &p)))
+		check_later(table, &p, handle, false, now_ms);
 }
 
 /* An error goes to the server or the client with its checksum right, and nothing else moved. */
@@ -175,6 +250,8 @@ check(const uint8_t *data, size_t bytes)
 	if (!p.drop) {
 		/* What is behind the packet is nobody's business any more. */
 		p.data = frame_exact(frame, p.bytes);
+		if (p.kind == PKT_FRAGMENT)
+			check_tracking(&p, data[0]);
 		if (p.kind == PKT_ICMP_ERROR) {
 			check_icmp(&p, bytes & 1);
 		} else {
@@ -198,7 +275,8 @@ check_variation(const uint8_t *data, size_t bytes)
 	bool tcp = data[0] & 1, v6 = data[0] & 2;
 	struct frame_spec s = frame_default(v6 ? 6 : 4, tcp ? SHUNT_TCP : SHUNT_UDP);
 	uint8_t extensions[16] = { 60, [8] = s.protocol };
-	uint8_t frame[FRAME_MAX_BYTES] = { 0 };
+	uint8_t frame[FRAME_MAX_BYTES] = { 0 }, whole[FRAME_MAX_BYTES];
+	struct fragment_spec f = { data[0] & 64 ? 24 : 0, 24, !(data[0] & 128), 1 };
 	size_t length, header;
 
 	s.payload = payload;
@@ -208,6 +286,10 @@ check_variation(const uint8_t *data, size_t bytes)
 	s.extensions = extensions;
 	s.extensions_bytes = data[0] & 4 ? sizeof(extensions) : 0;
 	length = frame_build(frame, &s);
+	if (data[0] & 32 && !(data[0] & 4)) {
+		memcpy(whole, frame, length);
+		length = fragment_build(frame, whole, length, f);
+	}
 	for (size_t i = 1; i < bytes && 11 + i < length; i++)
 		frame[11 + i] ^= data[i];
 	header = (frame[14] & 0xf) * 4u;

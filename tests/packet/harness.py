@@ -169,10 +169,14 @@ class Run:
     """One start and stop of both processes. All packets are counted before `then` is called."""
 
     def __init__(self, config, wan=(), lan=(), workers=1, flow_table_size="4K", then=None,
-                 good_packets=None):
-        """good_packets: how many are not dropped on sight, and may go from worker to worker."""
+                 good_packets=None, wan_queue2=()):
+        """good_packets: how many are not dropped on sight, and may go from worker to worker.
+        wan_queue2: frames for a second receive queue of wan, which is the second worker's."""
         self.config = whole_config(config, workers, flow_table_size)
         self.frames = {"wan": [bytes(f) for f in wan], "lan": [bytes(f) for f in lan]}
+        if wan_queue2:
+            self.frames["wan-queue2"] = [bytes(f) for f in wan_queue2]
+            self.config["dataplane"]["ports"][0]["device"] += ",rx_pcap=wan-queue2-in.pcap"
         self.packets = sum(len(f) for f in self.frames.values())
         self.then = then
         self.processes = {}

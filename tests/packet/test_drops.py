@@ -137,13 +137,79 @@ def ip6_extensions():
         IPv6ExtHdrRouting(type=0, segleft=1, addresses=["2001:db8::7"])])
 
 
+def piece4(offset, payload, more=True, number=7, **fields):
+    """An IPv4 fragment; of UDP, if nothing else is said."""
+    return ip4(l4=Raw(payload), **{"proto": 17, "id": number, "frag": offset // 8,
+                                   "flags": "MF" if more else "", **fields})
+
+
+def piece6(offset, payload, more=True, number=7, protocol=17, **fields):
+    return ip6(l4=IPv6ExtHdrFragment(nh=protocol, m=more, offset=offset // 8, id=number) /
+               Raw(payload), **fields)
+
+
+PIECES = (piece4, piece6)
+
+
+def udp_header(port):
+    return UDP(sport=40000, dport=port, len=1000, chksum=0x1234)
+
+
 def fragment():
-    yield ip4(flags="MF")
-    yield ip4(frag=1)
-    yield ip4(flags="MF", frag=100)
-    yield ip6(l4=IPv6ExtHdrFragment(m=1, id=7) / SYN)
-    yield ip6(l4=IPv6ExtHdrFragment(offset=10, id=7) / SYN)
-    yield ip6(l4=IPv6ExtHdrFragment(id=7) / SYN)  # atomic, RFC 6946
+    for piece in PIECES:
+        yield piece(0, bytes(UDP(sport=1, dport=53)) + b"odd")  # not a multiple of 8
+        yield piece(800, bytes(7))
+        yield piece(0, b"")
+        yield piece(800, b"", more=False)
+
+
+def fragment_too_long():
+    for piece in PIECES:
+        yield piece(65528, bytes(8), more=False)
+        yield piece(65528, bytes(1000), more=False)
+        yield piece(65520, bytes(16))
+    yield piece4(65512, bytes(4), more=False)  # with the header
+    yield ETHER / IPv6(src=CLIENT6, dst=VIP6) / IPv6ExtHdrDestOpt() / IPv6ExtHdrFragment(
+        nh=17, offset=65520 // 8) / Raw(bytes(8))  # with the extension header
+
+
+def fragment_tiny():
+    yield piece4(0, bytes(SYN)[:16], proto=6)
+    yield piece6(0, bytes(SYN)[:16], protocol=6)
+    yield piece4(0, bytes(TCP(dport=80, flags="S", dataofs=10)) + bytes(4), proto=6)
+    yield piece6(0, bytes(TCP(dport=80, flags="S", dataofs=10)) + bytes(4), protocol=6)
+    yield piece6(0, bytes([6, 1]) + bytes(6), protocol=60)  # options that go on in the next one
+
+
+def fragment_overlap():
+    """Over the TCP header (RFC 1858); over first fragments, those of no_service()."""
+    for offset in (8, 16):
+        yield piece4(offset, bytes(800), proto=6)
+        yield piece6(offset, bytes(800), protocol=6)
+    for piece in PIECES:
+        yield piece(8, bytes(64), number=78)
+        yield piece(32, bytes(8), number=78)
+
+
+def fragment_no_first():
+    """No more than 64 of a datagram wait; and one each, out of order."""
+    for piece in PIECES:
+        for i in range(1, 65):
+            yield piece(8 * i, bytes(8), number=79)
+        yield piece(1600, bytes(60), more=False, number=80)
+        yield piece(800, bytes(800), number=80)
+
+
+def fragment_full():
+    for piece in PIECES:
+        yield piece(800, bytes(800), number=79)
+        yield piece(1600, bytes(800), number=79)
+
+
+def fragment_duplicate():
+    """With other ports than the first fragment of no_service()."""
+    for piece in PIECES:
+        yield piece(0, bytes(udp_header(53)) + bytes(32), number=78)
 
 
 def ttl():
@@ -168,6 +234,12 @@ def protocol():
             bytes(4) + bytes(IPv6(src=VIP6, dst=CLIENT6) / TCP(sport=80, dport=40000)))
     yield ETHER / IPv6(src=CLIENT6, dst=VIP6, nh=59)  # no next header
     yield ETHER / IPv6(src=CLIENT6, dst=VIP6, nh=51) / Raw(bytes(24))  # authentication
+    for number, piece in ((1, {"proto": 1}), (50, {"proto": 50})):
+        yield piece4(0, bytes(64), number=number, **piece)
+        yield piece4(64, bytes(64), number=number, **piece)
+    for number in (58, 50, 59):
+        yield piece6(0, bytes(64), number=number, protocol=number)
+        yield piece6(64, bytes(64), number=number, protocol=number)
 
 
 def l4_header():
@@ -241,6 +313,12 @@ def no_service():
     yield ip6(l4=TCP(sport=40000, dport=81, flags="S"))
     # From a server, but from no port of a service.
     yield ip4(src=TCP4.server, dst=CLIENT4, l4=TCP(sport=22, dport=40000, flags="SA"))
+    # A first fragment, and then others, which have no ports of their own.
+    for piece in PIECES:
+        yield piece(0, bytes(udp_header(81)) + bytes(32), number=78)
+        yield piece(40, bytes(800), number=78)
+        yield piece(840, bytes(3), more=False, number=77)  # waits
+        yield piece(0, bytes(udp_header(82)) + bytes(832), number=77)
     # Straight to a server, past the service.
     yield ip4(dst=TCP4.server, l4=TCP(sport=40000, dport=8080, flags="S"))
     # Errors about what was neither to nor from a service.
@@ -273,9 +351,12 @@ def no_neighbor():
     yield ip6(l4=TCP(sport=40000, dport=1002, flags="S"))
 
 
+# In this order: fragments may come behind others of their datagram.
 REASONS = (short_frame, not_ip, vlan, ip_version, ip_header, ip_length, ip_checksum, ip_options,
-           ip_source, land, ip6_extensions, fragment, ttl, protocol, l4_header, tcp_flags,
-           icmp_checksum, icmp_inner, no_service, no_flow, no_server, no_neighbor)
+           ip_source, land, ip6_extensions, fragment, fragment_tiny, fragment_too_long, ttl,
+           protocol, l4_header, tcp_flags, icmp_checksum,
+           icmp_inner, no_service, fragment_overlap, fragment_duplicate,
+           fragment_no_first, fragment_full, no_flow, no_server, no_neighbor)
 
 
 def config():

@@ -240,6 +240,29 @@ frame_quoted_is_sound(const struct pkt *p)
 		memcmp(ip + source + size, inner + source, size) == 0;
 }
 
+/* Of a fragment that parse has let through. */
+static inline bool
+frame_fragment_is_sound(const struct pkt *p)
+{
+	const uint8_t *ip = p->data + p->l3_offset;
+	bool tcp_or_udp = p->protocol == SHUNT_TCP || p->protocol == SHUNT_UDP;
+
+	if (p->fragment_bytes == 0 || (p->fragment_more && p->fragment_bytes % 8))
+		return false;
+	if (p->fragment_offset % 8 || p->fragment_offset + p->fragment_bytes > 65535)
+		return false;
+	if (p->version == 4 &&
+		frame_get16(ip + 6) % 0x4000 !=
+			p->fragment_offset / 8u + (p->fragment_more ? 0x2000u : 0u))
+		return false;
+	if (p->fragment_offset == 0)
+		return p->fragment_more && tcp_or_udp && p->l4_offset;
+	if (p->protocol == SHUNT_TCP && p->fragment_offset < 20)
+		return false;
+	return p->l4_offset == 0 && p->sport_be == 0 && p->dport_be == 0 && p->tcp_flags == 0 &&
+		(tcp_or_udp || (p->version == 6 && p->protocol == 0));
+}
+
 /*
  * What every later stage takes for granted of a packet that parse has let through; received: the
  * bytes it was given.
@@ -255,6 +278,10 @@ frame_parsed_is_sound(const struct pkt *p, size_t received)
 		return p->drop < SHUNT_DROP_COUNT && p->bytes <= received;
 	if ((p->version != 4 && p->version != 6) || p->l3_offset != 14)
 		return false;
+	if (p->kind == PKT_FRAGMENT && !frame_fragment_is_sound(p))
+		return false;
+	if (p->kind == PKT_FRAGMENT && p->fragment_offset)
+		return p->bytes <= received && p->bytes > p->l3_offset + ip_header;
 	if (p->protocol != SHUNT_TCP && (p->protocol != SHUNT_UDP || p->tcp_flags != 0))
 		return false;
 	if (p->kind == PKT_ICMP_ERROR)
@@ -266,11 +293,12 @@ frame_parsed_is_sound(const struct pkt *p, size_t received)
 	if (p->kind == PKT_ICMP_ERROR) {
 		if (!frame_quoted_is_sound(p))
 			return false;
-	} else if (p->kind != PKT_PLAIN || memcmp(&p->sport_be, p->data + p->l4_offset, 2) ||
+	} else if (memcmp(&p->sport_be, p->data + p->l4_offset, 2) ||
 		memcmp(&p->dport_be, p->data + p->l4_offset + 2, 2))
 		return false;
 	if (p->version == 4)
-		return pkt_ip_bytes(p) == frame_get16(ip + 2) && !(frame_get16(ip + 6) & 0x3fff) &&
+		return pkt_ip_bytes(p) == frame_get16(ip + 2) &&
+			(p->kind == PKT_FRAGMENT || !(frame_get16(ip + 6) & 0x3fff)) &&
 			frame_sum(0, ip, (ip[0] & 0xf) * 4u) == 0xffff;
 	return pkt_ip_bytes(p) == frame_get16(ip + 4) + 40 && ip[0] >> 4 == 6;
 }

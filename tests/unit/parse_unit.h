@@ -5,7 +5,7 @@
 
 #include "unit.h"
 
-#include "frames.h"
+#include "fragments.h"
 #include "parse.h"
 
 /* Every reason an executable's tests have met, for its last test to look at. */

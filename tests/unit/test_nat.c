@@ -4,7 +4,7 @@
 #include <arpa/inet.h>
 
 #include "checksum.h"
-#include "frames.h"
+#include "fragments.h"
 #include "nat.h"
 #include "parse.h"
 
@@ -435,6 +435,52 @@ test_no_neighbor(void)
 	}
 }
 
+static void
+nat_either_way(struct scene *c, bool to_client)
+{
+	if (to_client)
+		nat_to_client(&c->p, &c->service, &c->server, &client_hop, port_macs);
+	else
+		nat_to_server(&c->p, &c->service, &c->server, port_macs);
+	CU_ASSERT_EQUAL(c->p.drop, SHUNT_DROP_NONE);
+}
+
+/* The fragments of a datagram, rewritten, are the fragments of the rewritten datagram. */
+static void
+test_fragments(void)
+{
+	static const uint8_t payload[99] = { [0] = 1, [30] = 0x55, [98] = 9 };
+	static const uint8_t other[16] = { 0x20, 0x02, 3, 4, 5 };
+	uint8_t frame[FRAME_MAX_BYTES], want[FRAME_MAX_BYTES];
+
+	for (unsigned int i = 0; i < 2 * KINDS; i++) {
+		struct frame_spec s = frame_default(kinds[i / 2].version, kinds[i / 2].protocol);
+		bool to_client = i % 2;
+		struct scene whole, c;
+
+		s.payload = payload;
+		s.payload_bytes = sizeof(payload);
+		scene_ends(&whole, s.version, s.protocol, to_client ? other : s.dst,
+			to_client ? 443 : s.dport, to_client ? s.src : other,
+			to_client ? s.sport : 8080);
+		scene_frame(&whole, frame, frame_build(frame, &s));
+		c = whole;
+		nat_either_way(&whole, to_client);
+		for (size_t offset = 0; offset < 96; offset += 32) {
+			struct fragment_spec f = { offset, 32, offset < 64, 0x99aa };
+			size_t bytes = fragment_build(frame, whole.before, whole.bytes, f);
+
+			fragment_build(want, whole.p.data, whole.bytes, f);
+			scene_frame(&c, frame, bytes);
+			CU_ASSERT_EQUAL(c.p.kind, PKT_FRAGMENT);
+			nat_either_way(&c, to_client);
+			CU_ASSERT_TRUE(bytes_equal(c.p.data, want, bytes));
+			scene_destroy(&c);
+		}
+		scene_destroy(&whole);
+	}
+}
+
 static const struct unit_test tests[] = {
 	{ "to the server, field by field", test_to_server_fields },
 	{ "to the client, field by field", test_to_client_fields },
@@ -446,6 +492,7 @@ static const struct unit_test tests[] = {
 	{ "service and server the same", test_same_ends },
 	{ "TTL and hop limit", test_ttl },
 	{ "unknown neighbours", test_no_neighbor },
+	{ "fragments", test_fragments },
 };
 
 UNIT_MAIN("nat", tests)

@@ -40,16 +40,106 @@ parse_extensions(uint8_t next, const uint8_t *extensions, size_t bytes)
 	return parse_spec(&s, NULL);
 }
 
+/* Of a packet with these extension headers, what parse has found. */
+static struct pkt
+parsed_extensions(uint8_t next, const uint8_t *extensions, size_t bytes)
+{
+	struct frame_spec s = frame_default(6, SHUNT_TCP);
+	static const uint8_t payload[4]; /* 20 and 4: a multiple of 8 */
+	struct pkt p;
+
+	s.next = next;
+	s.extensions = extensions;
+	s.extensions_bytes = bytes;
+	s.payload = payload;
+	s.payload_bytes = sizeof(payload);
+	parse_spec(&s, &p);
+	return p;
+}
+
 static void
 test_ip6_fragments(void)
 {
-	static const uint8_t fragment[8] = { 6, 0, 0, 9 }, atomic[8] = { 6 };
-	static const uint8_t behind[16] = { 44, 0, 1, 4, [8] = 6 };
+	uint8_t header[8] = { SHUNT_TCP, 0, 0, 1, 1, 2, 3, 4 };
+	struct pkt p = parsed_extensions(44, header, 8);
 
-	CU_ASSERT_EQUAL(parse_extensions(44, fragment, 8), SHUNT_DROP_FRAGMENT);
-	CU_ASSERT_EQUAL(parse_extensions(44, atomic, 8), SHUNT_DROP_FRAGMENT);
-	CU_ASSERT_EQUAL(parse_extensions(0, behind, 16), SHUNT_DROP_FRAGMENT);
-	CU_ASSERT_EQUAL(parse_extensions(60, behind, 16), SHUNT_DROP_FRAGMENT);
+	CU_ASSERT_EQUAL(p.drop, 0);
+	CU_ASSERT_EQUAL(p.kind, PKT_FRAGMENT);
+	CU_ASSERT_EQUAL(p.fragment_id, 0x01020304);
+	CU_ASSERT_EQUAL(p.fragment_bytes, 24);
+	CU_ASSERT_EQUAL(p.l4_offset, 62);
+	header[2] = 0xff;
+	header[3] = 0; /* the last that fits: 65280 + 24 */
+	p = parsed_extensions(44, header, 8);
+	CU_ASSERT_EQUAL(p.drop, 0);
+	CU_ASSERT_EQUAL(p.fragment_offset, 65280);
+	CU_ASSERT_EQUAL(p.fragment_more, 0);
+	CU_ASSERT_EQUAL(p.l4_offset, 0);
+	header[3] = 0xf8;
+	CU_ASSERT_EQUAL(parsed_extensions(44, header, 8).drop, SHUNT_DROP_FRAGMENT_TOO_LONG);
+	/* What the next header of a later one may be: TCP, UDP, or what may stand before them. */
+	header[3] = 0;
+	for (unsigned int next = 0; next < 256; next++) {
+		bool fine = next == 6 || next == 17 || next == 0 || next == 43 || next == 44 ||
+			next == 60;
+
+		header[0] = (uint8_t)next;
+		p = parsed_extensions(44, header, 8);
+		CU_ASSERT_EQUAL(p.drop, fine ? SHUNT_DROP_NONE : SHUNT_DROP_PROTOCOL);
+		if (fine)
+			CU_ASSERT_EQUAL(p.protocol, next == 6 || next == 17 ? next : 0);
+	}
+}
+
+/* RFC 6946: the fragment header stays, and the packet is as any other. */
+static void
+test_ip6_atomic_fragment(void)
+{
+	uint8_t header[16] = { SHUNT_TCP, 0, 0, 6 /* reserved */, 1, 2, 3, 4 };
+	struct pkt p = parsed_extensions(44, header, 8);
+
+	CU_ASSERT_EQUAL(p.drop, 0);
+	CU_ASSERT_EQUAL(p.kind, PKT_PLAIN);
+	CU_ASSERT_EQUAL(p.l4_offset, 62);
+	CU_ASSERT_EQUAL(p.protocol, SHUNT_TCP);
+	/* It may have all that a packet may have, but for a second one. */
+	header[0] = 60;
+	header[8] = SHUNT_TCP;
+	CU_ASSERT_EQUAL(parsed_extensions(44, header, 16).drop, 0);
+	header[0] = 44;
+	CU_ASSERT_EQUAL(parsed_extensions(44, header, 16).drop, SHUNT_DROP_IP6_EXTENSIONS);
+	header[11] = 1;
+	CU_ASSERT_EQUAL(parsed_extensions(44, header, 16).drop, SHUNT_DROP_IP6_EXTENSIONS);
+	header[0] = 0;
+	CU_ASSERT_EQUAL(parsed_extensions(44, header, 16).drop, SHUNT_DROP_IP6_EXTENSIONS);
+}
+
+/* Extension headers on both sides of the fragment header; RFC 7112: the first has them all. */
+static void
+test_ip6_fragment_chain(void)
+{
+	uint8_t chain[32] = { 44, [8] = 60, 0, 0, 1, [16] = 60, 0, [24] = SHUNT_TCP };
+	struct pkt p = parsed_extensions(60, chain, 32);
+
+	CU_ASSERT_EQUAL(p.drop, 0);
+	CU_ASSERT_EQUAL(p.kind, PKT_FRAGMENT);
+	CU_ASSERT_EQUAL(p.l4_offset, 14 + 40 + 32);
+	CU_ASSERT_EQUAL(p.fragment_bytes, 16 + 24);
+	for (unsigned int units = 1; units < 256; units++) {
+		unsigned int bytes = 24 + (units + 1) * 8, want = SHUNT_DROP_FRAGMENT_TINY;
+
+		chain[25] = (uint8_t)units;
+		if (bytes > 256)
+			want = SHUNT_DROP_IP6_EXTENSIONS;
+		CU_ASSERT_EQUAL(parsed_extensions(60, chain, 32).drop, want);
+	}
+	/* What stands before counts for the datagram's length. */
+	chain[25] = 0;
+	chain[10] = 0xff;
+	chain[11] = 0xf8 - 40;
+	CU_ASSERT_EQUAL(parsed_extensions(60, chain, 32).drop, SHUNT_DROP_FRAGMENT_TOO_LONG);
+	chain[11] -= 8;
+	CU_ASSERT_EQUAL(parsed_extensions(60, chain, 32).drop, 0);
 }
 
 /* count headers of 8 bytes of a kind, then TCP. */
@@ -144,8 +234,8 @@ static void
 test_reasons_met(void)
 {
 	static const uint8_t reasons[] = { SHUNT_DROP_NONE, SHUNT_DROP_IP_SOURCE,
-		SHUNT_DROP_IP6_EXTENSIONS, SHUNT_DROP_FRAGMENT, SHUNT_DROP_IP_LENGTH,
-		SHUNT_DROP_L4_HEADER };
+		SHUNT_DROP_IP6_EXTENSIONS, SHUNT_DROP_FRAGMENT_TINY, SHUNT_DROP_FRAGMENT_TOO_LONG,
+		SHUNT_DROP_IP_LENGTH, SHUNT_DROP_PROTOCOL, SHUNT_DROP_L4_HEADER };
 
 	parse_check_seen(reasons, sizeof(reasons));
 }
@@ -153,6 +243,8 @@ test_reasons_met(void)
 static const struct unit_test tests[] = {
 	{ "sources and destinations", test_ip6_addresses },
 	{ "fragments", test_ip6_fragments },
+	{ "atomic fragments", test_ip6_atomic_fragment },
+	{ "extension headers around fragments", test_ip6_fragment_chain },
 	{ "limits of extension chains", test_ip6_chain_limits },
 	{ "lengths of extension headers", test_ip6_extension_lengths },
 	{ "routing headers", test_ip6_routing },

@@ -142,6 +142,39 @@ test_no_server(void)
 	path_close(&path);
 }
 
+/* What was found out with another packet may be out of date. */
+static void
+test_recall(void)
+{
+	struct path path;
+	struct pkt p;
+
+	path_open(&path, 4, SHUNT_SOURCE, CAPACITY);
+	for (uint32_t server = 0; server <= SERVERS + 2; server++) {
+		uint8_t gone = server == 0 || server > SERVERS;
+
+		p = (struct pkt){ .version = 4, .service = SERVICE, .server = server };
+		track_recall(path.tracker, &p);
+		CU_ASSERT_EQUAL(p.drop, gone ? SHUNT_DROP_NO_SERVER : SHUNT_DROP_NONE);
+		p = (struct pkt){ .version = 4,
+			.service = SERVICE,
+			.server = server,
+			.direction = PKT_TO_CLIENT };
+		track_recall(path.tracker, &p);
+		CU_ASSERT_EQUAL(p.drop, gone ? SHUNT_DROP_NO_FLOW : SHUNT_DROP_NONE);
+	}
+	p = (struct pkt){ .version = 6, .service = SERVICE, .server = 1 };
+	track_recall(path.tracker, &p);
+	CU_ASSERT_EQUAL(p.drop, SHUNT_DROP_NO_SERVER);
+	p = (struct pkt){ .version = 4, .service = SERVICE + 9, .server = 1 };
+	track_recall(path.tracker, &p);
+	CU_ASSERT_EQUAL(p.drop, SHUNT_DROP_NO_SERVER);
+	p = (struct pkt){ .version = 4, .service = SERVICE, .server = UINT32_MAX };
+	track_recall(path.tracker, &p);
+	CU_ASSERT_EQUAL(p.drop, SHUNT_DROP_NO_SERVER);
+	path_close(&path);
+}
+
 /* Half-open flows go after their timeout and give their session back. */
 static void
 test_expiry(void)
@@ -222,6 +255,7 @@ static const struct unit_test tests[] = {
 	{ "SYN on a closed flow", test_port_reuse },
 	{ "full table", test_table_full },
 	{ "no server", test_no_server },
+	{ "a server remembered", test_recall },
 	{ "expiry", test_expiry },
 	{ "pickup midway", test_midflow_pickup },
 	{ "one burst", test_same_burst },

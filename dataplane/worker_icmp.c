@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ICMP errors in a worker: those that pass through, and those that it sends itself. */
+#include <rte_cycles.h>
+
+#include "classify.h"
+#include "icmp.h"
+#include "icmp_answer.h"
+#include "rewrite.h"
+#include "too_big.h"
+#include "worker_impl.h"
+
+/* Tells the sender that the TTL was used up: the packet becomes the error. False: it does not. */
+static bool
+answer_ttl(struct worker *w, struct pkt *p)
+{
+	const struct gen_service *services = w->tracker->generation->services;
+
+	if (p->drop != SHUNT_DROP_TTL ||
+		rte_pktmbuf_headroom(burst_mbuf(&w->burst, p)) < ICMP_ANSWER_ROOM ||
+		!icmp_answer_allowed(p) || !icmp_limit_take(&w->ttl_limit, rte_rdtsc()))
+		return false;
+	icmp_answer_time_exceeded(p, &services[p->service], &w->port_macs[p->in_port]);
+	w->stats->icmp_sent++;
+	return true;
+}
+
+/* Makes a packet that is too big the answer to its sender, within limits. */
+static bool
+answer_too_big(struct worker *w, struct pkt *p)
+{
+	if (p->drop != SHUNT_DROP_TOO_BIG || !too_big_wants_answer(p) ||
+		!icmp_limit_take(&w->too_big_limit, rte_rdtsc()))
+		return false;
+	too_big_answer(p, w->port_macs);
+	w->stats->icmp_sent++;
+	return true;
+}
+
+bool
+worker_answer(struct worker *w, struct pkt *p)
+{
+	return answer_ttl(w, p) || answer_too_big(w, p);
+}
+
+/* An ICMP error: to the end of the flow that its quoted packet came from. True: handed over. */
+static bool
+process_icmp(struct worker *w, struct pkt *p)
+{
+	const struct generation *g = w->tracker->generation;
+	struct tracker *t = w->tracker;
+	uint32_t owner;
+
+	classify_icmp_error(g->classifier, p, w->owner_seed);
+	if (p->drop)
+		return false;
+	owner = worker_owner(p->owner_hash, w->count);
+	if (owner != w->index) {
+		tx_owner(&w->tx, burst_mbuf(&w->burst, p), p->in_port, owner);
+		return true;
+	}
+	track_icmp_error(t, p, w->tick);
+	if (p->drop)
+		return false;
+	if (gen_server_is_direct(&g->servers[p->server]))
+		/* It has the balanced address, and reads the error as it is. */
+		rewrite_burst(g, t->hops, w->port_macs, w->port_mtus, &p, 1);
+	else if (p->direction == PKT_TO_SERVER)
+		icmp_to_server(p, &g->servers[p->server], w->port_macs);
+	else
+		icmp_to_client(p, &g->services[p->service], &g->servers[p->server],
+			&t->hops->hops[p->hop], w->port_macs);
+	track_count(t, &p, 1);
+	return false;
+}
+
+void
+worker_icmp(struct worker *w, struct pkt *p)
+{
+	struct burst *b = &w->burst;
+
+	if (process_icmp(w, p))
+		return;
+	b->live[0] = p;
+	b->count = 1;
+	burst_drop(w);
+	burst_transmit(w);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The inside of a worker, for worker.c and worker_*.c alone. */
+#ifndef DATAPLANE_WORKER_IMPL_H
+#define DATAPLANE_WORKER_IMPL_H
+
+#include "frag.h"
+#include "icmp_limit.h"
+#include "track.h"
+#include "tx.h"
+#include "worker.h"
+
+struct rx_queue {
+	uint16_t port_id; /* DPDK's */
+	uint16_t queue;
+	uint8_t port; /* ours */
+};
+
+/* A burst on its way through the stages. */
+struct burst {
+	unsigned int count;
+	struct pkt *live[PKT_BURST]; /* [count]: not dropped, not handed over */
+	unsigned int rare_count;
+	struct pkt *rare[PKT_BURST]; /* [rare_count]: of another kind than PKT_PLAIN */
+	bool handed_over;	     /* by another worker: the marks in the mbufs are ours */
+	struct pkt pkts[PKT_BURST];
+	struct rte_mbuf *mbufs[PKT_BURST]; /* of the packet with the same index */
+};
+
+/* Touched by its own lcore alone, but for the inbox and what workers_create() sets. */
+struct worker {
+	struct tracker *tracker;
+	struct frag_table *frags;
+	struct shunt_worker_stats *stats;
+	uint32_t index;
+	uint32_t count;
+	uint64_t owner_seed;
+	uint16_t tick; /* agent: ro */
+	bool sleeps;
+	bool stopped;
+	uint32_t rx_queue_count;
+	struct rx_queue *rx_queues;
+	struct rte_ring *inbox;	 /* agent: produces */
+	struct rte_ring **peers; /* [count]: from each other worker */
+	uint64_t tick_tsc;	 /* when the tick ends */
+	uint64_t cycles_per_tick;
+	uint64_t sweep_tsc; /* the sweep is paid up to here */
+	uint64_t cycles_per_sweep;
+	uint64_t now_ms;   /* since the start, in steps */
+	uint64_t step_tsc; /* when the step ends */
+	uint64_t cycles_per_step;
+	unsigned int idle_turns;
+	uint32_t lcore;
+	struct shunt_mac port_macs[SHUNT_MAX_PORTS];
+	uint16_t port_mtus[SHUNT_MAX_PORTS];
+	struct icmp_limit ttl_limit;
+	struct icmp_limit too_big_limit;
+	struct tx tx;
+	struct burst burst;
+};
+
+static inline struct rte_mbuf *
+burst_mbuf(const struct burst *b, const struct pkt *p)
+{
+	return b->mbufs[p - b->pkts];
+}
+
+/* All of these: worker only, on what is live in w->burst. */
+
+/* Takes the dropped packets out of the burst, and counts why. */
+void burst_drop(struct worker *w);
+/* Sends it out of the port that it has. */
+void burst_transmit(struct worker *w);
+/* The stages for packets of flows that this worker owns, from the look-up on. */
+void worker_forward(struct worker *w);
+/* The last of them, from rewriting on: server and hop are known. */
+void worker_send(struct worker *w);
+
+/* Makes a dropped packet the ICMP error to its sender, if there is one to send. False: there is
+ * not. */
+bool worker_answer(struct worker *w, struct pkt *p);
+/* Sees to an ICMP error of the burst; uses the burst's live list. */
+void worker_icmp(struct worker *w, struct pkt *p);
+
+/* Sees to a fragment of the burst, whichever; uses the burst's live list. */
+void worker_fragment(struct worker *w, struct pkt *p);
+/* Frees the fragments that have waited too long, or that must make room for one more. */
+void worker_reap_fragments(struct worker *w);
+/* Frees the table, and all that waits. Agent, when the worker has stopped. */
+void worker_free_fragments(struct worker *w);
+
+#endif
