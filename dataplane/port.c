@@ -106,8 +106,8 @@ port_mbuf_bytes(uint32_t mbufs)
 }
 
 static int
-probe_interface(const struct settings_port *p, const char *filter, uint32_t index, char *device,
-	size_t device_size)
+probe_interface(const struct settings_port *p, const char *filter, struct xdp *xdp, uint32_t index,
+	char *device, size_t device_size)
 {
 	char devargs[SETTINGS_PATH_SIZE + 256], other[16];
 	uint16_t queues = kernel_queues(p->interface), served = driver_queues(p->interface);
@@ -121,8 +121,7 @@ probe_interface(const struct settings_port *p, const char *filter, uint32_t inde
 			served > 1 ? "combined" : "rx", served);
 		return -ENOTSUP;
 	}
-	result = xdp_clear_stale(p->interface, other, sizeof(other));
-
+	result = xdp_clear_stale(xdp, p->interface, filter, other, sizeof(other));
 	if (result == -EBUSY) {
 		log_error("%s: interface %s has another XDP program (%s); take it off with "
 			  "\"ip link set dev %s xdp off\" or use another interface",
@@ -219,7 +218,7 @@ open_port(struct ports *ports, const struct settings *settings, uint32_t index, 
 
 	memcpy(port->name, p->name, sizeof(port->name));
 	memcpy(port->interface, p->interface, sizeof(port->interface));
-	result = p->interface[0] ? probe_interface(p, filter, index, device, sizeof(device))
+	result = p->interface[0] ? probe_interface(p, filter, xdp, index, device, sizeof(device))
 				 : probe_device(p, device, sizeof(device));
 	if (result < 0)
 		return result;

@@ -7,10 +7,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#define LOG_SUBSYSTEM "xdp"
 #include "classify.h"
 #include "objects.h"
+#include "shunt/log.h"
 #include "xdp.h"
 #include "xdp_filter.h"
+#include "xdp_guard.h"
 
 #define MAX_MAPS 8 /* the filter has five */
 
@@ -43,7 +46,8 @@ struct xdp {
 	struct xdp_interface interfaces[SHUNT_MAX_PORTS];
 	unsigned int interface_count;
 	struct key_set installed[MAP_COUNT]; /* in the maps of every interface */
-	bool incomplete; /* an update has failed: some of those keys may be missing */
+	struct xdp_guard *guard; /* from xdp_clear_stale() to xdp_add(), of one interface */
+	bool incomplete;	 /* an update has failed: some of those keys may be missing */
 };
 
 static int
@@ -114,28 +118,6 @@ program_info(unsigned int ifindex, struct bpf_prog_info *info, uint32_t *map_ids
 	return result;
 }
 
-int
-xdp_clear_stale(const char *interface, char *other, size_t other_size)
-{
-	unsigned int ifindex = if_nametoindex(interface);
-	struct bpf_prog_info info;
-	int result;
-
-	if (ifindex == 0)
-		return -errno;
-	result = program_info(ifindex, &info, NULL);
-	if (result == -ENOENT)
-		return 0;
-	if (result < 0)
-		return result;
-	if (strcmp(info.name, XDP_FILTER_PROGRAM) != 0) {
-		strncpy(other, info.name, other_size - 1);
-		other[other_size - 1] = '\0';
-		return -EBUSY;
-	}
-	return bpf_xdp_detach((int)ifindex, 0, NULL);
-}
-
 static int
 open_map(struct xdp_interface *interface, uint32_t id)
 {
@@ -192,6 +174,7 @@ xdp_destroy(struct xdp *xdp)
 			bpf_xdp_detach(interface->ifindex, 0, NULL);
 		close_maps(interface);
 	}
+	xdp_guard_destroy(xdp->guard);
 	for (int m = 0; m < MAP_COUNT; m++)
 		free(xdp->installed[m].keys);
 	free(xdp);
@@ -257,6 +240,57 @@ xdp_inherit(struct xdp *xdp, const char *name)
 	return result;
 }
 
+/* Without a guard connections may be reset, which is no reason not to start. */
+static void
+raise_guard(struct xdp *xdp, const char *name, const char *filter)
+{
+	struct xdp_guard_map maps[MAP_COUNT];
+	struct xdp_interface stale;
+	int result = open_filter(&stale, name);
+
+	if (result == 0) {
+		for (int m = 0; m < MAP_COUNT; m++)
+			maps[m] = (struct xdp_guard_map){ map_names[m], stale.map_fds[m] };
+		xdp->guard = xdp_guard_create(stale.ifindex, filter, maps, MAP_COUNT);
+		if (!xdp->guard)
+			result = -errno;
+		close_maps(&stale);
+	}
+	if (result == 0)
+		log_info("%s: replacing the XDP filter of a killed process; what it took is "
+			 "dropped until the new one is ready",
+			name);
+	else
+		log_warn("%s: no guard (xdp_guard.bpf.o, beside the filter) at tc ingress: %s; "
+			 "connections may be reset while a killed process's XDP filter is replaced",
+			name, strerror(-result));
+}
+
+int
+xdp_clear_stale(
+	struct xdp *xdp, const char *interface, const char *filter, char *other, size_t other_size)
+{
+	unsigned int ifindex = if_nametoindex(interface);
+	struct bpf_prog_info info;
+	int result;
+
+	if (ifindex == 0)
+		return -errno;
+	xdp_guard_clear_stale((int)ifindex);
+	result = program_info(ifindex, &info, NULL);
+	if (result == -ENOENT)
+		return 0;
+	if (result < 0)
+		return result;
+	if (strcmp(info.name, XDP_FILTER_PROGRAM) != 0) {
+		strncpy(other, info.name, other_size - 1);
+		other[other_size - 1] = '\0';
+		return -EBUSY;
+	}
+	raise_guard(xdp, interface, filter);
+	return bpf_xdp_detach((int)ifindex, 0, NULL);
+}
+
 int
 xdp_add(struct xdp *xdp, const char *name)
 {
@@ -279,6 +313,8 @@ xdp_add(struct xdp *xdp, const char *name)
 				result = -errno;
 		}
 	}
+	xdp_guard_destroy(xdp->guard);
+	xdp->guard = NULL;
 	return result;
 }
 

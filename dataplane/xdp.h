@@ -19,20 +19,22 @@ void xdp_destroy(struct xdp *xdp);
 /*
  * Before any driver is started: if a killed process has left its filter on this interface, keeps
  * what its maps hold for the new ones. So what was balanced is not passed to the kernel, which
- * would reset it, while control has not yet said what is to be balanced now (but between
- * xdp_clear_stale() and xdp_add() it is). 0 or -ENOMEM.
+ * would reset it, while control has not yet said what is to be balanced now. 0 or -ENOMEM.
  */
 int xdp_inherit(struct xdp *xdp, const char *interface);
 
 /*
  * Before a driver is started on an interface: takes off a filter of ours that a killed process
- * left behind. -EBUSY if another program is attached there; its name is copied to `other`.
+ * left behind. Until xdp_add(), or xdp_destroy() if it comes first, a guard (xdp_guard.h) drops in
+ * its place what it took. `filter` is the path of the filter's object file. -EBUSY if another
+ * program is attached there; its name is copied to `other`.
  */
-int xdp_clear_stale(const char *interface, char *other, size_t other_size);
+int xdp_clear_stale(
+	struct xdp *xdp, const char *interface, const char *filter, char *other, size_t other_size);
 
 /*
  * Finds the filter that the driver has attached to this interface, and fills its maps with what
- * was inherited. 0 or -errno.
+ * was inherited; from there on the guard is off. 0 or -errno.
  */
 int xdp_add(struct xdp *xdp, const char *interface);
 

@@ -4,8 +4,10 @@
 . "$(dirname "$0")/lib.sh"
 
 begin 3
+edit "d['backends'][1]['balance'] = 'source'"
 balancer_start app/s1 app/s2 app/s3 || exit 1
 has_xdp() { ip -n "$TOPOLOGY-balancer" link show dev wan0 | grep -q xdp; }
+has_clsact() { in_ns balancer tc qdisc show dev wan0 | grep -q clsact; }
 connected() { [ "$(ctl -j show info | json "d['dataplane_connected'] and d['generation'] > 0")" = True ]; }
 
 check "the XDP filter is attached" has_xdp
@@ -27,29 +29,52 @@ check "it is connected again" wait_until 5 connected
 web_load again 2; wait "$LOAD_PID"
 check_load "and forwards as before" again "d['failed'] == 0 and set(d['servers']) == {'s1', 's2'}"
 
-# One connection, a request on it every 0.2 s: says how many were answered.
+# Connections from several addresses, a request on each every 20 ms until the file `enough` is there.
+# An error, or a connection opened anew, ends it with a message.
 start_in client kept python3 -c '
-import http.client, time
-c = http.client.HTTPConnection("198.51.100.10", 80, timeout=20)
-for i in range(40):
-    c.request("GET", "/")
-    r = c.getresponse()
-    body = r.read()
-    print("answered", i, body, c.sock.getsockname()[1], flush=True)
-    time.sleep(0.2)
-print("all on one connection", flush=True)'
+import http.client, os, sys, threading, time
+def say(*words): # in one write: there are many threads
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+def keep(address, number):
+    count = 0
+    service = "2001:db8:10::10" if ":" in address else "198.51.100.10"
+    c = http.client.HTTPConnection(service, 80, timeout=20, source_address=(address, 0))
+    c.connect()
+    own = c.sock
+    try:
+        while not os.path.exists(sys.argv[1]):
+            c.request("GET", "/")
+            c.getresponse().read()
+            if c.sock is not own:
+                raise OSError("closed by the other end")
+            count += 1
+            time.sleep(0.02)
+    except Exception as e:
+        say("lost", address, number, repr(e), "after", count)
+        return
+    say("lived", address, number, count)
+threads = [threading.Thread(target=keep, args=(a, n)) for a in sys.argv[2:] for n in range(3)]
+[t.start() for t in threads]
+[t.join() for t in threads]' "$TOPOLOGY_DIR/enough" 192.0.2.{21,22,23,24} 2001:db8:1::{21,22}
 kept=$STARTED
 sleep 1
-kill -KILL "$DATAPLANE_PID"
-wait "$DATAPLANE_PID" 2>/dev/null
-dataplane_start "$CONFIG"
-check "kill -9: connected again" wait_until 5 connected
+for round in 1 2 3 4 5; do
+	kill -KILL "$DATAPLANE_PID"
+	wait "$DATAPLANE_PID" 2>/dev/null
+	check "kill -9, round $round: control notices" wait_until 5 not connected
+	dataplane_start "$CONFIG"
+	check "kill -9, round $round: connected again" wait_until 5 connected
+	check "the old XDP filter was replaced under guard" log_has dataplane "replacing the XDP filter"
+	check "and the guard is gone" not has_clsact
+	sleep 1
+done
 web_load killed 2; wait "$LOAD_PID"
 check_load "and forwards as before" killed "d['failed'] == 0"
+touch "$TOPOLOGY_DIR/enough"
 wait "$kept"
-one_connection() { [ "$(grep -o "' [0-9]*$" "$TOPOLOGY_DIR/kept.log" | sort -u | wc -l)" = 1 ]; }
-check "a connection balanced by source lived through it" log_has kept "all on one connection"
-check "and was not opened anew" one_connection
+check_equal "connections balanced by source lived through it" 18 "$(grep -c ^lived "$TOPOLOGY_DIR/kept.log")"
+check_equal "none was lost" "" "$(grep -v ^lived "$TOPOLOGY_DIR/kept.log")"
 
 ip -n "$TOPOLOGY-balancer" link add many0 numrxqueues 4 numtxqueues 4 type veth peer name many1
 sed 's/"wan0"/"many0"/' "$CONFIG" >"$TOPOLOGY_DIR/many.json"
@@ -63,8 +88,16 @@ check "which helps" test "$(in_ns balancer ls /sys/class/net/many0/queues | grep
 
 stop_pid "$CONTROL_PID"
 stop_pid "$DATAPLANE_PID"
+# As a process leaves it that is killed while its guard is on; 0x5368756e is GUARD_HANDLE.
+has_guard() { in_ns balancer tc filter show dev wan0 ingress | grep -q 'handle 0x5368756e'; }
+in_ns balancer tc qdisc add dev wan0 clsact
+in_ns balancer tc filter add dev wan0 ingress prio 1 handle 0x5368756e bpf direct-action \
+	object-file "$SHUNT_BUILD/dataplane/xdp_guard.bpf.o" section tc
+check "a guard is left over" has_guard
 control_start "$CONFIG"
 check "control may be first" ctl show info
 dataplane_start "$CONFIG"
 check "and finds the dataplane when it comes" wait_until 5 connected
 check "its servers are up" wait_until 5 server_is app/s2 up
+check "and took the left guard off" not has_guard
+check "but not a qdisc that others may use" has_clsact
