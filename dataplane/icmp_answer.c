@@ -43,7 +43,7 @@ store_checksum(uint8_t *at, uint16_t sum)
 bool
 icmp_answer_allowed(const struct pkt *p)
 {
-	return !(p->data[0] & ETHERNET_GROUP) && p->l4_offset;
+	return p->kind != PKT_ICMP_ERROR && !(p->data[0] & ETHERNET_GROUP) && p->l4_offset;
 }
 
 /* bytes: of ICMP. The quoted packet stands behind already. */

@@ -19,8 +19,8 @@
 #define ICMP_ANSWER_ROOM	48 /* in front of a packet that is answered, at most */
 
 /*
- * May this packet be answered at all? Not if it was sent to many, or is a fragment but the first
- * (RFC 1812 section 4.3.2.7).
+ * May this packet be answered at all? Not if it is an ICMP error itself, was sent to many, or is a
+ * fragment but the first (RFC 1812 section 4.3.2.7).
  */
 bool icmp_answer_allowed(const struct pkt *p);
 

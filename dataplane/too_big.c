@@ -36,7 +36,7 @@ told_mtu(const struct pkt *p)
 bool
 too_big_wants_answer(const struct pkt *p)
 {
-	if (p->data[0] & 1 || !p->l4_offset)
+	if (p->kind == PKT_ICMP_ERROR || p->data[0] & 1 || !p->l4_offset)
 		return false;
 	if (p->version == 4 && !(p->data[p->l3_offset + 6] & IP4_DF))
 		return false;

@@ -15,8 +15,8 @@
 
 /*
  * Is there anybody to tell, and would it help? Not an IPv4 sender that lets others fragment, and
- * nobody about a frame that was sent to a group, or a fragment but the first (RFC 1122
- * section 3.2.2). p: with drop TOO_BIG and fit_bytes, else as parsed. Worker.
+ * nobody about an ICMP error, a frame that was sent to a group, or a fragment but the first
+ * (RFC 1122 section 3.2.2). p: with drop TOO_BIG and fit_bytes, else as parsed. Worker.
  */
 bool too_big_wants_answer(const struct pkt *p);
 
