@@ -17,6 +17,9 @@ done
 edit "d['backends'][0]['servers'].append({'name': 's4', 'address': '10.0.0.14:8080', 'weight': 30})"
 check "a reload that adds a server" ctl reload
 check "it comes up" wait_until 5 server_is app/s4 up
+# A reload that removes a server ends what it still has, so an operator drains it first.
+check "drain s3" ctl set server app/s3 state drain
+sleep 1
 edit "d['backends'][0]['servers'].pop(2)"
 check "a reload that removes one" ctl reload
 wait "$LOAD_PID"
