@@ -308,6 +308,7 @@ put_services(const struct control *control, struct image *image)
 		struct shunt_service object = {
 			.address = service->address,
 			.port_be = service->port_be,
+			.last_port_be = service->port_be,
 			.protocol = service->protocol,
 			.backend = service->backend->id,
 			.timeout_syn_ms = service->timeout.syn_ms,

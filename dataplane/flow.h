@@ -36,14 +36,31 @@ enum flow_state {
 	FLOW_STATE_COUNT, /* at most 8: struct flow_timeouts */
 };
 
+/* What else is known of a flow. */
+enum flow_flag {
+	FLOW_SERVER_CLOSED_FIRST = 1, /* so it is the server that waits in TIME_WAIT */
+	FLOW_RESETTING = 2,	      /* whatever comes is answered with a reset */
+};
+
+static_assert(SHUNT_MAX_SERVERS <= 1 << 16, "server ids fit a value");
+static_assert(SHUNT_MAX_SOURCES <= 1 << 8, "source ids fit a value");
+
 /*
- * A value, from the lowest bit: server id 20, state 4, flags 4, hop 16 (the client's way back,
- * hop.h), spare 4, last seen 16 (ticks of SHUNT_FLOW_TICK_MS, modulo 2^16).
+ * A value, from the lowest bit: server id 16, flags 4, state 4, hop 16 (the client's way back,
+ * hop.h; of a flow with a source address: the source port that it has been given, as a number),
+ * source address 8 (id; 0: the client's own is kept), last seen 16 (ticks of SHUNT_FLOW_TICK_MS,
+ * modulo 2^16).
  */
 static inline uint32_t
 flow_server(uint64_t value)
 {
-	return value & 0xfffff;
+	return value & 0xffff;
+}
+
+static inline unsigned int
+flow_flags(uint64_t value)
+{
+	return (value >> 16) & 0xf;
 }
 
 static inline enum flow_state
@@ -55,7 +72,19 @@ flow_state(uint64_t value)
 static inline uint16_t
 flow_hop(uint64_t value)
 {
-	return (value >> 28) & 0xffff;
+	return (value >> 24) & 0xffff;
+}
+
+static inline uint16_t
+flow_source_port(uint64_t value)
+{
+	return flow_hop(value);
+}
+
+static inline uint8_t
+flow_source(uint64_t value)
+{
+	return (value >> 40) & 0xff;
 }
 
 static inline uint16_t
@@ -67,8 +96,28 @@ flow_last_seen(uint64_t value)
 static inline uint64_t
 flow_value(uint32_t server, enum flow_state state, uint16_t hop, uint16_t tick)
 {
-	return (uint64_t)(server & 0xfffff) | (uint64_t)state << 20 | (uint64_t)hop << 28 |
+	return (uint64_t)(server & 0xffff) | (uint64_t)state << 20 | (uint64_t)hop << 24 |
 		(uint64_t)tick << 48;
+}
+
+/* The value with the state, the flags and the age of another moment; all else stays. */
+static inline uint64_t
+flow_value_update(uint64_t value, enum flow_state state, unsigned int flags, uint16_t tick)
+{
+	return (value & 0x0000ffffff00ffffull) | (uint64_t)flags << 16 | (uint64_t)state << 20 |
+		(uint64_t)tick << 48;
+}
+
+static inline uint64_t
+flow_value_with_source(uint64_t value, uint8_t source, uint16_t port)
+{
+	return (value & 0xffff000000ffffffull) | (uint64_t)port << 24 | (uint64_t)source << 40;
+}
+
+static inline uint64_t
+flow_value_with_hop(uint64_t value, uint16_t hop)
+{
+	return (value & ~((uint64_t)0xffff << 24)) | (uint64_t)hop << 24;
 }
 
 /*

@@ -142,6 +142,23 @@ set_source(struct gen_server *server, const struct shunt_addr *source)
 }
 
 static int
+build_sources(struct builder *b)
+{
+	uint32_t end = object_store_end(b->objects, SHUNT_KIND_SOURCE);
+
+	for (uint32_t id = 1; id < end; id++) {
+		const struct shunt_source *s = bytes_of(b, SHUNT_KIND_SOURCE, id);
+		struct gen_source *out = &b->generation->sources[id];
+		uint16_t l4_sum;
+
+		if (s)
+			set_address(
+				&s->address, 0, out->address, &out->version, &out->l3_sum, &l4_sum);
+	}
+	return 0;
+}
+
+static int
 build_server(struct builder *b, uint32_t id, const struct shunt_server *s)
 {
 	const struct shunt_backend *backend = bytes_of(b, SHUNT_KIND_BACKEND, s->backend);
@@ -157,6 +174,7 @@ build_server(struct builder *b, uint32_t id, const struct shunt_server *s)
 	out->encap = backend->encap;
 	out->encap_port_be = backend->encap_port_be;
 	out->mss_clamp = backend->mss_clamp;
+	out->shutdown_sessions = backend->shutdown_sessions;
 	b->families[s->backend] |= set_address(
 		&s->address, s->port_be, out->address, &out->version, &out->l3_sum, &out->l4_sum);
 	if (s->nexthop == 0)
@@ -164,9 +182,12 @@ build_server(struct builder *b, uint32_t id, const struct shunt_server *s)
 	n = bytes_of(b, SHUNT_KIND_NEXTHOP, s->nexthop);
 	if (!n)
 		return refuse(b, SHUNT_KIND_SERVER, id, "its next hop does not exist");
-	out->reachable = out->forward != SHUNT_TUNNEL || set_source(out, &n->source);
-	out->port = n->port;
-	out->dst_mac = n->mac;
+	out->link = (struct link){
+		.mac = n->mac,
+		.port = n->port,
+		.known = out->forward != SHUNT_TUNNEL || set_source(out, &n->source),
+		.vlan = { n->vlan[0], n->vlan[1] },
+	};
 	return 0;
 }
 
@@ -183,8 +204,20 @@ build_servers(struct builder *b)
 	return 0;
 }
 
+/* Sorts a backend's sources by family; an id that there is none of counts as one of IPv6. */
+static void
+set_sources(const struct generation *g, const struct shunt_backend *image, struct gen_backend *out)
+{
+	for (unsigned int i = 0; i < SHUNT_MAX_BACKEND_SOURCES && image->sources[i]; i++) {
+		bool v4 = g->sources[image->sources[i]].version == 4;
+		enum gen_family family = v4 ? GEN_V4 : GEN_V6;
+
+		out->sources[family][out->source_count[family]++] = image->sources[i];
+	}
+}
+
 static struct gen_backend *
-backend_create(struct object *object)
+backend_create(const struct generation *g, struct object *object)
 {
 	struct shared_backend *shared = mem_alloc(sizeof(*shared));
 	const struct shunt_backend *image = (const void *)object->bytes;
@@ -205,6 +238,7 @@ backend_create(struct object *object)
 	out->members = (const void *)(image + 1);
 	out->slots = (const void *)(out->members + out->member_count);
 	out->schedule = out->slots + out->slot_count;
+	set_sources(g, image, out);
 	return out;
 }
 
@@ -219,12 +253,28 @@ backend_release(struct gen_backend *backend)
 	mem_free(shared);
 }
 
-/* Members are checked for a shared backend too: the servers may have changed under it. */
+/* Are they there, and still of the families that they were sorted by? */
+static bool
+sources_are_good(const struct generation *g, const struct gen_backend *backend)
+{
+	for (enum gen_family f = GEN_V4; f < GEN_FAMILIES; f++) {
+		for (unsigned int i = 0; i < backend->source_count[f]; i++) {
+			if (g->sources[backend->sources[f][i]].version != (f == GEN_V4 ? 4 : 6))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* For a shared backend too: servers and sources may have changed under it. */
 static int
-check_backend_members(struct builder *b, const struct gen_backend *backend)
+check_backend_refers(struct builder *b, const struct gen_backend *backend)
 {
 	const struct generation *g = b->generation;
 
+	if (!sources_are_good(g, backend))
+		return refuse(b, SHUNT_KIND_BACKEND, backend->id,
+			"one of its source addresses does not exist, or is of another family now");
 	for (uint32_t i = 0; i < backend->member_count; i++) {
 		uint32_t server = backend->members[i].server;
 
@@ -252,14 +302,14 @@ build_backend(struct builder *b, uint32_t id)
 		old->references++;
 		backend = old;
 	} else {
-		backend = backend_create(object);
+		backend = backend_create(b->generation, object);
 		if (!backend) {
 			object_release(object);
 			return out_of_memory(b);
 		}
 	}
 	b->generation->backends[id] = backend;
-	return check_backend_members(b, backend);
+	return check_backend_refers(b, backend);
 }
 
 static int
@@ -294,7 +344,9 @@ services_create(const struct object_store *objects)
 		shared->objects[id] = object;
 		s = (const void *)object->bytes;
 		out->port_be = s->port_be;
+		out->last_port_be = s->last_port_be;
 		out->protocol = s->protocol;
+		out->reset_idle = s->reset_idle;
 		out->backend = s->backend;
 		set_address(&s->address, s->port_be, out->address, &out->version, &out->l3_sum,
 			&out->l4_sum);
@@ -446,6 +498,7 @@ generation_create(const struct object_store *objects, uint64_t number,
 {
 	static int (*const steps[])(struct builder *) = {
 		check_nexthops,
+		build_sources,
 		build_servers,
 		build_backends,
 		build_services,

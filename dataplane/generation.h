@@ -9,30 +9,36 @@
 #define DATAPLANE_GENERATION_H
 
 #include "flow.h"
+#include "link.h"
 #include "shunt/table.h"
 
 struct object_store;	/* objects.h */
 struct classifier;	/* classify.h */
 struct shared_services; /* generation.c */
 
+enum gen_family {
+	GEN_V4,
+	GEN_V6,
+	GEN_FAMILIES,
+};
+
 /* A server as the packet path sees it: one cache line. */
 struct gen_server {
 	uint8_t address[16]; /* IPv4: the first four bytes */
 	uint16_t port_be;
-	uint8_t version;   /* 4, 6; 0: no such server */
-	uint8_t state;	   /* enum shunt_server_state */
-	uint16_t backend;  /* id */
-	uint16_t l3_sum;   /* ones' complement sum of the address, for the checksum deltas */
-	uint16_t l4_sum;   /* of address and port */
-	uint8_t reachable; /* dst_mac and port are known */
-	uint8_t port;	   /* where it is: index of the port */
-	struct shunt_mac dst_mac;
+	uint8_t version;	/* 4, 6; 0: no such server */
+	uint8_t state;		/* enum shunt_server_state */
+	uint16_t backend;	/* id */
+	uint16_t l3_sum;	/* ones' complement sum of the address, for the checksum deltas */
+	uint16_t l4_sum;	/* of address and port */
+	struct link link;	/* the way to it */
 	uint8_t forward;	/* enum shunt_forward; this and the rest: its backend's */
 	uint8_t encap;		/* enum shunt_encap */
 	uint16_t encap_port_be; /* SHUNT_GUE */
 	uint16_t mss_clamp;	/* 0: none */
 	uint8_t source[16];	/* of a tunnel's outer packets; IPv4: the first four bytes */
-	uint8_t pad[8];
+	uint8_t shutdown_sessions; /* down: its flows are reset, not kept */
+	uint8_t pad[3];
 };
 
 /* Does the server answer clients itself? Then nothing that it sends passes here. */
@@ -57,7 +63,17 @@ struct gen_service {
 	uint16_t backend; /* id */
 	uint16_t l3_sum;
 	uint16_t l4_sum;
-	uint8_t pad[38];
+	uint16_t last_port_be; /* of a range; port_be is the first */
+	uint8_t reset_idle;    /* see struct shunt_service */
+	uint8_t pad[35];
+};
+
+/* An address that full NAT gives to clients' packets. */
+struct gen_source {
+	uint8_t address[16]; /* IPv4: the first four bytes */
+	uint8_t version;     /* 0: no such source */
+	uint8_t pad;
+	uint16_t l3_sum;
 };
 
 struct gen_backend {
@@ -72,17 +88,21 @@ struct gen_backend {
 	const struct shunt_member *members;
 	const uint16_t *slots;
 	const uint16_t *schedule;
+	/* SHUNT_FULLNAT: ids of sources by family, ascending. */
+	uint8_t source_count[GEN_FAMILIES];
+	uint8_t sources[GEN_FAMILIES][SHUNT_MAX_BACKEND_SOURCES];
 };
 
 struct generation {
 	uint64_t number;
 	uint8_t hash_secret[16];
-	struct gen_server *servers;	      /* [server_count], by id */
-	uint32_t server_count;		      /* greatest id + 1 */
-	struct shared_services *shared;	      /* agent only: what the next two point into */
-	const struct gen_service *services;   /* [SHUNT_MAX_SERVICES], by id */
-	const struct flow_timeouts *timeouts; /* [SHUNT_MAX_SERVICES], by service id */
-	struct gen_backend **backends;	      /* [SHUNT_MAX_BACKENDS], by id; NULL: none */
+	struct gen_server *servers;		      /* [server_count], by id */
+	uint32_t server_count;			      /* greatest id + 1 */
+	struct shared_services *shared;		      /* agent only: what the next two point into */
+	const struct gen_service *services;	      /* [SHUNT_MAX_SERVICES], by id */
+	const struct flow_timeouts *timeouts;	      /* [SHUNT_MAX_SERVICES], by service id */
+	struct gen_backend **backends;		      /* [SHUNT_MAX_BACKENDS], by id; NULL: none */
+	struct gen_source sources[SHUNT_MAX_SOURCES]; /* by id */
 	struct classifier *classifier;
 };
 

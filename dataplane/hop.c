@@ -27,13 +27,13 @@ hop_learn(struct hop_table *table, const uint8_t mac[6], uint8_t port)
 	/* 1 .. HOP_COUNT - 1, as evenly as the hash falls, without a division. */
 	uint32_t first = 1 + (uint32_t)(((uint64_t)hash * (HOP_COUNT - 1)) >> 32);
 	uint32_t index = first, place = first;
-	struct hop *h;
+	struct link *h;
 
 	for (unsigned int i = 0; i < HOP_PROBES; i++) {
 		if (hop_is(table, (uint16_t)index, mac, port))
 			return (uint16_t)index;
 		/* Entries never become free again, so the source is not behind a free one. */
-		if (!table->hops[index].used) {
+		if (!table->hops[index].known) {
 			place = index;
 			break;
 		}
@@ -42,6 +42,6 @@ hop_learn(struct hop_table *table, const uint8_t mac[6], uint8_t port)
 	h = &table->hops[place];
 	memcpy(h->mac.bytes, mac, 6);
 	h->port = port;
-	h->used = 1;
+	h->known = 1;
 	return (uint16_t)place;
 }

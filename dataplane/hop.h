@@ -8,20 +8,14 @@
 #ifndef DATAPLANE_HOP_H
 #define DATAPLANE_HOP_H
 
-#include "pkt.h"
+#include "link.h"
 
 #define HOP_COUNT  65536u /* index 0 is never used: no hop */
 #define HOP_PROBES 4
 
-struct hop {
-	struct shunt_mac mac;
-	uint8_t port;
-	uint8_t used;
-};
-
 struct hop_table {
 	uint64_t seed; /* of the hash; set once, at random, by the owner before the first packet */
-	struct hop hops[HOP_COUNT];
+	struct link hops[HOP_COUNT];
 };
 
 /*
@@ -33,9 +27,9 @@ uint16_t hop_learn(struct hop_table *table, const uint8_t mac[6], uint8_t port);
 static inline bool
 hop_is(const struct hop_table *table, uint16_t index, const uint8_t mac[6], uint8_t port)
 {
-	const struct hop *h = &table->hops[index];
+	const struct link *h = &table->hops[index];
 
-	return memcmp(h->mac.bytes, mac, 6) == 0 && h->port == port && h->used;
+	return memcmp(h->mac.bytes, mac, 6) == 0 && h->port == port && h->known;
 }
 
 #endif

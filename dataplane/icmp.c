@@ -7,7 +7,6 @@
 
 /* Where the fields stand: RFC 791 section 3.1, RFC 8200 section 3, RFC 792, RFC 4443. */
 enum {
-	ETHERNET_SOURCE = 6,
 	IP4_TTL = 8,
 	IP4_CHECKSUM = 10,
 	IP4_SOURCE = 12,
@@ -112,15 +111,6 @@ icmp_ttl_used_up(const struct pkt *p)
 	return p->data[p->l3_offset + (p->version == 4 ? IP4_TTL : IP6_HOP_LIMIT)] <= 1;
 }
 
-static void
-icmp_leaves(
-	struct pkt *p, const struct shunt_mac *to, uint8_t port, const struct shunt_mac *port_macs)
-{
-	memcpy(p->data, to->bytes, sizeof(to->bytes));
-	memcpy(p->data + ETHERNET_SOURCE, port_macs[port].bytes, sizeof(to->bytes));
-	p->out_port = port;
-}
-
 void
 icmp_to_server(struct pkt *p, const struct gen_server *server, const struct shunt_mac *port_macs)
 {
@@ -135,17 +125,17 @@ icmp_to_server(struct pkt *p, const struct gen_server *server, const struct shun
 		p->drop = SHUNT_DROP_TTL;
 		return;
 	}
-	if (!server->reachable) {
+	if (!server->link.known) {
 		p->drop = SHUNT_DROP_NO_NEIGHBOR;
 		return;
 	}
 	icmp_rewrite(p, &rewrite);
-	icmp_leaves(p, &server->dst_mac, server->port, port_macs);
+	link_out(p, &server->link, port_macs);
 }
 
 void
 icmp_to_client(struct pkt *p, const struct gen_service *service, const struct gen_server *server,
-	const struct hop *hop, const struct shunt_mac *port_macs)
+	const struct link *hop, const struct shunt_mac *port_macs)
 {
 	const uint8_t *source = ip_address(p->data + p->l3_offset, p->version, SOURCE);
 	const struct icmp_rewrite rewrite = {
@@ -159,10 +149,10 @@ icmp_to_client(struct pkt *p, const struct gen_service *service, const struct ge
 		p->drop = SHUNT_DROP_TTL;
 		return;
 	}
-	if (!hop->used) {
+	if (!hop->known) {
 		p->drop = SHUNT_DROP_NO_NEIGHBOR;
 		return;
 	}
 	icmp_rewrite(p, &rewrite);
-	icmp_leaves(p, &hop->mac, hop->port, port_macs);
+	link_out(p, hop, port_macs);
 }

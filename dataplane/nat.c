@@ -8,7 +8,6 @@
 
 /* Where the fields stand: RFC 791 section 3.1, RFC 8200 section 3, RFC 9293 3.1, RFC 768. */
 enum {
-	ETHERNET_SOURCE = 6,
 	IP4_TTL = 8,
 	IP4_CHECKSUM = 10,
 	IP4_SOURCE = 12,
@@ -38,13 +37,6 @@ static bool
 nat_ttl_used_up(const struct pkt *p)
 {
 	return p->data[p->l3_offset + (p->version == 4 ? IP4_TTL : IP6_HOP_LIMIT)] <= 1;
-}
-
-static void
-nat_ethernet(struct pkt *p, const struct shunt_mac *dst, const struct shunt_mac *src)
-{
-	memcpy(p->data, dst->bytes, sizeof(dst->bytes));
-	memcpy(p->data + ETHERNET_SOURCE, src->bytes, sizeof(src->bytes));
 }
 
 static void
@@ -119,19 +111,18 @@ nat_to_server(struct pkt *p, const struct gen_service *service, const struct gen
 		p->drop = SHUNT_DROP_TTL;
 		return;
 	}
-	if (!server->reachable) {
+	if (!server->link.known) {
 		p->drop = SHUNT_DROP_NO_NEIGHBOR;
 		return;
 	}
 	nat_rewrite(p, &rewrite);
-	nat_ethernet(p, &server->dst_mac, &port_macs[server->port]);
-	p->out_port = server->port;
+	link_out(p, &server->link, port_macs);
 }
 
 /* The way back: as above, and hop is the flow's, or the table's unused first entry. */
 void
 nat_to_client(struct pkt *p, const struct gen_service *service, const struct gen_server *server,
-	const struct hop *hop, const struct shunt_mac *port_macs)
+	const struct link *hop, const struct shunt_mac *port_macs)
 {
 	const struct nat_rewrite rewrite = {
 		.address = service->address,
@@ -147,11 +138,10 @@ nat_to_client(struct pkt *p, const struct gen_service *service, const struct gen
 		p->drop = SHUNT_DROP_TTL;
 		return;
 	}
-	if (!hop->used) {
+	if (!hop->known) {
 		p->drop = SHUNT_DROP_NO_NEIGHBOR;
 		return;
 	}
 	nat_rewrite(p, &rewrite);
-	nat_ethernet(p, &hop->mac, &port_macs[hop->port]);
-	p->out_port = hop->port;
+	link_out(p, hop, port_macs);
 }

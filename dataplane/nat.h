@@ -14,6 +14,6 @@
 void nat_to_server(struct pkt *p, const struct gen_service *service,
 	const struct gen_server *server, const struct shunt_mac *port_macs);
 void nat_to_client(struct pkt *p, const struct gen_service *service,
-	const struct gen_server *server, const struct hop *hop, const struct shunt_mac *port_macs);
+	const struct gen_server *server, const struct link *hop, const struct shunt_mac *port_macs);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "objects.h"
 
 #define ROW_MIN_CAPACITY 64u
+#define VLAN_END	 4095 /* the last id is reserved (IEEE 802.1Q) */
 
 /* The objects of one kind, by id; as long as the ids in use need. */
 struct object_row {
@@ -93,6 +95,8 @@ check_nexthop(const struct shunt_nexthop *n)
 		return "next hop: MAC address is zero";
 	if (n->mac.bytes[0] & 1)
 		return "next hop: MAC address is a multicast one";
+	if (n->vlan[0] >= VLAN_END || n->vlan[1] >= VLAN_END || (n->vlan[1] && !n->vlan[0]))
+		return "next hop: a VLAN id out of range, or an inner one alone";
 	if (!all_zero(n->pad, sizeof(n->pad)))
 		return "next hop: padding is not zero";
 	if (!all_zero(n->source.bytes, sizeof(n->source.bytes)) && !address_is_good(&n->source))
@@ -139,9 +143,13 @@ check_service(const struct shunt_service *s)
 		return "service: address is unspecified, multicast or broadcast";
 	if (s->port_be == 0)
 		return "service: port is 0";
+	if (ntohs(s->last_port_be) < ntohs(s->port_be))
+		return "service: last port is below the first";
+	if (s->reset_idle > 1)
+		return "service: unknown way to end idle flows";
 	if (s->protocol != SHUNT_TCP && s->protocol != SHUNT_UDP)
 		return "service: protocol is neither TCP nor UDP";
-	if (s->pad)
+	if (!all_zero(s->pad, sizeof(s->pad)))
 		return "service: padding is not zero";
 	if (s->backend == 0 || s->backend >= SHUNT_MAX_BACKENDS)
 		return "service: backend id out of range";
@@ -187,6 +195,16 @@ check_backend_forward(const struct shunt_backend *b)
 		return "backend: MSS out of range";
 	if (b->mss_clamp && b->forward != SHUNT_DR && b->forward != SHUNT_TUNNEL)
 		return "backend: an MSS for a forwarding mode that does not change it";
+	if (b->shutdown_sessions > 1)
+		return "backend: unknown fate of a down server's sessions";
+	if ((b->sources[0] != 0) != (b->forward == SHUNT_FULLNAT))
+		return "backend: full NAT needs a source address, and nothing else has one";
+	for (unsigned int i = 1; i < SHUNT_MAX_BACKEND_SOURCES; i++) {
+		if (b->sources[i] && b->sources[i] <= b->sources[i - 1])
+			return "backend: ids of source addresses do not ascend";
+		if (b->sources[i] && !b->sources[i - 1])
+			return "backend: a gap in the source addresses";
+	}
 	return NULL;
 }
 
@@ -264,6 +282,7 @@ check_length(uint32_t kind, uint64_t length)
 		[SHUNT_KIND_SERVER] = sizeof(struct shunt_server),
 		[SHUNT_KIND_SERVICE] = sizeof(struct shunt_service),
 		[SHUNT_KIND_LOCAL] = sizeof(struct shunt_local),
+		[SHUNT_KIND_SOURCE] = sizeof(struct shunt_source),
 	};
 
 	if (kind == SHUNT_KIND_BACKEND) {
@@ -279,6 +298,7 @@ check_object(const struct object *o)
 {
 	const void *bytes = o->bytes;
 	const struct shunt_local *local = bytes;
+	const struct shunt_source *source = bytes;
 
 	switch (o->kind) {
 	case SHUNT_KIND_SETTINGS:
@@ -295,6 +315,10 @@ check_object(const struct object *o)
 		return address_is_good(&local->address)
 			? NULL
 			: "local address: unspecified, multicast or broadcast";
+	case SHUNT_KIND_SOURCE:
+		return address_is_good(&source->address)
+			? NULL
+			: "source address: unspecified, multicast or broadcast";
 	default:
 		return "unknown kind of object";
 	}

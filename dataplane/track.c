@@ -1,22 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "classify.h"
 #include "mem.h"
-#include "tcp_state.h"
-#include "track.h"
-
-static const struct gen_server *
-find_server(const struct generation *generation, uint32_t id)
-{
-	return id < generation->server_count && generation->servers[id].version
-		? &generation->servers[id]
-		: NULL;
-}
-
-static unsigned int
-address_bytes(const struct pkt *p)
-{
-	return p->version == 4 ? 4 : 16;
-}
+#include "track_impl.h"
 
 static const uint8_t *
 source_address(const struct pkt *p)
@@ -129,8 +113,10 @@ update_flow(struct tracker *t, struct pkt *p, const struct gen_server *server, u
 	/* What trails behind a closed flow must not keep it from expiring. */
 	if (state == FLOW_CLOSED)
 		tick = flow_last_seen(value);
-	updated = flow_value(flow_server(value), next, hop, tick);
-	if (updated != value)
+	if (!flow_source(value))
+		value = flow_value_with_hop(value, hop);
+	updated = flow_value_update(value, next, flow_flags(value), tick);
+	if (updated != *p->flow)
 		flow_set(p->flow, updated);
 	if (is_session(state) && !is_session(next))
 		session_ends(t, p->service, flow_server(value));
@@ -153,7 +139,7 @@ is_first(const struct pkt *p)
 static bool
 hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 {
-	const struct gen_server *server = find_server(t->generation, flow_server(*p->flow));
+	const struct gen_server *server = track_server(t->generation, flow_server(*p->flow));
 	uint16_t hop = flow_hop(*p->flow);
 
 	if (!server || !gen_server_takes(server, p->version) ||
@@ -178,14 +164,14 @@ comes_from(const struct pkt *p, const struct gen_server *server)
 {
 	return server && !gen_server_is_direct(server) && server->version == p->version &&
 		server->port_be == p->sport_be &&
-		memcmp(server->address, source_address(p), address_bytes(p)) == 0;
+		memcmp(server->address, source_address(p), track_address_bytes(p)) == 0;
 }
 
 /* False: not a packet of this flow, whose server is another. */
 static bool
 hit_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 {
-	const struct gen_server *server = find_server(t->generation, flow_server(*p->flow));
+	const struct gen_server *server = track_server(t->generation, flow_server(*p->flow));
 
 	if (!comes_from(p, server))
 		return false;
@@ -235,19 +221,13 @@ track_hits(struct tracker *t, struct pkt *const *pkts, unsigned int n, uint16_t 
 	return count;
 }
 
-static struct track_untracked *
-untracked_place(const struct tracker *t, const struct pkt *p)
-{
-	return &t->untracked[p->owner_hash & (TRACK_UNTRACKED_COUNT - 1)];
-}
-
 /* No room, or nothing worth an entry: the hash alone, so that every packet goes the same way. */
 static void
 forward_untracked(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
 {
 	t->stats->untracked++;
 	p->server = select_by_hash(t->generation, backend, p);
-	*untracked_place(t, p) = (struct track_untracked){
+	*track_untracked_place(t, p) = (struct track_untracked){
 		.owner_hash = p->owner_hash,
 		.server = p->server,
 		.service = p->service,
@@ -317,7 +297,7 @@ untracked_is(const struct tracker *t, const struct track_untracked *u, const str
 
 	return u->server != 0 && u->owner_hash == p->owner_hash && service->version == p->version &&
 		service->protocol == p->protocol &&
-		comes_from(p, find_server(t->generation, u->server));
+		comes_from(p, track_server(t->generation, u->server));
 }
 
 static void
@@ -334,7 +314,7 @@ miss_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 
 		flow_key_of(p, service, &key);
 		p->flow = flow_lookup(t->flows, &key, tick);
-		server = p->flow ? find_server(t->generation, flow_server(*p->flow)) : NULL;
+		server = p->flow ? track_server(t->generation, flow_server(*p->flow)) : NULL;
 		if (comes_from(p, server)) {
 			p->service = service;
 			update_flow(t, p, server, flow_hop(*p->flow), tick);
@@ -342,7 +322,7 @@ miss_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 		}
 	}
 	p->flow = NULL;
-	u = untracked_place(t, p);
+	u = track_untracked_place(t, p);
 	if (!untracked_is(t, u, p)) {
 		p->drop = SHUNT_DROP_NO_FLOW;
 		return;
@@ -364,67 +344,10 @@ track_misses(struct tracker *t, struct pkt *const *pkts, unsigned int n, uint16_
 	}
 }
 
-/* Is the quoted packet one between this flow's client and its server? */
-static bool
-is_about(const struct pkt *p, const struct gen_server *server)
-{
-	const uint8_t *ip = p->data + p->inner_l3_offset;
-
-	if (!server)
-		return false;
-	if (p->direction == PKT_TO_SERVER)
-		return gen_server_takes(
-			server, p->version); /* it names the service, and the flow the server */
-	return server->version == p->version && server->port_be == p->dport_be &&
-		memcmp(server->address, ip + (p->version == 4 ? 16 : 24), address_bytes(p)) == 0;
-}
-
-static bool
-find_untracked_icmp(struct tracker *t, struct pkt *p)
-{
-	const struct track_untracked *u = untracked_place(t, p);
-
-	if (u->server == 0 || u->owner_hash != p->owner_hash ||
-		!t->generation->services[u->service].version ||
-		!is_about(p, find_server(t->generation, u->server)))
-		return false;
-	if (p->direction == PKT_TO_SERVER && u->service != p->service)
-		return false;
-	t->stats->untracked++;
-	p->service = u->service;
-	p->server = u->server;
-	p->hop = u->hop;
-	return true;
-}
-
-void
-track_icmp_error(struct tracker *t, struct pkt *p, uint16_t tick)
-{
-	struct flow_key key;
-
-	for (unsigned int i = 0; i <= p->other_service_count; i++) {
-		uint16_t service = i == 0
-			? p->service
-			: classify_other_service(t->generation->classifier, p, i - 1);
-		const uint64_t *flow;
-
-		flow_key_of(p, service, &key);
-		flow = flow_lookup(t->flows, &key, tick);
-		if (flow && is_about(p, find_server(t->generation, flow_server(*flow)))) {
-			p->service = service;
-			p->server = flow_server(*flow);
-			p->hop = flow_hop(*flow);
-			return;
-		}
-	}
-	if (!find_untracked_icmp(t, p))
-		p->drop = SHUNT_DROP_NO_FLOW;
-}
-
 void
 track_recall(const struct tracker *t, struct pkt *p)
 {
-	const struct gen_server *server = find_server(t->generation, p->server);
+	const struct gen_server *server = track_server(t->generation, p->server);
 
 	if (!server || !gen_server_takes(server, p->version) ||
 		t->generation->services[p->service].version != p->version)

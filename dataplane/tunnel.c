@@ -158,7 +158,7 @@ put_shim(uint8_t *shim, const struct pkt *p, const struct gen_server *server, un
 static void
 put_ethernet(uint8_t *frame, const struct gen_server *server, const struct shunt_mac *source)
 {
-	memcpy(frame, server->dst_mac.bytes, sizeof(server->dst_mac.bytes));
+	memcpy(frame, server->link.mac.bytes, sizeof(server->link.mac.bytes));
 	memcpy(frame + 6, source->bytes, sizeof(source->bytes));
 	put_be16(frame + 12, server->version == 4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6);
 }
@@ -180,11 +180,11 @@ void
 tunnel_to_server(struct pkt *p, const struct gen_server *server, const struct shunt_mac *port_macs,
 	const uint16_t *port_mtus)
 {
-	unsigned int overhead = tunnel_overhead(server), mtu = port_mtus[server->port];
+	unsigned int overhead = tunnel_overhead(server), mtu = port_mtus[server->link.port];
 	/* Normally the overhead; an Ethernet header longer than the new one leaves room. */
 	unsigned int grow = overhead + ETHERNET_BYTES - p->l3_offset;
 
-	if (!server->reachable) {
+	if (!server->link.known) {
 		p->drop = SHUNT_DROP_NO_NEIGHBOR;
 		return;
 	}
@@ -202,6 +202,6 @@ tunnel_to_server(struct pkt *p, const struct gen_server *server, const struct sh
 	p->l3_offset += grow;
 	if (p->l4_offset) /* a later fragment has no such header */
 		p->l4_offset += grow;
-	put_ethernet(p->data, server, &port_macs[server->port]);
-	p->out_port = server->port;
+	put_ethernet(p->data, server, &port_macs[server->link.port]);
+	p->out_port = server->link.port;
 }

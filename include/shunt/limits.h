@@ -18,6 +18,12 @@
 #define SHUNT_MAX_SERVERS  65536 /* ids fit the uint16_t of a selection slot */
 #define SHUNT_MAX_NEXTHOPS 65536
 #define SHUNT_MAX_LOCALS   4096 /* the balancer's own addresses */
+#define SHUNT_MAX_SOURCES  256	/* full NAT's; 8 bits of a flow's value */
+
+#define SHUNT_MAX_BACKEND_SOURCES 16 /* source addresses of one backend */
+
+/* Full NAT takes its source ports from here to 65535: none below is one for clients (RFC 6056). */
+#define SHUNT_MIN_SOURCE_PORT 1024
 
 /* Names: 63 bytes and a NUL. */
 #define SHUNT_NAME_SIZE 64

@@ -25,6 +25,7 @@ enum shunt_kind {
 	SHUNT_KIND_BACKEND = 4,	 /* struct shunt_backend, with its arrays */
 	SHUNT_KIND_SERVICE = 5,	 /* struct shunt_service */
 	SHUNT_KIND_LOCAL = 6,	 /* struct shunt_local */
+	SHUNT_KIND_SOURCE = 7,	 /* struct shunt_source */
 	SHUNT_KIND_END,
 };
 
@@ -39,6 +40,7 @@ shunt_kind_max(uint32_t kind)
 		[SHUNT_KIND_BACKEND] = SHUNT_MAX_BACKENDS,
 		[SHUNT_KIND_SERVICE] = SHUNT_MAX_SERVICES,
 		[SHUNT_KIND_LOCAL] = SHUNT_MAX_LOCALS,
+		[SHUNT_KIND_SOURCE] = SHUNT_MAX_SOURCES,
 	};
 
 	return kind < SHUNT_KIND_END ? max[kind] : 0;
@@ -56,6 +58,7 @@ struct shunt_settings {
 struct shunt_nexthop {
 	uint32_t port; /* index into the dataplane's ports */
 	struct shunt_mac mac;
+	uint16_t vlan[2]; /* VLAN ids of frames to it, the outer first; 0: no (further) tag */
 	uint8_t pad[2];
 	struct shunt_addr source;
 };
@@ -63,7 +66,7 @@ struct shunt_nexthop {
 struct shunt_server {
 	struct shunt_addr address;
 	uint16_t port_be;
-	uint8_t state; /* enum shunt_server_state */
+	uint8_t state;	  /* enum shunt_server_state */
 	uint8_t pad;
 	uint32_t nexthop;     /* id; 0: not known yet, packets to it are dropped and counted */
 	uint32_t backend;     /* id */
@@ -104,15 +107,25 @@ struct shunt_backend {
 	uint16_t encap_port_be; /* SHUNT_GUE: where servers listen; else 0 */
 	/* SHUNT_DR, SHUNT_TUNNEL: clients' MSS is lowered to it; 0: left alone */
 	uint16_t mss_clamp;
-	uint8_t pad[4];
+	/* When a server is down: 1: its flows are reset, and UDP ones selected anew; 0: kept. */
+	uint8_t shutdown_sessions;
+	/* SHUNT_FULLNAT: ids of source addresses, of either family, ascending; then zeros. */
+	uint8_t sources[SHUNT_MAX_BACKEND_SOURCES];
+	uint8_t pad[3];
 	char name[SHUNT_NAME_SIZE]; /* control */
 };
 
+/*
+ * Where clients connect to: one port, or a range of ports. Of two services that share an address,
+ * a protocol and ports, the one with the fewer ports has those; none have the very same range.
+ */
 struct shunt_service {
 	struct shunt_addr address;
-	uint16_t port_be;
-	uint8_t protocol; /* enum shunt_protocol */
-	uint8_t pad;
+	uint16_t port_be;      /* the first */
+	uint16_t last_port_be; /* the same, for a service of one port */
+	uint8_t protocol;      /* enum shunt_protocol */
+	uint8_t reset_idle;    /* 1: a TCP flow that times out established is reset at both ends */
+	uint8_t pad[2];
 	uint32_t backend;	 /* id */
 	uint32_t timeout_syn_ms; /* each 1..SHUNT_MAX_TIMEOUT_MS */
 	uint32_t timeout_established_ms;
@@ -123,6 +136,11 @@ struct shunt_service {
 
 /* An address of the balancer's own kernel: packets to it are never replies of a balanced flow. */
 struct shunt_local {
+	struct shunt_addr address;
+};
+
+/* An address that full NAT gives to clients' packets. It is Shunt's alone. */
+struct shunt_source {
 	struct shunt_addr address;
 };
 
@@ -138,11 +156,13 @@ shunt_backend_bytes(const struct shunt_backend *b)
 		(SHUNT_MAX_SLOTS + SHUNT_MAX_SCHEDULE) * sizeof(uint16_t))
 
 static_assert(sizeof(struct shunt_settings) == 16, "image layout");
-static_assert(sizeof(struct shunt_nexthop) == 28, "image layout");
+static_assert(sizeof(struct shunt_nexthop) == 32, "image layout");
 static_assert(sizeof(struct shunt_server) == 112, "image layout");
 static_assert(sizeof(struct shunt_member) == 8, "image layout");
-static_assert(sizeof(struct shunt_backend) == 88, "image layout");
-static_assert(sizeof(struct shunt_service) == 104, "image layout");
+static_assert(sizeof(struct shunt_backend) == 104, "image layout");
+static_assert(sizeof(struct shunt_service) == 108, "image layout");
 static_assert(sizeof(struct shunt_local) == 16, "image layout");
+static_assert(sizeof(struct shunt_source) == 16, "image layout");
+static_assert(SHUNT_MAX_SOURCES <= UINT8_MAX + 1, "ids of sources fit a backend's");
 
 #endif

@@ -76,9 +76,10 @@ enum shunt_hash_on {
 
 /* How packets reach a server. */
 enum shunt_forward {
-	SHUNT_NAT = 0,	  /* destination rewritten; replies come back through Shunt */
-	SHUNT_DR = 1,	  /* Ethernet addresses only; servers answer clients directly */
-	SHUNT_TUNNEL = 2, /* whole packets in packets to the server; answers as with DR */
+	SHUNT_NAT = 0,	   /* destination rewritten; replies come back through Shunt */
+	SHUNT_DR = 1,	   /* Ethernet addresses only; servers answer clients directly */
+	SHUNT_TUNNEL = 2,  /* whole packets in packets to the server; answers as with DR */
+	SHUNT_FULLNAT = 3, /* as NAT, and the source is one of Shunt's; of either family */
 	SHUNT_FORWARD_COUNT,
 };
 

@@ -89,6 +89,7 @@ image_of(uint64_t number)
 	} backend = { .head = { .member_count = SERVERS, .slot_count = SLOTS, .name = "app" } };
 	struct shunt_settings settings = { .hash_secret = "0123456789abcde" };
 	struct shunt_service service = { .port_be = 0x5000,
+		.last_port_be = 0x5000,
 		.protocol = SHUNT_TCP,
 		.backend = 1,
 		.timeout_syn_ms = (uint32_t)number,

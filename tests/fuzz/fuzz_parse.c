@@ -52,7 +52,7 @@ static void
 check_nat_back(struct pkt *p, const struct gen_service *service, struct gen_server *server)
 {
 	static const struct shunt_mac port_macs[1] = { { { 2, 0, 0, 0, 0, 1 } } };
-	static const struct hop hop = { .mac = { { 2, 0, 0, 0, 0, 2 } }, .used = 1 };
+	static const struct link hop = { .mac = { { 2, 0, 0, 0, 0, 2 } }, .known = 1 };
 	size_t n = p->version == 4 ? 4 : 16;
 
 	memcpy(server->address, p->data + p->l3_offset + (p->version == 4 ? 12 : 8), n);
@@ -72,7 +72,7 @@ check_nat(struct pkt *p)
 	static const struct shunt_mac port_macs[1] = { { { 2, 0, 0, 0, 0, 1 } } };
 	static const uint8_t server_address[16] = { 0xfd, 1, 2, 3, [15] = 4 };
 	struct gen_service service = { .port_be = p->dport_be, .version = p->version };
-	struct gen_server server = { .port_be = 0x1234, .version = p->version, .reachable = 1 };
+	struct gen_server server = { .port_be = 0x1234, .version = p->version, .link.known = 1 };
 	size_t n = p->version == 4 ? 4 : 16;
 	uint8_t *ip = p->data + p->l3_offset;
 	uint8_t *ttl = ip + (p->version == 4 ? 8 : 7);
@@ -171,9 +171,9 @@ static void
 check_icmp(struct pkt *p, bool to_server)
 {
 	static const struct shunt_mac port_macs[1] = { { { 2, 0, 0, 0, 0, 1 } } };
-	static const struct hop hop = { .mac = { { 2, 0, 0, 0, 0, 2 } }, .used = 1 };
+	static const struct link hop = { .mac = { { 2, 0, 0, 0, 0, 2 } }, .known = 1 };
 	struct gen_service service = { .address = { 0xfd, 9 }, .port_be = 0x4321 };
-	struct gen_server server = { .address = { 0xfd, 8 }, .port_be = 0x1234, .reachable = 1 };
+	struct gen_server server = { .address = { 0xfd, 8 }, .port_be = 0x1234, .link.known = 1 };
 	uint8_t *ip = p->data + p->l3_offset, *icmp = p->data + p->l4_offset;
 	unsigned int ttl = ip[p->version == 4 ? 8 : 7], type = icmp[0], bytes = p->bytes;
 
@@ -200,7 +200,7 @@ check_tunnel(const struct pkt *parsed, enum shunt_encap encap, uint8_t outer, ui
 		.version = outer,
 		.forward = SHUNT_TUNNEL,
 		.encap = encap,
-		.reachable = 1,
+		.link.known = 1,
 		.mss_clamp = 536,
 	};
 	unsigned int room = tunnel_overhead(&server), bytes = parsed->bytes - parsed->l3_offset;

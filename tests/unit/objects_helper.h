@@ -55,6 +55,7 @@ helper_service(const char *address, uint16_t port, uint8_t protocol, uint32_t ba
 	return (struct shunt_service){
 		.address = helper_addr(address),
 		.port_be = htons(port),
+		.last_port_be = htons(port),
 		.protocol = protocol,
 		.backend = backend,
 		.timeout_syn_ms = 30000,

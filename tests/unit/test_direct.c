@@ -18,9 +18,9 @@ server_on_port(uint8_t port)
 	return (struct gen_server){
 		.version = 4,
 		.forward = SHUNT_DR,
-		.reachable = 1,
-		.port = port,
-		.dst_mac = { { 2, 9, 9, 9, 9, 9 } },
+		.link.known = 1,
+		.link.port = port,
+		.link.mac = { { 2, 9, 9, 9, 9, 9 } },
 	};
 }
 
@@ -58,7 +58,7 @@ test_ethernet_alone(void)
 		direct_to_server(&p, &server, port_macs, port_mtus);
 		CU_ASSERT_EQUAL(p.drop, SHUNT_DROP_NONE);
 		CU_ASSERT_EQUAL(p.out_port, 2);
-		CU_ASSERT_EQUAL(memcmp(p.data, server.dst_mac.bytes, 6), 0);
+		CU_ASSERT_EQUAL(memcmp(p.data, server.link.mac.bytes, 6), 0);
 		CU_ASSERT_EQUAL(memcmp(p.data + 6, port_macs[2].bytes, 6), 0);
 		CU_ASSERT_EQUAL(memcmp(p.data + 12, before + 12, p.bytes - 12), 0);
 		free(p.data);
@@ -86,13 +86,13 @@ test_dropped(void)
 			CU_ASSERT_EQUAL(p.fit_bytes, 1500);
 			CU_ASSERT_EQUAL(memcmp(p.data, before, p.bytes), 0);
 		}
-		server.reachable = 0;
+		server.link.known = 0;
 		p.drop = 0;
 		memcpy(before, p.data, p.bytes);
 		direct_to_server(&p, &server, port_macs, port_mtus);
 		CU_ASSERT_EQUAL(p.drop, SHUNT_DROP_NO_NEIGHBOR);
 		CU_ASSERT_EQUAL(memcmp(p.data, before, p.bytes), 0);
-		server.reachable = 1;
+		server.link.known = 1;
 		free(p.data);
 	}
 }

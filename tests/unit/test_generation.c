@@ -114,10 +114,10 @@ test_flat_arrays(void)
 	CU_ASSERT_EQUAL(g->servers[1].backend, 1);
 	CU_ASSERT_EQUAL(g->servers[1].l3_sum, slow_sum(v4, 4, 0));
 	CU_ASSERT_EQUAL(g->servers[1].l4_sum, slow_sum(v4, 4, htons(8080)));
-	CU_ASSERT_EQUAL(g->servers[1].reachable, 1);
-	CU_ASSERT_EQUAL(g->servers[1].port, 1);
-	CU_ASSERT_EQUAL(g->servers[1].dst_mac.bytes[5], 1);
-	CU_ASSERT_EQUAL(g->servers[2].reachable, 0);
+	CU_ASSERT_EQUAL(g->servers[1].link.known, 1);
+	CU_ASSERT_EQUAL(g->servers[1].link.port, 1);
+	CU_ASSERT_EQUAL(g->servers[1].link.mac.bytes[5], 1);
+	CU_ASSERT_EQUAL(g->servers[2].link.known, 0);
 	CU_ASSERT_EQUAL(g->servers[3].version, 6);
 	CU_ASSERT_EQUAL(memcmp(g->servers[3].address, &v6, 16), 0);
 	CU_ASSERT_EQUAL(g->servers[3].l3_sum, slow_sum(v6.bytes, 16, 0));
@@ -206,7 +206,7 @@ test_sharing(void)
 	CU_ASSERT_PTR_EQUAL(a->classifier, b->classifier);
 	CU_ASSERT_EQUAL(a->servers[1].state, SHUNT_SERVER_UP);
 	CU_ASSERT_EQUAL(b->servers[1].state, SHUNT_SERVER_DRAIN);
-	CU_ASSERT_EQUAL(b->servers[1].reachable, 0);
+	CU_ASSERT_EQUAL(b->servers[1].link.known, 0);
 
 	/* A backend changes: it alone is new; servers that left it still answer. */
 	helper_put_backend(next, 1, SHUNT_ROUNDROBIN, only, 1, 16);
@@ -530,7 +530,7 @@ reachable_from(struct object_store *store, const char *source)
 		hop.source = helper_addr(source);
 	helper_put(store, SHUNT_KIND_NEXTHOP, 4, &hop, sizeof(hop));
 	g = build(store, 1, NULL);
-	reachable = g->servers[1].reachable;
+	reachable = g->servers[1].link.known;
 	if (reachable && source)
 		CU_ASSERT_EQUAL(memcmp(g->servers[1].source, hop.source.bytes + 12, 4), 0);
 	generation_destroy(g);

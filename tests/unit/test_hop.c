@@ -99,9 +99,9 @@ test_flood(void)
 		CU_ASSERT_TRUE_FATAL(hop_is(table, index, mac, (uint8_t)(i & 1)));
 		CU_ASSERT_EQUAL_FATAL(hop_learn(table, mac, (uint8_t)(i & 1)), index);
 	}
-	CU_ASSERT_FALSE(table->hops[0].used);
+	CU_ASSERT_FALSE(table->hops[0].known);
 	for (uint32_t i = 1; i < HOP_COUNT; i++)
-		used += table->hops[i].used;
+		used += table->hops[i].known;
 	CU_ASSERT_TRUE(used > HOP_COUNT - HOP_COUNT / 100);
 	free(table);
 }
@@ -119,7 +119,7 @@ test_full_places(void)
 		mac_of(i, other);
 		memcpy(table->hops[index].mac.bytes, other, 6);
 		table->hops[index].port = 200; /* no packet in this test comes in there */
-		table->hops[index].used = 1;
+		table->hops[index].known = 1;
 		index = index == HOP_COUNT - 1 ? 1 : (uint16_t)(index + 1);
 	}
 	CU_ASSERT_EQUAL(hop_learn(table, mac, 0), first);

@@ -17,7 +17,7 @@
 
 static const struct shunt_mac port_macs[3] = { { { 2, 1, 1, 1, 1, 0 } }, { { 2, 1, 1, 1, 1, 1 } },
 	{ { 2, 1, 1, 1, 1, 2 } } };
-static const struct hop client_hop = { .mac = { { 2, 7, 7, 7, 7, 7 } }, .port = 1, .used = 1 };
+static const struct link client_hop = { .mac = { { 2, 7, 7, 7, 7, 7 } }, .port = 1, .known = 1 };
 static const uint8_t router[16] = { 0x20, 0x01, 0x0d, 0xb8, 7, 7, [15] = 7 };
 
 /* A packet before and after nat. */
@@ -61,9 +61,9 @@ scene_ends(struct scene *c, const uint8_t *service, uint16_t service_port, const
 	c->server.port_be = htons(server_port);
 	c->server.l3_sum = checksum_l3_sum(server, n);
 	c->server.l4_sum = checksum_l4_sum(c->server.l3_sum, c->server.port_be);
-	c->server.reachable = 1;
-	c->server.port = 2;
-	c->server.dst_mac = (struct shunt_mac){ { 2, 9, 9, 9, 9, 9 } };
+	c->server.link.known = 1;
+	c->server.link.port = 2;
+	c->server.link.mac = (struct shunt_mac){ { 2, 9, 9, 9, 9, 9 } };
 }
 
 /* A random request (or reply), rewritten by nat. */
@@ -202,7 +202,7 @@ test_to_server(void)
 		icmp_to_server(&p, &c.server, port_macs);
 		check_error(&p, &c, router, c.server.address, quoted);
 		CU_ASSERT_EQUAL(p.out_port, 2);
-		CU_ASSERT_EQUAL(memcmp(p.data, c.server.dst_mac.bytes, 6), 0);
+		CU_ASSERT_EQUAL(memcmp(p.data, c.server.link.mac.bytes, 6), 0);
 		CU_ASSERT_EQUAL(memcmp(p.data + 6, port_macs[2].bytes, 6), 0);
 		free(p.data);
 	}
@@ -212,7 +212,7 @@ test_to_server(void)
 static void
 test_dropped_untouched(void)
 {
-	static const struct hop no_hop;
+	static const struct link no_hop;
 	uint64_t state = 33;
 
 	for (unsigned int i = 0; i < 16 * KINDS; i++) {
@@ -226,7 +226,7 @@ test_dropped_untouched(void)
 		if (ttl)
 			p.data[14 + (c.version == 4 ? 8 : 7)] = (uint8_t)(i >> 4) & 1;
 		memcpy(copy, p.data, p.bytes);
-		c.server.reachable = 0;
+		c.server.link.known = 0;
 		if (reply)
 			icmp_to_server(&p, &c.server, port_macs);
 		else

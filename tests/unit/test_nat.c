@@ -18,7 +18,7 @@ static const struct {
 
 static const struct shunt_mac port_macs[3] = { { { 2, 1, 1, 1, 1, 0 } }, { { 2, 1, 1, 1, 1, 1 } },
 	{ { 2, 1, 1, 1, 1, 2 } } };
-static const struct hop client_hop = { .mac = { { 2, 7, 7, 7, 7, 7 } }, .port = 0, .used = 1 };
+static const struct link client_hop = { .mac = { { 2, 7, 7, 7, 7, 7 } }, .port = 0, .known = 1 };
 
 /* A frame on its way, in memory of exactly its size, with the two ends it is between. */
 struct scene {
@@ -54,9 +54,9 @@ scene_ends(struct scene *c, uint8_t version, uint8_t protocol, const uint8_t *se
 	c->server.port_be = htons(server_port);
 	c->server.l3_sum = checksum_l3_sum(server, n);
 	c->server.l4_sum = checksum_l4_sum(c->server.l3_sum, c->server.port_be);
-	c->server.reachable = 1;
-	c->server.port = 2;
-	c->server.dst_mac = (struct shunt_mac){ { 2, 9, 9, 9, 9, 9 } };
+	c->server.link.known = 1;
+	c->server.link.port = 2;
+	c->server.link.mac = (struct shunt_mac){ { 2, 9, 9, 9, 9, 9 } };
 }
 
 /* Takes a frame that must parse. */
@@ -140,7 +140,7 @@ test_to_server_fields(void)
 		CU_ASSERT_EQUAL(c.p.bytes, c.bytes);
 
 		memcpy(want, c.before, c.bytes);
-		memcpy(want, c.server.dst_mac.bytes, 6);
+		memcpy(want, c.server.link.mac.bytes, 6);
 		memcpy(want + 6, port_macs[2].bytes, 6);
 		memcpy(want + dst, c.server.address, n);
 		want[14 + (v4 ? 8 : 7)] = 63;
@@ -158,7 +158,7 @@ test_to_server_fields(void)
 static void
 test_to_client_fields(void)
 {
-	static const struct hop hop = { .mac = { { 2, 5, 5, 5, 5, 5 } }, .port = 1, .used = 1 };
+	static const struct link hop = { .mac = { { 2, 5, 5, 5, 5, 5 } }, .port = 1, .known = 1 };
 
 	for (unsigned int k = 0; k < KINDS; k++) {
 		bool v4 = kinds[k].version == 4;
@@ -422,7 +422,7 @@ test_no_neighbor(void)
 		struct scene c;
 
 		scene_create(&c, k, NULL, 0, 64);
-		c.server.reachable = 0;
+		c.server.link.known = 0;
 		nat_to_server(&c.p, &c.service, &c.server, port_macs);
 		CU_ASSERT_EQUAL(c.p.drop, SHUNT_DROP_NO_NEIGHBOR);
 		CU_ASSERT_TRUE(bytes_equal(c.before, c.p.data, c.bytes));

@@ -90,6 +90,7 @@ test_lengths(void)
 		[SHUNT_KIND_BACKEND] = sizeof(struct shunt_backend), /* one without members */
 		[SHUNT_KIND_SERVICE] = sizeof(struct shunt_service),
 		[SHUNT_KIND_LOCAL] = sizeof(struct shunt_local),
+		[SHUNT_KIND_SOURCE] = sizeof(struct shunt_source),
 	};
 	struct object_store *store = object_store_create();
 	uint8_t bytes[256] = { 0 };
@@ -135,7 +136,9 @@ test_addresses(void)
 	struct shunt_server server = helper_server("10.0.0.1", 80, 1);
 	struct shunt_service service = helper_service("10.0.0.1", 80, SHUNT_TCP, 1);
 	struct shunt_local local;
+	struct shunt_source source;
 
+	refused_address(SHUNT_KIND_SOURCE, &source, sizeof(source), &source.address);
 	refused_address(SHUNT_KIND_SERVER, &server, sizeof(server), &server.address);
 	refused_address(SHUNT_KIND_SERVICE, &service, sizeof(service), &service.address);
 	refused_address(SHUNT_KIND_LOCAL, &local, sizeof(local), &local.address);
@@ -169,6 +172,9 @@ test_nexthop_fields(void)
 	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, mac,
 		((struct shunt_mac){ { 255, 255, 255, 255, 255, 255 } }), "multicast");
 	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, pad[1], 1, "padding");
+	FIELD_ACCEPTED(SHUNT_KIND_NEXTHOP, good, vlan[0], 4094);
+	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, vlan[0], 4095, "VLAN");
+	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, vlan[1], 5, "VLAN");
 	FIELD_ACCEPTED(SHUNT_KIND_NEXTHOP, good, source, helper_addr("10.0.0.1"));
 	FIELD_ACCEPTED(SHUNT_KIND_NEXTHOP, good, source, helper_addr("2001:db8::1"));
 	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, source, helper_addr("0.0.0.0"), "source");
@@ -219,7 +225,11 @@ test_service_fields(void)
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, port_be, 0, "port");
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, protocol, 0, "protocol");
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, protocol, 132, "protocol");
-	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, pad, 255, "padding");
+	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, pad[1], 255, "padding");
+	FIELD_ACCEPTED(SHUNT_KIND_SERVICE, good, last_port_be, htons(444));
+	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, last_port_be, htons(442), "last port");
+	FIELD_ACCEPTED(SHUNT_KIND_SERVICE, good, reset_idle, 1);
+	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, reset_idle, 2, "idle");
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, backend, 0, "backend");
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, backend, SHUNT_MAX_BACKENDS, "backend");
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, timeout_syn_ms, 0, "timeout");
@@ -260,7 +270,11 @@ test_backend_head(void)
 	HEAD_REFUSED(SHUNT_SOURCE, algorithm, SHUNT_ALGORITHM_COUNT, "algorithm");
 	HEAD_REFUSED(SHUNT_SOURCE, hash_on, SHUNT_HASH_ON_COUNT, "hash-on");
 	HEAD_REFUSED(SHUNT_SOURCE, forward, SHUNT_FORWARD_COUNT, "forwarding");
-	HEAD_REFUSED(SHUNT_SOURCE, pad[3], 1, "padding");
+	HEAD_REFUSED(SHUNT_SOURCE, pad[2], 1, "padding");
+	HEAD_REFUSED(SHUNT_SOURCE, shutdown_sessions, 2, "sessions");
+	HEAD_REFUSED(SHUNT_SOURCE, sources[0], 1, "full NAT");
+	HEAD_REFUSED(SHUNT_SOURCE, forward, SHUNT_FULLNAT, "full NAT");
+	HEAD_REFUSED(SHUNT_SOURCE, sources[1], 1, "gap");
 	HEAD_REFUSED(SHUNT_SOURCE, name[SHUNT_NAME_SIZE - 1], 1, "name");
 	HEAD_REFUSED(SHUNT_SOURCE, algorithm, SHUNT_ROUNDROBIN, "schedule");
 	HEAD_REFUSED(SHUNT_ROUNDROBIN, algorithm, SHUNT_SOURCE, "schedule");

@@ -32,9 +32,9 @@ tunnel_server(enum shunt_encap encap, uint8_t version)
 		.forward = SHUNT_TUNNEL,
 		.encap = encap,
 		.encap_port_be = encap == SHUNT_GUE ? htons(GUE_PORT) : 0,
-		.reachable = 1,
-		.port = 2,
-		.dst_mac = { { 2, 9, 9, 9, 9, 9 } },
+		.link.known = 1,
+		.link.port = 2,
+		.link.mac = { { 2, 9, 9, 9, 9, 9 } },
 		.address = { 10, 0, 0, 11 },
 		.source = { 10, 0, 0, 1 },
 	};
@@ -153,7 +153,7 @@ check_round_trip(enum shunt_encap encap, uint8_t outer, const struct frame_spec 
 	CU_ASSERT_EQUAL(c.p.bytes, c.bytes + overhead);
 	CU_ASSERT_PTR_EQUAL(c.p.data, c.room);
 	CU_ASSERT_EQUAL(c.p.headroom, 0);
-	CU_ASSERT_EQUAL(memcmp(c.p.data, c.server.dst_mac.bytes, 6), 0);
+	CU_ASSERT_EQUAL(memcmp(c.p.data, c.server.link.mac.bytes, 6), 0);
 	CU_ASSERT_EQUAL(memcmp(c.p.data + 6, port_macs[2].bytes, 6), 0);
 	CU_ASSERT_EQUAL(frame_get16(c.p.data + 12), outer == 4 ? 0x0800 : 0x86dd);
 	inner = decapsulate(&c, c.p.data + 14, c.p.bytes - 14, class);
@@ -253,7 +253,7 @@ test_dropped(void)
 	struct scene c;
 
 	scene_create(&c, SHUNT_GRE, 4, &s);
-	c.server.reachable = 0;
+	c.server.link.known = 0;
 	tunnel_to_server(&c.p, &c.server, port_macs, port_mtus);
 	CU_ASSERT_EQUAL(c.p.drop, SHUNT_DROP_NO_NEIGHBOR);
 	CU_ASSERT_EQUAL(memcmp(c.p.data, c.before, c.bytes), 0);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ICMP errors: which flow one is about. */
+#include "track_impl.h"
+
+/* Is the quoted packet one between this flow's client and its server? */
+static bool
+is_about(const struct pkt *p, const struct gen_server *server)
+{
+	const uint8_t *ip = p->data + p->inner_l3_offset;
+
+	if (!server)
+		return false;
+	if (p->direction == PKT_TO_SERVER)
+		return gen_server_takes(
+			server, p->version); /* it names the service, and the flow the server */
+	return server->version == p->version && server->port_be == p->dport_be &&
+		memcmp(server->address, ip + (p->version == 4 ? 16 : 24), track_address_bytes(p)) ==
+		0;
+}
+
+static bool
+find_untracked_icmp(struct tracker *t, struct pkt *p)
+{
+	const struct track_untracked *u = track_untracked_place(t, p);
+
+	if (u->server == 0 || u->owner_hash != p->owner_hash ||
+		!t->generation->services[u->service].version ||
+		!is_about(p, track_server(t->generation, u->server)))
+		return false;
+	if (p->direction == PKT_TO_SERVER && u->service != p->service)
+		return false;
+	t->stats->untracked++;
+	p->service = u->service;
+	p->server = u->server;
+	p->hop = u->hop;
+	return true;
+}
+
+void
+track_icmp_error(struct tracker *t, struct pkt *p, uint16_t tick)
+{
+	struct flow_key key;
+
+	for (unsigned int i = 0; i <= p->other_service_count; i++) {
+		uint16_t service = i == 0
+			? p->service
+			: classify_other_service(t->generation->classifier, p, i - 1);
+		const uint64_t *flow;
+
+		flow_key_of(p, service, &key);
+		flow = flow_lookup(t->flows, &key, tick);
+		if (flow && is_about(p, track_server(t->generation, flow_server(*flow)))) {
+			p->service = service;
+			p->server = flow_server(*flow);
+			p->hop = flow_hop(*flow);
+			return;
+		}
+	}
+	if (!find_untracked_icmp(t, p))
+		p->drop = SHUNT_DROP_NO_FLOW;
+}
