@@ -66,7 +66,7 @@ struct shunt_nexthop {
 struct shunt_server {
 	struct shunt_addr address;
 	uint16_t port_be;
-	uint8_t state;	  /* enum shunt_server_state */
+	uint8_t state; /* enum shunt_server_state */
 	uint8_t pad;
 	uint32_t nexthop;     /* id; 0: not known yet, packets to it are dropped and counted */
 	uint32_t backend;     /* id */
