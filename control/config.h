@@ -72,6 +72,7 @@ struct neighbor_config {
 	struct shunt_mac mac;
 	struct shunt_addr source; /* all zero: not given */
 	char port[SHUNT_NAME_SIZE];
+	uint16_t vlan[2]; /* as in struct shunt_nexthop; the port's, if it has none of its own */
 };
 
 struct config {

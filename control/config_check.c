@@ -324,17 +324,34 @@ check_neighbor_source(struct json_at at, const struct neighbor_config *neighbor,
 			at, "must be %s, as the neighbor's address is", family(&neighbor->address));
 }
 
+/* The neighbor's VLAN is that of a port that serves one alone. */
+static void
+check_neighbor_vlan(
+	struct json_at at, struct neighbor_config *neighbor, const struct settings_port *port)
+{
+	if (!json_at_present(at))
+		memcpy(neighbor->vlan, port->vlan, sizeof(neighbor->vlan));
+	else if (port->vlan[0] && memcmp(neighbor->vlan, port->vlan, sizeof(neighbor->vlan)) != 0)
+		json_at_error(at,
+			"is not the \"vlan\" of port \"%s\", which drops what comes in any other",
+			port->name);
+}
+
 static void
 check_neighbor_port(
-	struct json_at at, const struct neighbor_config *neighbor, const struct settings *settings)
+	struct json_at at, struct neighbor_config *neighbor, const struct settings *settings)
 {
 	if (!settings || !neighbor->port[0])
 		return;
 	for (size_t i = 0; i < settings->port_count; i++) {
-		if (strcmp(settings->ports[i].name, neighbor->port) == 0)
+		if (strcmp(settings->ports[i].name, neighbor->port) == 0) {
+			check_neighbor_vlan(
+				json_at_member(&at, "vlan"), neighbor, &settings->ports[i]);
 			return;
+		}
 	}
-	json_at_error(at, "there is no port \"%s\" in $.dataplane.ports", neighbor->port);
+	json_at_error(json_at_member(&at, "port"), "there is no port \"%s\" in $.dataplane.ports",
+		neighbor->port);
 }
 
 static void
@@ -349,10 +366,10 @@ check_neighbors(const struct json_at *neighbors, const struct config *config,
 	if (!addresses)
 		seen->no_memory = true;
 	for (size_t i = 0; i < config->neighbor_count; i++) {
-		const struct neighbor_config *neighbor = &config->neighbors[i];
+		struct neighbor_config *neighbor = &config->neighbors[i];
 		struct json_at at = json_at_element(neighbors, i);
 
-		check_neighbor_port(json_at_member(&at, "port"), neighbor, settings);
+		check_neighbor_port(at, neighbor, settings);
 		if (shunt_addr_equal(&neighbor->address, &none))
 			continue;
 		json_address_text(&neighbor->address, text);

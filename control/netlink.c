@@ -380,6 +380,7 @@ update_fixed(struct netlink *netlink)
 		fixed[i].address = neighbor->address;
 		fixed[i].nexthop.mac = neighbor->mac;
 		fixed[i].nexthop.source = neighbor->source;
+		memcpy(fixed[i].nexthop.vlan, neighbor->vlan, sizeof(neighbor->vlan));
 		fixed[i].nexthop.port = port_by_name(netlink, neighbor->port);
 	}
 	qsort(fixed, count, sizeof(*fixed), interfaces_compare_addresses);

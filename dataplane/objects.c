@@ -8,7 +8,6 @@
 #include "objects.h"
 
 #define ROW_MIN_CAPACITY 64u
-#define VLAN_END	 4095 /* the last id is reserved (IEEE 802.1Q) */
 
 /* The objects of one kind, by id; as long as the ids in use need. */
 struct object_row {
@@ -86,6 +85,18 @@ address_is_good(const struct shunt_addr *a)
 		memcmp(&a->bytes[12], broadcast, 4) != 0;
 }
 
+static bool
+vlans_are_good(const uint16_t vlan[2])
+{
+	for (int i = 0; i < 2; i++) {
+		uint16_t id = vlan[i] & (uint16_t)~SHUNT_VLAN_S_TAG;
+
+		if (id >= SHUNT_VLAN_END || (vlan[i] && !id) || (vlan[i] && i > 0 && !vlan[i - 1]))
+			return false;
+	}
+	return !(vlan[1] & SHUNT_VLAN_S_TAG);
+}
+
 static const char *
 check_nexthop(const struct shunt_nexthop *n)
 {
@@ -95,8 +106,8 @@ check_nexthop(const struct shunt_nexthop *n)
 		return "next hop: MAC address is zero";
 	if (n->mac.bytes[0] & 1)
 		return "next hop: MAC address is a multicast one";
-	if (n->vlan[0] >= VLAN_END || n->vlan[1] >= VLAN_END || (n->vlan[1] && !n->vlan[0]))
-		return "next hop: a VLAN id out of range, or an inner one alone";
+	if (!vlans_are_good(n->vlan))
+		return "next hop: a VLAN id out of range, or an inner one that is alone or a service tag";
 	if (!all_zero(n->pad, sizeof(n->pad)))
 		return "next hop: padding is not zero";
 	if (!all_zero(n->source.bytes, sizeof(n->source.bytes)) && !address_is_good(&n->source))

@@ -44,6 +44,11 @@ struct pkt {
 	uint8_t protocol;   /* SHUNT_TCP or SHUNT_UDP; of an ICMP error, the quoted packet's */
 	uint8_t tcp_flags;  /* 0 for UDP */
 	uint16_t l3_offset; /* of the IP header */
+	/*
+	 * The VLANs that it came in, as in struct shunt_nexthop: l3_offset counts all tags, but one
+	 * of id 0 (which has a priority and nothing else) is none here.
+	 */
+	uint16_t vlan[2];
 	uint16_t
 		l4_offset; /* of the TCP, UDP or ICMP header; 0: a later fragment, which has none */
 	uint16_t sport_be; /* of an ICMP error, the quoted packet's, as is dport_be */

@@ -218,6 +218,7 @@ open_port(struct ports *ports, const struct settings *settings, uint32_t index, 
 
 	memcpy(port->name, p->name, sizeof(port->name));
 	memcpy(port->interface, p->interface, sizeof(port->interface));
+	memcpy(port->vlan, p->vlan, sizeof(port->vlan));
 	result = p->interface[0] ? probe_interface(p, filter, xdp, index, device, sizeof(device))
 				 : probe_device(p, device, sizeof(device));
 	if (result < 0)

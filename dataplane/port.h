@@ -24,6 +24,7 @@ struct port {
 	uint16_t tx_queues;
 	uint16_t mtu; /* of IP packets, when the port was started */
 	struct shunt_mac mac;
+	uint16_t vlan[2]; /* the only one it serves; 0: whichever */
 };
 
 struct ports {

@@ -5,6 +5,7 @@
 
 #include "jsonfile.h"
 #include "settings.h"
+#include "shunt/table.h"
 
 #define FLOWS_DEFAULT (1u << 20)
 #define FLOWS_MIN     (1u << 10)
@@ -272,11 +273,45 @@ read_queue_size(struct json_at at, uint16_t *out)
 		*out = value;
 }
 
+bool
+settings_get_vlan(struct json_at at, uint16_t vlan[2])
+{
+	bool two = json_is_array(at.value);
+	int64_t id[2] = { 0, 0 };
+	size_t count = 1;
+
+	if (two && !json_get_array(at, 2, &count))
+		return false;
+	if (two && count != 2) {
+		json_at_error(at, "must be one VLAN id, or the outer and the inner of two");
+		return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!json_get_int(two ? json_at_element(&at, i) : at, 1, SHUNT_VLAN_END - 1,
+			    &id[i]))
+			return false;
+	}
+	vlan[0] = (uint16_t)(id[0] | (two ? SHUNT_VLAN_S_TAG : 0));
+	vlan[1] = (uint16_t)id[1];
+	return true;
+}
+
+static void
+read_vlan(struct json_at at, struct settings_port *port, bool interface)
+{
+	if (interface && json_at_present(at))
+		json_at_error(at,
+			"goes with \"device\" only: the VLANs of an interface are the kernel's "
+			"(ip link add link eth0 name eth0.100 type vlan id 100)");
+	else
+		settings_get_vlan(at, port->vlan);
+}
+
 static void
 read_port(struct json_at at, struct settings_port *port)
 {
 	static const char *const keys[] = { "name", "interface", "device", "kernel",
-		"rx-queue-size", "tx-queue-size", NULL };
+		"rx-queue-size", "tx-queue-size", "vlan", NULL };
 	struct json_at interface = json_at_member(&at, "interface");
 	struct json_at device = json_at_member(&at, "device");
 	bool has_interface = json_at_present(interface);
@@ -297,6 +332,7 @@ read_port(struct json_at at, struct settings_port *port)
 	port->tx_queue_size = port->rx_queue_size;
 	read_queue_size(json_at_member(&at, "rx-queue-size"), &port->rx_queue_size);
 	read_queue_size(json_at_member(&at, "tx-queue-size"), &port->tx_queue_size);
+	read_vlan(json_at_member(&at, "vlan"), port, has_interface);
 }
 
 /* A port may not be what an earlier one is. */

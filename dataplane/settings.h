@@ -41,6 +41,8 @@ struct settings_port {
 	uint8_t kernel; /* enum settings_kernel */
 	uint16_t rx_queue_size;
 	uint16_t tx_queue_size;
+	/* Of a device: the only VLAN it serves, as in struct shunt_nexthop; 0: whichever. */
+	uint16_t vlan[2];
 };
 
 struct settings {
@@ -67,5 +69,11 @@ struct settings *settings_load(const char *path, struct json_errors *errors);
 /* The same for the section itself. */
 struct settings *settings_parse(const struct json_at *section);
 void settings_destroy(struct settings *settings);
+
+/*
+ * Reads the id of a VLAN, or an array of two, of which the outer stands first and is a service tag:
+ * as in struct shunt_nexthop. False: absent, or an error is noted.
+ */
+bool settings_get_vlan(struct json_at at, uint16_t vlan[2]);
 
 #endif

@@ -14,12 +14,6 @@ ttl_used_up(const struct pkt *p)
 	return p->data[p->l3_offset + (p->version == 4 ? 8 : 7)] <= 1;
 }
 
-static const uint8_t *
-source_mac(const struct pkt *p)
-{
-	return p->data + 6;
-}
-
 /* A closed flow lingers in the table, but is no session any more. */
 static bool
 is_session(enum flow_state state)
@@ -140,6 +134,7 @@ static bool
 hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 {
 	const struct gen_server *server = track_server(t->generation, flow_server(*p->flow));
+	const struct link back = link_back(p);
 	uint16_t hop = flow_hop(*p->flow);
 
 	if (!server || !gen_server_takes(server, p->version) ||
@@ -149,8 +144,8 @@ hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 		return false;
 	if (tcp_state_opens(p->tcp_flags) && tcp_state_reusable(flow_state(*p->flow)))
 		return false;
-	if (!hop_is(t->hops, hop, source_mac(p), p->in_port))
-		hop = hop_learn(t->hops, source_mac(p), p->in_port);
+	if (!hop_is(t->hops, hop, &back))
+		hop = hop_learn(t->hops, &back);
 	update_flow(t, p, server, hop, tick);
 	return true;
 }
@@ -258,6 +253,7 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	const struct generation *generation = t->generation;
 	const struct gen_backend *backend =
 		generation->backends[generation->services[p->service].backend];
+	const struct link back = link_back(p);
 	struct flow_key key;
 	uint64_t *flow;
 
@@ -274,7 +270,7 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 		p->drop = SHUNT_DROP_TTL;
 		return;
 	}
-	p->hop = hop_learn(t->hops, source_mac(p), p->in_port);
+	p->hop = hop_learn(t->hops, &back);
 	if (flow) {
 		flow_gone(t, p->service, *flow);
 	} else if (!(p->tcp_flags & (PKT_RST | PKT_FIN))) {

@@ -192,6 +192,7 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 
 	burst_fill(b, mbufs, n, port);
 	parse_burst(b->live, b->count);
+	link_check_vlan(b->live, b->count, w->port_vlans[port]);
 	burst_drop(w);
 	burst_set_aside(b);
 	classify_burst(g->classifier, b->live, b->count, w->owner_seed);
@@ -372,6 +373,7 @@ add_queues(struct worker *w, const struct ports *ports)
 		w->port_macs[i] = ports->port[i].mac;
 		w->tx.queue[i] = port_tx_queue(&ports->port[i], w->index);
 		w->port_mtus[i] = ports->port[i].mtu;
+		memcpy(w->port_vlans[i], ports->port[i].vlan, sizeof(w->port_vlans[i]));
 		for (uint16_t q = (uint16_t)w->index; q < ports->port[i].rx_queues; q += w->count) {
 			w->rx_queues[w->rx_queue_count++] = (struct rx_queue){
 				.port_id = ports->port[i].id,

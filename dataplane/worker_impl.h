@@ -52,6 +52,7 @@ struct worker {
 	uint32_t lcore;
 	struct shunt_mac port_macs[SHUNT_MAX_PORTS];
 	uint16_t port_mtus[SHUNT_MAX_PORTS];
+	uint16_t port_vlans[SHUNT_MAX_PORTS][2];
 	struct icmp_limit ttl_limit;
 	struct icmp_limit too_big_limit;
 	struct tx tx;

@@ -312,22 +312,52 @@ fragment_is_ours(struct endpoints *e)
 	return !since || now - *since > PASSED_NS;
 }
 
+/* A VLAN tag, as it stands behind its EtherType. */
+struct vlan_tag {
+	__be16 control;
+	__be16 type; /* of what follows */
+};
+
+/*
+ * Moves *l3 behind up to two VLAN tags; the EtherType there, or 0. A service is one in all VLANs:
+ * the workers answer in the one that a packet came in.
+ */
+static __always_inline __be16
+skip_tags(void **l3, void *end, __be16 type)
+{
+#pragma unroll
+	for (int i = 0; i < 2; i++) {
+		struct vlan_tag *tag = *l3;
+
+		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
+			break;
+		if ((void *)(tag + 1) > end)
+			return 0;
+		type = tag->type;
+		*l3 = tag + 1;
+	}
+	return type;
+}
+
 SEC("xdp")
 int
 shunt_filter(struct xdp_md *ctx)
 {
-	void *data = (void *)(long)ctx->data;
+	void *data = (void *)(long)ctx->data, *l3;
 	void *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = data;
 	struct endpoints e = {};
+	__be16 type;
 	int ours;
 
 	if ((void *)(eth + 1) > end)
 		return XDP_PASS;
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		ours = parse_v4(eth + 1, end, &e);
-	else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		ours = parse_v6(eth + 1, end, &e);
+	l3 = eth + 1;
+	type = skip_tags(&l3, end, eth->h_proto);
+	if (type == bpf_htons(ETH_P_IP))
+		ours = parse_v4(l3, end, &e);
+	else if (type == bpf_htons(ETH_P_IPV6))
+		ours = parse_v6(l3, end, &e);
 	else
 		return XDP_PASS;
 	if (!ours || !(e.fragment ? fragment_is_ours(&e) : is_ours(&e)))

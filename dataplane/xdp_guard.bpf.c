@@ -69,28 +69,28 @@ set_source_port(struct __sk_buff *skb, __u32 offset, __u8 protocol, struct ends 
 
 /* False: neither TCP nor UDP. */
 static __always_inline int
-parse_v4(struct __sk_buff *skb, struct ends *e)
+parse_v4(struct __sk_buff *skb, __u32 l3, struct ends *e)
 {
 	struct iphdr ip;
 
-	if (!load(skb, 0, &ip, sizeof(ip)))
+	if (!load(skb, l3, &ip, sizeof(ip)))
 		return 0;
 	if (ip.protocol != IPPROTO_TCP && ip.protocol != IPPROTO_UDP)
 		return 0;
 	set_v4(&e->source, ip.saddr);
 	set_v4(&e->destination, ip.daddr);
 	if (!(ip.frag_off & bpf_htons(0x3fff)))
-		set_source_port(skb, ip.ihl * 4, ip.protocol, e);
+		set_source_port(skb, l3 + ip.ihl * 4, ip.protocol, e);
 	return 1;
 }
 
 /* Takes fragments, of which the first may hide its protocol behind other headers, as the filter. */
 static __always_inline int
-parse_v6(struct __sk_buff *skb, struct ends *e)
+parse_v6(struct __sk_buff *skb, __u32 l3, struct ends *e)
 {
 	struct ipv6hdr ip;
 
-	if (!load(skb, 0, &ip, sizeof(ip)))
+	if (!load(skb, l3, &ip, sizeof(ip)))
 		return 0;
 	if (ip.nexthdr != IPPROTO_TCP && ip.nexthdr != IPPROTO_UDP &&
 		ip.nexthdr != IPPROTO_FRAGMENT)
@@ -98,7 +98,7 @@ parse_v6(struct __sk_buff *skb, struct ends *e)
 	__builtin_memcpy(e->source.address, &ip.saddr, 16);
 	__builtin_memcpy(e->destination.address, &ip.daddr, 16);
 	if (ip.nexthdr != IPPROTO_FRAGMENT)
-		set_source_port(skb, sizeof(ip), ip.nexthdr, e);
+		set_source_port(skb, l3 + sizeof(ip), ip.nexthdr, e);
 	return 1;
 }
 
@@ -106,13 +106,21 @@ SEC("tc")
 int
 shunt_guard(struct __sk_buff *skb)
 {
+	__be16 type = (__be16)skb->protocol;
 	struct ends e = {};
+	__u32 l3 = 0;
 	int ours = 0;
 
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		ours = parse_v4(skb, &e);
-	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		ours = parse_v6(skb, &e);
+	/* The kernel has taken one VLAN tag off before; a second one still stands there. */
+	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
+		if (!load(skb, 2, &type, sizeof(type)))
+			return TC_ACT_UNSPEC;
+		l3 = 4;
+	}
+	if (type == bpf_htons(ETH_P_IP))
+		ours = parse_v4(skb, l3, &e);
+	else if (type == bpf_htons(ETH_P_IPV6))
+		ours = parse_v6(skb, l3, &e);
 	if (!ours)
 		return TC_ACT_UNSPEC;
 	if (bpf_map_lookup_elem(&services, &e.destination))

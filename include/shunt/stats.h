@@ -25,7 +25,8 @@
 #define SHUNT_DROPS(X)                                                                           \
 	X(SHORT_FRAME, "short-frame", "frame shorter than its headers")                          \
 	X(NOT_IP, "not-ip", "neither IPv4 nor IPv6")                                             \
-	X(VLAN, "vlan", "VLAN tag on a port that takes untagged frames")                         \
+	X(VLAN, "vlan", "frame of another VLAN than the port's")                                 \
+	X(VLAN_TAGS, "vlan-tags", "more than two VLAN tags, or a reserved one (0x9100, id 4095)") \
 	X(IP_VERSION, "ip-version", "version field does not match the EtherType")                \
 	X(IP_HEADER, "ip-header", "IPv4 header length below 20 bytes or beyond the frame")       \
 	X(IP_LENGTH, "ip-length", "IP total length below the headers or beyond the frame")       \
@@ -53,6 +54,7 @@
 	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                    \
 	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known") \
 	X(HANDOVER_FULL, "handover-full", "ring to the worker that owns the flow is full")       \
+	X(HEADROOM, "headroom", "no room in the packet's buffer for VLAN tags")                  \
 	X(TX_FULL, "tx-full", "the port did not take the packet")                                \
 	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")
 

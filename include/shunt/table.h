@@ -50,6 +50,11 @@ struct shunt_settings {
 	uint8_t hash_secret[16]; /* selection key, the same on all nodes of a cluster */
 };
 
+/* A tag that is a service tag (IEEE 802.1ad, EtherType 0x88a8), else it is 802.1Q's 0x8100. */
+#define SHUNT_VLAN_S_TAG 0x8000
+#define SHUNT_VLAN_ID	 0x0fff
+#define SHUNT_VLAN_END	 4095 /* ids are 1 to 4094 */
+
 /*
  * The next station on the way to servers: a neighbour on a port, and the balancer's own address for
  * what it sends there itself, which is a tunnel's outer packet. All zero: none is known; then
@@ -58,7 +63,8 @@ struct shunt_settings {
 struct shunt_nexthop {
 	uint32_t port; /* index into the dataplane's ports */
 	struct shunt_mac mac;
-	uint16_t vlan[2]; /* VLAN ids of frames to it, the outer first; 0: no (further) tag */
+	/* VLAN ids of frames to it, the outer first, which may be SHUNT_VLAN_S_TAG; 0: no more. */
+	uint16_t vlan[2];
 	uint8_t pad[2];
 	struct shunt_addr source;
 };

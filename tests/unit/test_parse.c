@@ -149,8 +149,8 @@ test_ethertypes(void)
 			want = SHUNT_DROP_NONE;
 		else if (type == 0x86dd)
 			want = SHUNT_DROP_IP_VERSION;
-		else if (type == 0x8100 || type == 0x88a8 || type == 0x9100)
-			want = SHUNT_DROP_VLAN;
+		else if (type == 0x9100)
+			want = SHUNT_DROP_VLAN_TAGS;
 		frame_put16(frame + 12, type);
 		CU_ASSERT_EQUAL(parse_bytes(frame, bytes, NULL), want);
 	}
@@ -516,7 +516,7 @@ static void
 test_all_reasons_met(void)
 {
 	static const uint8_t reasons[] = { SHUNT_DROP_NONE, SHUNT_DROP_SHORT_FRAME,
-		SHUNT_DROP_NOT_IP, SHUNT_DROP_VLAN, SHUNT_DROP_IP_VERSION, SHUNT_DROP_IP_HEADER,
+		SHUNT_DROP_NOT_IP, SHUNT_DROP_VLAN_TAGS, SHUNT_DROP_IP_VERSION, SHUNT_DROP_IP_HEADER,
 		SHUNT_DROP_IP_LENGTH, SHUNT_DROP_IP_CHECKSUM, SHUNT_DROP_IP_OPTIONS,
 		SHUNT_DROP_IP_SOURCE, SHUNT_DROP_LAND, SHUNT_DROP_IP6_EXTENSIONS,
 		SHUNT_DROP_FRAGMENT, SHUNT_DROP_FRAGMENT_OVERLAP, SHUNT_DROP_PROTOCOL,
