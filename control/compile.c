@@ -202,6 +202,7 @@ find_way(struct compiler *c, const struct control *control, const struct server 
 		way.known = true;
 		way.nexthop.port = found.port;
 		way.nexthop.mac = found.mac;
+		memcpy(way.nexthop.vlan, found.vlan, sizeof(found.vlan));
 		way.nexthop.source = found.source;
 		if (adopted)
 			adopted->known = false; /* from now on the kernel has the say */
@@ -406,6 +407,7 @@ adopt_way(const struct adoption *a, uint32_t id, const struct shunt_server *serv
 	way->known = true;
 	way->nexthop.port = nexthop->port;
 	way->nexthop.mac = nexthop->mac;
+	memcpy(way->nexthop.vlan, nexthop->vlan, sizeof(nexthop->vlan));
 	way->nexthop.source = nexthop->source;
 }
 
@@ -470,6 +472,8 @@ adopt_object(void *context, uint32_t kind, uint32_t id, const void *bytes, size_
 	case SHUNT_KIND_NEXTHOP:
 		nexthop.port = ((const struct shunt_nexthop *)bytes)->port;
 		nexthop.mac = ((const struct shunt_nexthop *)bytes)->mac;
+		memcpy(nexthop.vlan, ((const struct shunt_nexthop *)bytes)->vlan,
+			sizeof(nexthop.vlan));
 		nexthop.source = ((const struct shunt_nexthop *)bytes)->source;
 		ids_adopt(a->compiler->nexthops, &nexthop, id);
 		break;

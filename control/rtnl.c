@@ -132,7 +132,8 @@ vlan_of_data(const struct nlattr *data)
 	uint16_t id = 0, protocol = htons(ETH_P_8021Q);
 	struct nlattr *attribute;
 
-	mnl_attr_for_each_nested (attribute, data) {
+	mnl_attr_for_each_nested(attribute, data)
+	{
 		if (mnl_attr_get_payload_len(attribute) != sizeof(uint16_t))
 			continue;
 		if (mnl_attr_get_type(attribute) == IFLA_VLAN_ID)
@@ -154,7 +155,8 @@ link_vlan(const struct nlattr *info)
 	uint16_t vlan = 0;
 	bool is_vlan = false;
 
-	mnl_attr_for_each_nested (attribute, info) {
+	mnl_attr_for_each_nested(attribute, info)
+	{
 		size_t length = mnl_attr_get_payload_len(attribute);
 
 		/* Of a length that has the NUL or has not: kernels differ. */

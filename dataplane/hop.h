@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The way back to clients: replies go to the MAC, the VLAN and the port that the client's packets
- * come from. A flow has no room for these; it keeps the index of a hop in this table (one per worker). Each
- * packet from the client compares its source with the flow's hop, so a stale or overwritten entry
- * mends itself.
+ * come from. A flow has no room for these; it keeps the index of a hop in this table (one per
+ * worker). Each packet from the client compares its source with the flow's hop, so a stale or
+ * overwritten entry mends itself.
  */
 #ifndef DATAPLANE_HOP_H
 #define DATAPLANE_HOP_H

@@ -4,10 +4,10 @@
 #include "shunt/table.h"
 
 enum {
-	TAGS_AT = 12,		 /* behind both addresses */
+	TAGS_AT = 12,		  /* behind both addresses */
 	ETHERTYPE_C_TAG = 0x8100, /* IEEE 802.1Q */
 	ETHERTYPE_S_TAG = 0x88a8, /* IEEE 802.1ad */
-	PRIORITY = 0xf000,	 /* of a tag's second word: priority and drop eligibility */
+	PRIORITY = 0xf000,	  /* of a tag's second word: priority and drop eligibility */
 };
 
 static uint16_t

@@ -56,8 +56,8 @@ link_header_bytes(const struct link *link)
 uint32_t link_priorities(const struct pkt *p);
 
 /* Writes the link's tags and the type of what follows behind the addresses of a frame. */
-void link_put_tags(
-	uint8_t *frame, const struct link *link, uint32_t priorities, uint16_t ethertype);
+void
+link_put_tags(uint8_t *frame, const struct link *link, uint32_t priorities, uint16_t ethertype);
 
 /*
  * Gives the frame the link's tags in place of its own, of which the priority stays. It grows and

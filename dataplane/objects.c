@@ -107,7 +107,8 @@ check_nexthop(const struct shunt_nexthop *n)
 	if (n->mac.bytes[0] & 1)
 		return "next hop: MAC address is a multicast one";
 	if (!vlans_are_good(n->vlan))
-		return "next hop: a VLAN id out of range, or an inner one that is alone or a service tag";
+		return "next hop: a VLAN id out of range, or an inner one that is alone or a "
+		       "service tag";
 	if (!all_zero(n->pad, sizeof(n->pad)))
 		return "next hop: padding is not zero";
 	if (!all_zero(n->source.bytes, sizeof(n->source.bytes)) && !address_is_good(&n->source))

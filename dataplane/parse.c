@@ -382,8 +382,8 @@ parse_later_fragment(struct pkt *p)
 }
 
 /*
- * Takes the VLAN tags off, in any order of their kinds: switches stack two of 802.1Q as well. One of
- * id 0 has a priority and no VLAN (IEEE 802.1Q section 9.6).
+ * Takes the VLAN tags off, in any order of their kinds: switches stack two of 802.1Q as well. One
+ * of id 0 has a priority and no VLAN (IEEE 802.1Q section 9.6).
  */
 static enum shunt_drop
 parse_tagged(struct pkt *p)
@@ -399,8 +399,8 @@ parse_tagged(struct pkt *p)
 		if (id == SHUNT_VLAN_END)
 			return SHUNT_DROP_VLAN_TAGS;
 		if (id)
-			p->vlan[ids++] = (uint16_t)(id |
-				(type == ETHERTYPE_S_TAG ? SHUNT_VLAN_S_TAG : 0));
+			p->vlan[ids++] =
+				(uint16_t)(id | (type == ETHERTYPE_S_TAG ? SHUNT_VLAN_S_TAG : 0));
 		p->l3_offset += TAG_BYTES;
 		type = load_be16(p->data + p->l3_offset - 2);
 	}

@@ -287,8 +287,8 @@ settings_get_vlan(struct json_at at, uint16_t vlan[2])
 		return false;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (!json_get_int(two ? json_at_element(&at, i) : at, 1, SHUNT_VLAN_END - 1,
-			    &id[i]))
+		if (!json_get_int(
+			    two ? json_at_element(&at, i) : at, 1, SHUNT_VLAN_END - 1, &id[i]))
 			return false;
 	}
 	vlan[0] = (uint16_t)(id[0] | (two ? SHUNT_VLAN_S_TAG : 0));

@@ -22,40 +22,40 @@
  * Why a packet was not forwarded. X(identifier, text): the text is what `show drops` prints, the
  * explanation what its table says beside it.
  */
-#define SHUNT_DROPS(X)                                                                           \
-	X(SHORT_FRAME, "short-frame", "frame shorter than its headers")                          \
-	X(NOT_IP, "not-ip", "neither IPv4 nor IPv6")                                             \
-	X(VLAN, "vlan", "frame of another VLAN than the port's")                                 \
+#define SHUNT_DROPS(X)                                                                            \
+	X(SHORT_FRAME, "short-frame", "frame shorter than its headers")                           \
+	X(NOT_IP, "not-ip", "neither IPv4 nor IPv6")                                              \
+	X(VLAN, "vlan", "frame of another VLAN than the port's")                                  \
 	X(VLAN_TAGS, "vlan-tags", "more than two VLAN tags, or a reserved one (0x9100, id 4095)") \
-	X(IP_VERSION, "ip-version", "version field does not match the EtherType")                \
-	X(IP_HEADER, "ip-header", "IPv4 header length below 20 bytes or beyond the frame")       \
-	X(IP_LENGTH, "ip-length", "IP total length below the headers or beyond the frame")       \
-	X(IP_CHECKSUM, "ip-checksum", "bad IPv4 header checksum")                                \
-	X(IP_OPTIONS, "ip-options", "IPv4 source-route option, or options that cannot be read")  \
-	X(IP_SOURCE, "ip-source", "loopback, multicast, mapped or unspecified source address")   \
-	X(LAND, "land", "source and destination are the same")                                   \
-	X(IP6_EXTENSIONS, "ip6-extensions", "IPv6 extension headers past limits or misplaced")   \
-	X(FRAGMENT, "fragment", "IP fragment that is empty or of an impossible length")          \
-	X(FRAGMENT_TINY, "fragment-tiny", "first fragment without a whole TCP or UDP header")    \
-	X(FRAGMENT_TOO_LONG, "fragment-too-long", "IP fragment that ends beyond 65535 bytes")    \
-	X(FRAGMENT_OVERLAP, "fragment-overlap", "IP fragment that overlaps the first one")       \
-	X(FRAGMENT_DUPLICATE, "fragment-duplicate", "second first fragment, with other ports")   \
-	X(FRAGMENT_NO_FIRST, "fragment-no-first", "IP fragment whose first one has not come")    \
-	X(FRAGMENT_FULL, "fragment-full", "no room for IP fragments that wait for the first")    \
-	X(TTL, "ttl", "TTL or hop limit used up")                                                \
-	X(PROTOCOL, "protocol", "neither TCP nor UDP, nor an ICMP error")                        \
-	X(L4_HEADER, "l4-header", "TCP or UDP header cut short or with a bad length")            \
-	X(TCP_FLAGS, "tcp-flags", "impossible TCP flags")                                        \
-	X(ICMP_CHECKSUM, "icmp-checksum", "ICMP error with a bad checksum")                      \
-	X(ICMP_INNER, "icmp-inner",                                                              \
-		"ICMP error whose quoted packet is cut short or not its receiver's")             \
-	X(NO_SERVICE, "no-service", "no service and no server has this address and port")        \
-	X(NO_FLOW, "no-flow", "reply or ICMP error that belongs to no flow")                     \
-	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                    \
-	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known") \
-	X(HANDOVER_FULL, "handover-full", "ring to the worker that owns the flow is full")       \
-	X(HEADROOM, "headroom", "no room in the packet's buffer for VLAN tags")                  \
-	X(TX_FULL, "tx-full", "the port did not take the packet")                                \
+	X(IP_VERSION, "ip-version", "version field does not match the EtherType")                 \
+	X(IP_HEADER, "ip-header", "IPv4 header length below 20 bytes or beyond the frame")        \
+	X(IP_LENGTH, "ip-length", "IP total length below the headers or beyond the frame")        \
+	X(IP_CHECKSUM, "ip-checksum", "bad IPv4 header checksum")                                 \
+	X(IP_OPTIONS, "ip-options", "IPv4 source-route option, or options that cannot be read")   \
+	X(IP_SOURCE, "ip-source", "loopback, multicast, mapped or unspecified source address")    \
+	X(LAND, "land", "source and destination are the same")                                    \
+	X(IP6_EXTENSIONS, "ip6-extensions", "IPv6 extension headers past limits or misplaced")    \
+	X(FRAGMENT, "fragment", "IP fragment that is empty or of an impossible length")           \
+	X(FRAGMENT_TINY, "fragment-tiny", "first fragment without a whole TCP or UDP header")     \
+	X(FRAGMENT_TOO_LONG, "fragment-too-long", "IP fragment that ends beyond 65535 bytes")     \
+	X(FRAGMENT_OVERLAP, "fragment-overlap", "IP fragment that overlaps the first one")        \
+	X(FRAGMENT_DUPLICATE, "fragment-duplicate", "second first fragment, with other ports")    \
+	X(FRAGMENT_NO_FIRST, "fragment-no-first", "IP fragment whose first one has not come")     \
+	X(FRAGMENT_FULL, "fragment-full", "no room for IP fragments that wait for the first")     \
+	X(TTL, "ttl", "TTL or hop limit used up")                                                 \
+	X(PROTOCOL, "protocol", "neither TCP nor UDP, nor an ICMP error")                         \
+	X(L4_HEADER, "l4-header", "TCP or UDP header cut short or with a bad length")             \
+	X(TCP_FLAGS, "tcp-flags", "impossible TCP flags")                                         \
+	X(ICMP_CHECKSUM, "icmp-checksum", "ICMP error with a bad checksum")                       \
+	X(ICMP_INNER, "icmp-inner",                                                               \
+		"ICMP error whose quoted packet is cut short or not its receiver's")              \
+	X(NO_SERVICE, "no-service", "no service and no server has this address and port")         \
+	X(NO_FLOW, "no-flow", "reply or ICMP error that belongs to no flow")                      \
+	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                     \
+	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known")  \
+	X(HANDOVER_FULL, "handover-full", "ring to the worker that owns the flow is full")        \
+	X(HEADROOM, "headroom", "no room in the packet's buffer for VLAN tags")                   \
+	X(TX_FULL, "tx-full", "the port did not take the packet")                                 \
 	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")
 
 enum shunt_drop {

@@ -57,10 +57,11 @@ def not_ip():
     yield bytes(ETHER)[:12] + (40).to_bytes(2, "big") + bytes(LLC()) + bytes(40)
 
 
-def vlan():
-    yield ETHER / Dot1Q(vlan=5) / ip4().payload
-    yield ETHER / Dot1AD(vlan=5) / Dot1Q(vlan=6) / ip4().payload
-    yield ETHER / Dot1Q(vlan=5) / ip6().payload
+def vlan_tags():
+    yield ETHER / Dot1Q(vlan=5) / Dot1Q(vlan=6) / Dot1Q(vlan=7) / ip4().payload
+    yield ETHER / Dot1AD(vlan=5) / Dot1Q(vlan=6) / Dot1Q(vlan=0) / ip4().payload
+    yield ETHER / Dot1Q(vlan=4095) / ip6().payload
+    yield Ether(src=ROUTER, dst=PORT_MACS["wan"], type=0x9100) / Dot1Q(vlan=5) / ip4().payload
 
 
 def ip_version():
@@ -352,7 +353,7 @@ def no_neighbor():
 
 
 # In this order: fragments may come behind others of their datagram.
-REASONS = (short_frame, not_ip, vlan, ip_version, ip_header, ip_length, ip_checksum, ip_options,
+REASONS = (short_frame, not_ip, vlan_tags, ip_version, ip_header, ip_length, ip_checksum, ip_options,
            ip_source, land, ip6_extensions, fragment, fragment_tiny, fragment_too_long, ttl,
            protocol, l4_header, tcp_flags, icmp_checksum,
            icmp_inner, no_service, fragment_overlap, fragment_duplicate,
@@ -406,8 +407,9 @@ class Drops:
 
     def test_no_reason_forgotten(self):
         """All there are, but for those about load and not about the packet; test_direct.py has
-        those of tunnels."""
-        self.assertEqual(self.result.drop_names - {"handover-full", "tx-full", "too-big"},
+        those of tunnels, test_vlan.py that of ports with a VLAN of their own."""
+        self.assertEqual(self.result.drop_names - {"handover-full", "tx-full", "too-big", "vlan",
+                                                   "headroom"},
                          set(self.expected))
 
 

@@ -276,7 +276,8 @@ frame_parsed_is_sound(const struct pkt *p, size_t received)
 
 	if (p->drop)
 		return p->drop < SHUNT_DROP_COUNT && p->bytes <= received;
-	if ((p->version != 4 && p->version != 6) || (p->l3_offset != 14 && p->l3_offset != 18 && p->l3_offset != 22))
+	if ((p->version != 4 && p->version != 6) ||
+		(p->l3_offset != 14 && p->l3_offset != 18 && p->l3_offset != 22))
 		return false;
 	if (p->kind == PKT_FRAGMENT && !frame_fragment_is_sound(p))
 		return false;

@@ -191,7 +191,8 @@ test_neighbors(void)
 		"number 5\n"
 		"$.neighbors[2].port: must be a name: 1 to 63 of the characters A-Z a-z 0-9 _ . : "
 		"-, found the string 'a b'\n"
-		"$.neighbors[4].x: unknown key; the keys here are: address, mac, port, source\n"
+		"$.neighbors[4].x: unknown key; the keys here are: address, mac, port, source, "
+		"vlan\n"
 		"$.neighbors[5].address: cannot be used: a link-local address is not unique among "
 		"the ports\n"
 		"$.neighbors[3].port: there is no port 'lan' in $.dataplane.ports\n"
@@ -201,6 +202,38 @@ test_neighbors(void)
 		config_case("{'dataplane': {'ports': []}, " SECRET "'frontends': [], 'neighbors': "
 			    "[{'address': '10.0.0.1', 'mac': '02:00:00:00:00:01', 'port': 'lan'}]}",
 			"$.dataplane.ports: needs one port at least\n" FRONTENDS_NONE));
+}
+
+#define STATION(number, more) \
+	"{'address': '10.0.0." number "', 'mac': '02:00:00:00:00:01', 'port': " more "}"
+#define TWO_DEVICES                                                                        \
+	"'dataplane': {'ports': [{'name': 'any', 'device': 'net_null0'}, {'name': 'own', " \
+	"'device': 'net_null1', 'vlan': [7, 8]}]}, "
+
+/* A neighbor's VLAN is its own or its port's, which may not differ. */
+static void
+test_neighbor_vlans(void)
+{
+	static const uint16_t wanted[][2] = { { 0, 0 }, { 5, 0 }, { 0x8000 | 5, 6 }, { 0x8007, 8 },
+		{ 0x8007, 8 } };
+	struct config *c =
+		config_case("{" TWO_DEVICES SECRET "'frontends': [], 'neighbors': [" STATION("1",
+				    "'any'") "," STATION("2", "'any', 'vlan': 5") "," STATION("3",
+				    "'any', 'vlan': [5, 6]") "," STATION("4",
+				    "'own'") "," STATION("5", "'own', 'vlan': [7, 8]") "]}",
+			FRONTENDS_NONE);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	for (size_t i = 0; i < 5; i++)
+		CU_ASSERT_EQUAL(memcmp(c->neighbors[i].vlan, wanted[i], sizeof(wanted[i])), 0);
+	config_destroy(c);
+	config_destroy(config_case(
+		"{" TWO_DEVICES SECRET "'frontends': [], 'neighbors': [" STATION(
+			"1", "'own', 'vlan': 7") "," STATION("2", "'any', 'vlan': 0") "]}",
+		FRONTENDS_NONE
+		"\n$.neighbors[1].vlan: must be a whole number from 1 to 4094, found the number 0\n"
+		"$.neighbors[0].vlan: is not the 'vlan' of port 'own', which drops what comes in "
+		"any other"));
 }
 
 /* Builds a document of `backends` backends with `servers` servers and a frontend of `binds`. */
@@ -303,6 +336,7 @@ static const struct unit_test tests[] = {
 	{ "untranslated ports and families", test_untranslated },
 	{ "forwarding modes", test_forward },
 	{ "neighbors", test_neighbors },
+	{ "VLANs of neighbors", test_neighbor_vlans },
 	{ "limits", test_limits },
 	{ "all errors at once", test_all_at_once },
 };

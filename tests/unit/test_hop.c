@@ -51,7 +51,9 @@ test_vlans(void)
 {
 	static const uint16_t vlans[][2] = { { 0, 0 }, { 5, 0 }, { 6, 0 }, { 5, 6 }, { 6, 5 },
 		{ SHUNT_VLAN_S_TAG | 5, 6 }, { SHUNT_VLAN_S_TAG | 5, 0 } };
-	enum { COUNT = sizeof(vlans) / sizeof(vlans[0]) };
+	enum {
+		COUNT = sizeof(vlans) / sizeof(vlans[0])
+	};
 	struct link source = { .mac = { { 2, 0, 0, 0, 0, 1 } }, .port = 3, .known = 1 };
 	struct hop_table *table = table_create(1);
 	uint16_t indices[COUNT];

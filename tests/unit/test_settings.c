@@ -255,7 +255,22 @@ test_ports_wrong(void)
 		     "32");
 	expect_port("{'name': 'a', 'interface': 'w0', 'queues': 2}",
 		PORT ".queues: unknown key; the keys here are: name, interface, device, kernel, "
-		     "rx-queue-size, tx-queue-size");
+		     "rx-queue-size, tx-queue-size, vlan");
+	expect_port("{'name': 'a', 'interface': 'w0', 'vlan': 5}",
+		PORT ".vlan: goes with 'device' only: the VLANs of an interface are the kernel's "
+		     "(ip link add link eth0 name eth0.100 type vlan id 100)");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': 1}", "");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': [4094, 1]}", "");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': 0}",
+		PORT ".vlan: must be a whole number from 1 to 4094, found the number 0");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': [4094, 4095]}",
+		PORT ".vlan[1]: must be a whole number from 1 to 4094, found the number 4095");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': [5]}",
+		PORT ".vlan: must be one VLAN id, or the outer and the inner of two");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': [5, 6, 7]}",
+		PORT ".vlan: has 3 elements, the limit is 2");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': 'x'}",
+		PORT ".vlan: must be a whole number from 1 to 4094, found the string 'x'");
 }
 
 static void

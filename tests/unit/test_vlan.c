@@ -170,8 +170,8 @@ check_out(unsigned int kind, const struct accepted *in, const struct accepted *o
 	}
 	for (; count < 2 && link.vlan[count]; count++) {
 		tags[count].type = link.vlan[count] & SHUNT_VLAN_S_TAG ? 0x88a8 : 0x8100;
-		tags[count].control = (uint16_t)((link.vlan[count] & 0xfff) |
-			(count ? inner : outer));
+		tags[count].control =
+			(uint16_t)((link.vlan[count] & 0xfff) | (count ? inner : outer));
 	}
 	bytes = build(want, kind, tags, count);
 	memcpy(want, link.mac.bytes, 6);
@@ -232,7 +232,7 @@ test_headroom(void)
 static void
 test_other_kinds(void)
 {
-	static const uint8_t router[4] = { 192, 0, 2, 1 };
+	static const uint8_t router[16] = { 192, 0, 2, 1 };
 	static const struct link link = { .known = 1, .vlan = { 5, 6 } };
 	struct frame_spec s = frame_default(4, SHUNT_UDP);
 	uint8_t frame[FRAME_MAX_BYTES], error[FRAME_MAX_BYTES], *memory;
