@@ -27,7 +27,8 @@ enum end {
 /* What one end of the quoted packet becomes, and whether the other end of the error follows. */
 struct icmp_rewrite {
 	const uint8_t *address; /* 4 or 16 bytes */
-	uint16_t port_be;
+	uint16_t port_be;	/* 0: it stays */
+	uint16_t other_port_be; /* of the quoted packet's other end; 0: it stays */
 	enum end quoted;
 	bool outer;
 };
@@ -71,11 +72,16 @@ icmp_rewrite_quoted(struct pkt *p, const struct icmp_rewrite *rewrite)
 	unsigned int checksum_at = p->protocol == SHUNT_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
 	uint16_t l3_delta = icmp_replace(ip_address(ip, p->version, rewrite->quoted),
 		rewrite->address, p->version == 4 ? 4 : 16);
-	uint16_t l4_delta = checksum_add(l3_delta,
-		icmp_replace(
-			l4 + rewrite->quoted * 2, &rewrite->port_be, sizeof(rewrite->port_be)));
-	uint32_t delta = l4_delta;
+	uint16_t l4_delta = l3_delta;
+	uint32_t delta;
 
+	if (rewrite->port_be)
+		l4_delta = checksum_add(
+			l4_delta, icmp_replace(l4 + rewrite->quoted * 2, &rewrite->port_be, 2));
+	if (rewrite->other_port_be)
+		l4_delta = checksum_add(l4_delta,
+			icmp_replace(l4 + (1 - rewrite->quoted) * 2, &rewrite->other_port_be, 2));
+	delta = l4_delta;
 	if (p->version == 4)
 		delta += icmp_update(ip + IP4_CHECKSUM, l3_delta, false);
 	if (p->inner_l4_offset + checksum_at + sizeof(uint16_t) <= p->bytes)
@@ -117,6 +123,7 @@ icmp_to_server(struct pkt *p, const struct gen_server *server, const struct shun
 	const struct icmp_rewrite rewrite = {
 		.address = server->address,
 		.port_be = server->port_be,
+		.other_port_be = p->other_port_be,
 		.quoted = SOURCE,
 		.outer = true, /* parse has seen that the two are the same */
 	};
@@ -140,7 +147,8 @@ icmp_to_client(struct pkt *p, const struct gen_service *service, const struct ge
 	const uint8_t *source = ip_address(p->data + p->l3_offset, p->version, SOURCE);
 	const struct icmp_rewrite rewrite = {
 		.address = service->address,
-		.port_be = service->port_be,
+		.port_be = server->port_be ? service->port_be : 0,
+		.other_port_be = p->other_port_be,
 		.quoted = DESTINATION,
 		.outer = memcmp(source, server->address, p->version == 4 ? 4 : 16) == 0,
 	};

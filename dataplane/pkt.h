@@ -71,13 +71,16 @@ struct pkt {
 	uint32_t other_services;
 	uint16_t other_service_count;
 	uint16_t client_port_be;
-	const uint8_t *client; /* into data: 4 or 16 bytes */
-	uint32_t owner_hash;   /* of client address and port: names the owning worker */
+	uint16_t range_port_be; /* the service's port, if it has several; else 0 */
+	const uint8_t *client;	/* into data: 4 or 16 bytes */
+	uint32_t owner_hash;	/* of client address and port: names the owning worker */
 
 	/* flow and track */
 	uint64_t *flow;	 /* packed value in the table (flow.h); NULL: none */
 	uint32_t server; /* id */
 	uint16_t hop;	 /* the client's way back (hop.h) */
+	/* Not 0: what the client's port becomes, which the server sees as another than its own. */
+	uint16_t other_port_be;
 };
 
 /* IP bytes of the packet: what the counters count. */

@@ -14,12 +14,6 @@ ttl_used_up(const struct pkt *p)
 	return p->data[p->l3_offset + (p->version == 4 ? 8 : 7)] <= 1;
 }
 
-static const uint8_t *
-source_mac(const struct pkt *p)
-{
-	return p->data + 6;
-}
-
 /* A closed flow lingers in the table, but is no session any more. */
 static bool
 is_session(enum flow_state state)
@@ -44,13 +38,14 @@ session_ends(struct tracker *t, uint16_t service, uint32_t server)
 }
 
 static void
-flow_gone(void *context, uint16_t service, uint64_t value)
+flow_gone(void *context, const struct flow_key *key, uint64_t value)
 {
 	struct tracker *t = context;
 
+	track_claim_release(t, key, value);
 	t->stats->flows_expired++;
 	if (is_session(flow_state(value)))
-		session_ends(t, service, flow_server(value));
+		session_ends(t, key->service, flow_server(value));
 }
 
 struct tracker *
@@ -68,6 +63,7 @@ tracker_create(const struct shunt_stats *stats, uint32_t worker, uint32_t flow_c
 		tracker_destroy(t);
 		return NULL;
 	}
+	flow_table_judge(t->flows, track_claim_lives);
 	t->hops->seed = flow_seed[0] ^ flow_seed[1];
 	t->stats = shunt_stats_worker(stats, worker);
 	t->services = shunt_stats_services(stats, worker);
@@ -149,8 +145,10 @@ hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 		return false;
 	if (tcp_state_opens(p->tcp_flags) && tcp_state_reusable(flow_state(*p->flow)))
 		return false;
-	if (!hop_is(t->hops, hop, source_mac(p), p->in_port))
-		hop = hop_learn(t->hops, source_mac(p), p->in_port);
+	if (track_port_is_changed(*p->flow))
+		hop = track_claim_hop(t, p, *p->flow);
+	else if (!hop_is(t->hops, hop, track_source_mac(p), p->in_port))
+		hop = hop_learn(t->hops, track_source_mac(p), p->in_port);
 	update_flow(t, p, server, hop, tick);
 	return true;
 }
@@ -160,10 +158,10 @@ hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
  * serve another backend by NAT.
  */
 static bool
-comes_from(const struct pkt *p, const struct gen_server *server)
+comes_from(const struct tracker *t, const struct pkt *p, const struct gen_server *server)
 {
 	return server && !gen_server_is_direct(server) && server->version == p->version &&
-		server->port_be == p->sport_be &&
+		track_port_is(t->generation, p, server, p->sport_be) &&
 		memcmp(server->address, source_address(p), track_address_bytes(p)) == 0;
 }
 
@@ -173,17 +171,34 @@ hit_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 {
 	const struct gen_server *server = track_server(t->generation, flow_server(*p->flow));
 
-	if (!comes_from(p, server))
+	if (!comes_from(t, p, server) || track_port_is_changed(*p->flow))
+		return false;
+	if (p->other_service_count && !track_claim_agrees(t, p))
 		return false;
 	update_flow(t, p, server, flow_hop(*p->flow), tick);
 	return true;
 }
 
+/*
+ * Where several services lead to the server's endpoint, a flow has asked for its claim; one that
+ * began before it was so has not, and does when its client sends again. That is no hit, because
+ * claiming may move entries that other packets of the burst have found.
+ */
+static bool
+wants_claim(const struct tracker *t, const struct pkt *p)
+{
+	const struct gen_server *server = track_server(t->generation, flow_server(*p->flow));
+
+	return server && gen_server_is_shared(server, p->protocol) &&
+		!(flow_flags(*p->flow) & FLOW_CLAIMED);
+}
+
 static bool
 hit(struct tracker *t, struct pkt *p, uint16_t tick)
 {
-	return p->direction == PKT_TO_SERVER ? hit_to_server(t, p, tick)
-					     : hit_to_client(t, p, tick);
+	if (p->direction == PKT_TO_CLIENT)
+		return hit_to_client(t, p, tick);
+	return !wants_claim(t, p) && hit_to_server(t, p, tick);
 }
 
 static bool
@@ -236,9 +251,10 @@ forward_untracked(struct tracker *t, struct pkt *p, const struct gen_backend *ba
 }
 
 static void
-new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend, uint64_t *flow,
-	uint16_t tick)
+new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
+	const struct flow_key *key, uint64_t *flow, uint16_t tick)
 {
+	uint64_t value;
 	enum flow_state state = p->protocol == SHUNT_UDP ? FLOW_UDP : FLOW_SYN;
 
 	/*
@@ -247,8 +263,17 @@ new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend, ui
 	 */
 	p->server = is_first(p) ? select_server(&t->select, t->generation, backend, p)
 				: select_by_hash(t->generation, backend, p);
+	value = flow_value(p->server, state, p->hop, tick);
+	if (gen_server_is_shared(&t->generation->servers[p->server], p->protocol)) {
+		/* Not the old flow any more, if there was one: its claim is free. */
+		flow_set(flow, flow_value(0, FLOW_CLOSED, 0, tick));
+		value = track_claim(t, p, key, value, false, tick);
+		flow = flow_lookup(t->flows, key, tick);
+	}
+	if (p->drop || !flow)
+		return;
 	p->flow = flow;
-	flow_set(flow, flow_value(p->server, state, p->hop, tick));
+	flow_set(flow, value);
 	session_begins(t, p->service, p->server);
 }
 
@@ -263,6 +288,13 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 
 	flow_key_of(p, p->service, &key);
 	flow = p->flow = flow_lookup(t->flows, &key, tick);
+	if (flow && wants_claim(t, p)) {
+		uint64_t value = track_claim(t, p, &key, *flow, true, tick);
+
+		flow = p->flow = flow_lookup(t->flows, &key, tick);
+		if (flow)
+			flow_set(flow, value);
+	}
 	if (flow && hit_to_server(t, p, tick))
 		return;
 	if (!backend || backend->member_count == 0) {
@@ -274,9 +306,9 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 		p->drop = SHUNT_DROP_TTL;
 		return;
 	}
-	p->hop = hop_learn(t->hops, source_mac(p), p->in_port);
+	p->hop = hop_learn(t->hops, track_source_mac(p), p->in_port);
 	if (flow) {
-		flow_gone(t, p->service, *flow);
+		flow_gone(t, &key, *flow);
 	} else if (!(p->tcp_flags & (PKT_RST | PKT_FIN))) {
 		/* The server follows once there is room: choosing has side effects. */
 		flow = flow_insert(t->flows, &key, flow_value(0, FLOW_CLOSED, 0, tick), tick);
@@ -286,49 +318,79 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 		return;
 	}
 	t->stats->flows_created++;
-	new_flow(t, p, backend, flow, tick);
+	new_flow(t, p, backend, &key, flow, tick);
 }
 
 /* Is this a reply to the client remembered there? A client may use one port for TCP and UDP. */
 static bool
-untracked_is(const struct tracker *t, const struct track_untracked *u, const struct pkt *p)
+untracked_is(const struct tracker *t, const struct track_untracked *u, struct pkt *p)
 {
 	const struct gen_service *service = &t->generation->services[u->service];
 
-	return u->server != 0 && u->owner_hash == p->owner_hash && service->version == p->version &&
-		service->protocol == p->protocol &&
-		comes_from(p, track_server(t->generation, u->server));
+	if (u->server == 0 || u->owner_hash != p->owner_hash || service->version != p->version ||
+		service->protocol != p->protocol)
+		return false;
+	p->service = u->service;
+	return comes_from(t, p, track_server(t->generation, u->server));
+}
+
+/* A reply to a client whose port is claimed at the server. */
+static bool
+find_claimed(struct tracker *t, struct pkt *p, uint16_t tick)
+{
+	const struct gen_server *server;
+
+	p->flow = track_claim_find(t, p, tick);
+	server = p->flow ? track_server(t->generation, flow_server(*p->flow)) : NULL;
+	if (!comes_from(t, p, server))
+		return false;
+	update_flow(t, p, server, p->hop, tick);
+	return true;
+}
+
+/* A reply whose flow stands under any of the services that lead to the server. */
+static bool
+find_unclaimed(struct tracker *t, struct pkt *p, uint16_t tick)
+{
+	const struct gen_server *server;
+	uint16_t first = p->service;
+	struct flow_key key;
+
+	for (unsigned int i = 0; i <= p->other_service_count; i++) {
+		uint16_t service = i == 0
+			? first
+			: classify_other_service(t->generation->classifier, p, i - 1);
+
+		track_set_service(t->generation, p, service);
+		flow_key_of(p, service, &key);
+		p->flow = flow_lookup(t->flows, &key, tick);
+		server = p->flow ? track_server(t->generation, flow_server(*p->flow)) : NULL;
+		if (comes_from(t, p, server) && !track_port_is_changed(*p->flow)) {
+			update_flow(t, p, server, flow_hop(*p->flow), tick);
+			return true;
+		}
+	}
+	p->flow = NULL;
+	return false;
 }
 
 static void
 miss_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 {
-	const struct gen_server *server;
-	const struct track_untracked *u;
-	struct flow_key key;
+	const struct track_untracked *u = track_untracked_place(t, p);
+	uint16_t first = p->service;
 
-	for (unsigned int i = 0; i <= p->other_service_count; i++) {
-		uint16_t service = i == 0
-			? p->service
-			: classify_other_service(t->generation->classifier, p, i - 1);
-
-		flow_key_of(p, service, &key);
-		p->flow = flow_lookup(t->flows, &key, tick);
-		server = p->flow ? track_server(t->generation, flow_server(*p->flow)) : NULL;
-		if (comes_from(p, server)) {
-			p->service = service;
-			update_flow(t, p, server, flow_hop(*p->flow), tick);
-			return;
-		}
-	}
-	p->flow = NULL;
-	u = track_untracked_place(t, p);
+	if (find_claimed(t, p, tick))
+		return;
+	p->service = first;
+	p->other_port_be = 0;
+	if (find_unclaimed(t, p, tick))
+		return;
 	if (!untracked_is(t, u, p)) {
 		p->drop = SHUNT_DROP_NO_FLOW;
 		return;
 	}
 	t->stats->untracked++;
-	p->service = u->service;
 	p->server = u->server;
 	p->hop = u->hop;
 }

@@ -112,7 +112,7 @@ test_refused(void)
 		CU_ASSERT_PTR_NULL(flow_lookup(table, &key, 0));
 		CU_ASSERT_EQUAL(flow_peek(table, &key, 0), 0);
 		CU_ASSERT_PTR_NULL(flow_insert(table, &key, flow_value(1, FLOW_SYN, 0, 0), 0));
-		key.service = SHUNT_MAX_SERVICES;
+		key.service = FLOW_CLAIM + 1;
 		CU_ASSERT_PTR_NULL(flow_insert(table, &key, flow_value(1, FLOW_SYN, 0, 0), 0));
 		key.service = SHUNT_MAX_SERVICES - 1;
 		CU_ASSERT_PTR_NULL(flow_insert(table, &key, flow_value(1, FLOW_FREE, 0, 0), 0));
@@ -215,9 +215,9 @@ test_reuse_at_cap(void)
 }
 
 static void
-count_gone(void *context, uint16_t service, uint64_t value)
+count_gone(void *context, const struct flow_key *key, uint64_t value)
 {
-	(void)service;
+	(void)key;
 	(void)value;
 	++*(uint32_t *)context;
 }
