@@ -116,7 +116,7 @@ bool json_get_endpoint(struct json_at at, struct shunt_addr *out, uint16_t *port
 /* The same with one port, a range such as 8000-8099, or "*", which is 1-65535. */
 bool json_get_endpoints(
 	struct json_at at, struct shunt_addr *out, uint16_t *first_be, uint16_t *last_be);
-/* The same with one port or none, then *port_be is 0 and IPv6 may do without brackets. */
+/* The same with one port or none, then *port_be is 0: "192.0.2.1" or "[2001:db8::1]". */
 bool json_get_server_endpoint(struct json_at at, struct shunt_addr *out, uint16_t *port_be);
 /* "02:00:00:00:00:11", neither zero nor a group address. */
 bool json_get_mac(struct json_at at, struct shunt_mac *out);
@@ -132,7 +132,7 @@ void json_endpoint_text(const struct shunt_addr *address, uint16_t port_be, char
 /* "192.0.2.1:8000-8099" or "192.0.2.1:*", as json_get_endpoints() reads it. */
 void json_endpoints_text(
 	const struct shunt_addr *address, uint16_t first_be, uint16_t last_be, char *text);
-/* "192.0.2.1" if port_be is 0. */
+/* "192.0.2.1" or "2001:db8::1" if port_be is 0. */
 void json_server_endpoint_text(const struct shunt_addr *address, uint16_t port_be, char *text);
 
 #endif

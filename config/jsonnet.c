@@ -183,15 +183,15 @@ json_get_endpoints(struct json_at at, struct shunt_addr *out, uint16_t *first_be
 	return true;
 }
 
-/* An address without brackets or in them, and nothing behind it. */
+/* IPv4, or IPv6 in brackets, without which its end could be meant as the port. */
 static bool
 parse_bare_address(const char *text, struct shunt_addr *out)
 {
 	char host[JSON_ADDRESS_TEXT_SIZE];
 	size_t length = strlen(text);
 
-	if (parse_address(text, out))
-		return true;
+	if (!strchr(text, ':'))
+		return parse_address(text, out);
 	if (length < 2 || length >= sizeof(host) || text[0] != '[' || text[length - 1] != ']')
 		return false;
 	memcpy(host, text + 1, length - 2);
