@@ -353,6 +353,8 @@ ask_flow(struct command_request *request)
 		return;
 	}
 	query.service = service->id;
+	if (service->port_be != service->last_port_be)
+		query.range_port_be = request->lookup.port_be;
 	request->waiting = COMMAND_WAITS_FLOW;
 	result = publish_flow_query(control->publish, &query, on_flow, request);
 	if (request->waiting == COMMAND_WAITS_NOT)

@@ -24,6 +24,7 @@ struct server_key {
 struct service_key {
 	struct shunt_addr address;
 	uint16_t port_be;
+	uint16_t last_port_be;
 	uint16_t protocol;
 };
 
@@ -32,7 +33,7 @@ struct backend_key {
 };
 
 static_assert(sizeof(struct server_key) == 2 * SHUNT_NAME_SIZE + 18, "no padding");
-static_assert(sizeof(struct service_key) == 20, "no padding");
+static_assert(sizeof(struct service_key) == 22, "no padding");
 
 /* The way to a server. */
 struct way {
@@ -122,6 +123,7 @@ service_key(const struct service *service)
 	return (struct service_key){
 		.address = service->address,
 		.port_be = service->port_be,
+		.last_port_be = service->last_port_be,
 		.protocol = service->protocol,
 	};
 }
@@ -309,7 +311,7 @@ put_services(const struct control *control, struct image *image)
 		struct shunt_service object = {
 			.address = service->address,
 			.port_be = service->port_be,
-			.last_port_be = service->port_be,
+			.last_port_be = service->last_port_be,
 			.protocol = service->protocol,
 			.backend = service->backend->id,
 			.timeout_syn_ms = service->timeout.syn_ms,
@@ -440,6 +442,7 @@ adopt_service(const struct adoption *a, uint32_t id, const struct shunt_service 
 	struct service_key key = {
 		.address = object->address,
 		.port_be = object->port_be,
+		.last_port_be = object->last_port_be,
 		.protocol = object->protocol,
 	};
 

@@ -21,13 +21,14 @@ struct check_config {
 	uint32_t timeout_ms;
 	uint16_t rise;	  /* successes in a row that bring it up */
 	uint16_t fall;	  /* failures in a row that take it down */
-	uint16_t port_be; /* 0: the server's own */
+	uint16_t port_be; /* 0: the server's own, which there is then */
 };
 
 struct server_config {
 	char name[SHUNT_NAME_SIZE];
 	struct shunt_addr address;
-	uint16_t port_be;
+	uint16_t port_be; /* 0: keeps_port, or it is wrong */
+	bool keeps_port;  /* has none: takes the one that the client has sent to */
 	uint16_t weight;
 	bool backup; /* used when no other server can be */
 	struct check_config check;
@@ -48,6 +49,7 @@ struct backend_config {
 struct bind_config {
 	struct shunt_addr address;
 	uint16_t port_be;
+	uint16_t last_port_be; /* the same, but for a range */
 };
 
 struct timeout_config {

@@ -150,9 +150,13 @@ read_server(struct json_at at, const struct config_defaults *defaults, struct se
 	if (json_at_require(name))
 		json_get_name(name, server->name);
 	if (json_at_require(address) &&
-		json_get_endpoint(address, &server->address, &server->port_be) &&
-		!config_check_unicast(address, &server->address))
-		server->port_be = 0;
+		json_get_server_endpoint(address, &server->address, &server->port_be)) {
+		server->keeps_port = !server->port_be;
+		if (!config_check_unicast(address, &server->address)) {
+			server->port_be = 0;
+			server->keeps_port = false;
+		}
+	}
 	json_get_int(json_at_member(&at, "weight"), 0, SHUNT_MAX_WEIGHT, &weight);
 	server->weight = weight;
 	json_get_bool(json_at_member(&at, "backup"), &server->backup);

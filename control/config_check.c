@@ -105,7 +105,7 @@ check_bind(struct json_at at, const struct config *config, size_t frontend_index
 
 	if (!bind->port_be)
 		return;
-	json_endpoint_text(&bind->address, bind->port_be, text);
+	json_endpoints_text(&bind->address, bind->port_be, bind->last_port_be, text);
 	snprintf(key, sizeof(key), "%s %s", frontend->protocol == SHUNT_UDP ? "udp" : "tcp", text);
 	if (seen_before(seen, seen->binds, key, frontend_index, &first))
 		json_at_error(at, "%s is already bound by frontend \"%s\" (frontends[%zu])", key,
@@ -149,9 +149,9 @@ check_server(struct json_at at, const struct config *config, const struct backen
 		json_at_error(json_at_member(&at, "name"),
 			"\"%s\" is already the name of servers[%zu] of this backend", server->name,
 			first);
-	if (!server->port_be)
+	if (!config_server_is_read(server))
 		return;
-	json_endpoint_text(&server->address, server->port_be, text);
+	json_server_endpoint_text(&server->address, server->port_be, text);
 	if (seen_before(seen, endpoints, text, index, &first))
 		json_at_error(address_at,
 			"%s is already the address of servers[%zu] of this "
@@ -203,12 +203,10 @@ check_backends(const struct json_at *backends, const struct config *config, stru
 			SHUNT_MAX_SERVERS - 1);
 }
 
-/* Of each backend the first server of each family, and the first whose port is not the first's. */
+/* Of each backend the first server of each family. */
 struct members {
 	const struct server_config *v4;
 	const struct server_config *v6;
-	const struct server_config *first;
-	const struct server_config *other_port;
 };
 
 static void
@@ -218,16 +216,12 @@ find_members(const struct backend_config *backend, struct members *m)
 		const struct server_config *server = &backend->servers[i];
 		const struct server_config **member = &m->v6;
 
-		if (!server->port_be)
+		if (!config_server_is_read(server))
 			continue;
 		if (shunt_addr_is_v4(&server->address))
 			member = &m->v4;
 		if (!*member)
 			*member = server;
-		if (!m->first)
-			m->first = server;
-		if (!m->other_port && server->port_be != m->first->port_be)
-			m->other_port = server;
 	}
 }
 
@@ -250,26 +244,6 @@ check_bind_family(struct json_at at, const struct bind_config *bind,
 		"is %s, but server \"%s\" of backend \"%s\" is %s, and \"%s\" keeps the family: "
 		"make one frontend and one backend for each",
 		family(&bind->address), other->name, backend->name, family(&other->address),
-		forward_name(backend->forward));
-}
-
-/* What is not translated keeps its port: the server listens where the frontend does. */
-static void
-check_bind_port(struct json_at at, const struct bind_config *bind,
-	const struct backend_config *backend, const struct members *m)
-{
-	const struct server_config *other = m->other_port;
-
-	if (backend->forward == SHUNT_NAT)
-		return;
-	if (m->first && m->first->port_be != bind->port_be)
-		other = m->first;
-	if (!other)
-		return;
-	json_at_error(at,
-		"has port %d, but server \"%s\" of backend \"%s\" has %d, and \"%s\" keeps the "
-		"port: both must have the same",
-		ntohs(bind->port_be), other->name, backend->name, ntohs(other->port_be),
 		forward_name(backend->forward));
 }
 
@@ -297,8 +271,6 @@ check_ways(const struct json_at *frontends, const struct config *config, struct 
 			if (!bind->port_be)
 				continue;
 			check_bind_family(bind_at(&binds, j), bind, &config->backends[backend],
-				&members[backend]);
-			check_bind_port(bind_at(&binds, j), bind, &config->backends[backend],
 				&members[backend]);
 		}
 	}
@@ -410,6 +382,7 @@ config_cross_check(struct json_at *root, const struct settings *settings, struct
 		check_frontends(&frontends, config, &seen);
 		check_backends(&backends, config, &seen);
 		check_ways(&frontends, config, &seen);
+		config_check_ports(root, config);
 		check_neighbors(&neighbors, config, settings, &seen);
 	} else {
 		seen.no_memory = true;

@@ -68,10 +68,11 @@ config_check_unicast(struct json_at at, const struct shunt_addr *address)
 static void
 read_bind(struct json_at at, struct bind_config *bind)
 {
-	if (!json_at_present(at) || !json_get_endpoint(at, &bind->address, &bind->port_be))
+	if (!json_at_present(at) ||
+		!json_get_endpoints(at, &bind->address, &bind->port_be, &bind->last_port_be))
 		return;
 	if (!config_check_unicast(at, &bind->address))
-		bind->port_be = 0;
+		bind->port_be = bind->last_port_be = 0;
 }
 
 /* One string, or an array of them. */

@@ -41,6 +41,15 @@ void config_read_frontends(
 /* False, and an error, unless packets can be sent to the address. */
 bool config_check_unicast(struct json_at at, const struct shunt_addr *address);
 
+/* config_ports.c: what the ports of frontends and servers must have in common. */
+void config_check_ports(struct json_at *root, struct config *config);
+/* Has a server's address been read? */
+static inline bool
+config_server_is_read(const struct server_config *server)
+{
+	return server->port_be || server->keeps_port;
+}
+
 /* config_check.c: resolves references too. settings: NULL if they had errors of their own. */
 void
 config_cross_check(struct json_at *root, const struct settings *settings, struct config *config);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "lookup.h"
 
+#include <arpa/inet.h>
+
 #include "shunt/selection.h"
 #include "shunt/stats.h"
 #include "image.h"
@@ -34,17 +36,32 @@ lookup_parse(struct lookup *lookup, struct json_at args)
 	return right;
 }
 
+/* Of two that have a port, is it the first one's? As the workers see it: see table.h. */
+static bool
+has_before(const struct service *a, const struct service *b)
+{
+	int first_a = ntohs(a->port_be), first_b = ntohs(b->port_be);
+	int more_a = ntohs(a->last_port_be) - first_a, more_b = ntohs(b->last_port_be) - first_b;
+
+	return more_a != more_b ? more_a < more_b : first_a < first_b;
+}
+
 const struct service *
 lookup_service(const struct control *control, const struct lookup *lookup)
 {
+	const struct service *found = NULL;
+	uint16_t port = ntohs(lookup->port_be);
+
 	for (size_t i = 0; i < control->service_count; i++) {
 		const struct service *service = &control->services[i];
 
-		if (service->protocol == lookup->protocol && service->port_be == lookup->port_be &&
-			shunt_addr_equal(&service->address, &lookup->address))
-			return service;
+		if (service->protocol == lookup->protocol && ntohs(service->port_be) <= port &&
+			ntohs(service->last_port_be) >= port &&
+			shunt_addr_equal(&service->address, &lookup->address) &&
+			(!found || has_before(service, found)))
+			found = service;
 	}
-	return NULL;
+	return found;
 }
 
 static const struct server *

@@ -237,7 +237,9 @@ old_service_id(const struct control *control, const struct service *service, siz
 
 	for (size_t i = 0; i < control->service_count; i++) {
 		old = &control->services[(hint + i) % control->service_count];
-		if (old->port_be == service->port_be && old->protocol == service->protocol &&
+		if (old->port_be == service->port_be &&
+			old->last_port_be == service->last_port_be &&
+			old->protocol == service->protocol &&
 			shunt_addr_equal(&old->address, &service->address))
 			return old->id;
 	}
@@ -264,6 +266,7 @@ services_create(const struct control *control, struct control *next, const struc
 			*service = (struct service){
 				.address = frontend->binds[j].address,
 				.port_be = frontend->binds[j].port_be,
+				.last_port_be = frontend->binds[j].last_port_be,
 				.protocol = frontend->protocol,
 				.announce = frontend->announce,
 				.timeout = frontend->timeout,

@@ -243,7 +243,7 @@ show_server(const struct server *server, const struct shunt_stats *stats)
 	json_t *object = json_object();
 	int failed;
 
-	json_endpoint_text(&server->config.address, server->config.port_be, address);
+	json_server_endpoint_text(&server->config.address, server->config.port_be, address);
 	failed = set_text(object, "backend", server->backend->config.name) |
 		set_text(object, "server", server->config.name) |
 		set_text(object, "address", address) | set_count(object, "weight", server->weight) |

@@ -54,6 +54,7 @@ struct service {
 	char frontend[SHUNT_NAME_SIZE];
 	struct shunt_addr address;
 	uint16_t port_be;
+	uint16_t last_port_be; /* the same, but for a range */
 	uint8_t protocol;
 	bool announce;
 	struct timeout_config timeout;

@@ -340,6 +340,7 @@ find_flow(const struct agent *a, const struct shunt_flow_query *query)
 		.port_be = query->client_port_be,
 		.service = (uint16_t)query->service,
 		.version = v4 ? 4 : 6,
+		.extra = query->range_port_be,
 	};
 	const uint8_t *address = query->client.bytes + (v4 ? 12 : 0);
 	uint32_t owner;

@@ -174,7 +174,11 @@ insert(struct flow_table *table, struct flow_family *family, unsigned int slots,
 	flow_change_end(table);
 	if (flow_state(old) == FLOW_FREE)
 		__atomic_store_n(&family->count, family->count + 1, __ATOMIC_RELAXED);
-	else
+	else if (flow_endpoint_is_claim(old_words.endpoint))
+		__atomic_store_n(&table->claims, table->claims - 1, __ATOMIC_RELAXED);
+	if (flow_endpoint_is_claim(words->endpoint))
+		__atomic_store_n(&table->claims, table->claims + 1, __ATOMIC_RELAXED);
+	if (flow_state(old) != FLOW_FREE && !flow_endpoint_is_claim(old_words.endpoint))
 		flow_tell_gone(table, slots, &old_words, old);
 	return place;
 }
@@ -184,10 +188,9 @@ flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t value
 {
 	struct flow_words words = flow_words_of(key);
 
-	if (key->service == 0 || key->service >= SHUNT_MAX_SERVICES ||
-		flow_state(value) == FLOW_FREE)
+	if (key->service == 0 || key->service > FLOW_CLAIM || flow_state(value) == FLOW_FREE)
 		return NULL;
-	if (key->version == 6)
+	if (flow_is_wide(key))
 		return insert(table, &table->family[FLOW_V6], FLOW_SLOTS_V6, &words, value, tick);
 	return insert(table, &table->family[FLOW_V4], FLOW_SLOTS_V4, &words, value, tick);
 }

@@ -28,11 +28,13 @@ fullnat_ends(const struct pkt *p, const struct generation *g, const struct hop_t
 	const struct gen_service *service = &g->services[p->service];
 
 	if (p->direction == PKT_TO_SERVER) {
+		uint16_t port_be = p->kind == PKT_ICMP_ERROR ? p->sport_be : p->dport_be;
+
 		*ends = (struct ends){
 			.source = g->sources[p->source].address,
 			.destination = server->address,
 			.sport_be = htons(p->source_port),
-			.dport_be = server->port_be,
+			.dport_be = server->port_be ? server->port_be : port_be,
 			.version = server->version,
 		};
 		return &server->link;

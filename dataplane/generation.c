@@ -44,11 +44,12 @@ struct builder {
 	const struct generation *before;
 	uint32_t port_count;
 	struct generation_error *error;
-	uint8_t families[SHUNT_MAX_BACKENDS]; /* FAMILY_ bits of a backend's servers */
+	uint8_t families[SHUNT_MAX_BACKENDS]; /* what a backend's servers have: the bits below */
 };
 
 #define FAMILY_V4 1
 #define FAMILY_V6 2
+#define OWN_PORT  4 /* beside the families: a server has a port of its own */
 
 static int
 refuse(struct builder *b, uint32_t kind, uint32_t id, const char *text)
@@ -177,6 +178,8 @@ build_server(struct builder *b, uint32_t id, const struct shunt_server *s)
 	out->shutdown_sessions = backend->shutdown_sessions;
 	b->families[s->backend] |= set_address(
 		&s->address, s->port_be, out->address, &out->version, &out->l3_sum, &out->l4_sum);
+	if (s->port_be)
+		b->families[s->backend] |= OWN_PORT;
 	if (s->nexthop == 0)
 		return 0;
 	n = bytes_of(b, SHUNT_KIND_NEXTHOP, s->nexthop);
@@ -335,6 +338,8 @@ services_create(const struct object_store *objects)
 		return NULL;
 	shared->references = 1;
 	shared->end = end;
+	/* No service has id 0: it is claims that have, and they go with their flows. */
+	shared->timeouts[0].ticks[FLOW_ESTABLISHED] = UINT16_MAX;
 	for (uint32_t id = 1; id < end; id++) {
 		struct object *object = object_store_hold(objects, SHUNT_KIND_SERVICE, id);
 		struct gen_service *out = &shared->services[id];
@@ -383,26 +388,32 @@ services_are_same(const struct shared_services *shared, const struct object_stor
 static int
 check_service(struct builder *b, uint32_t id, const struct gen_service *s)
 {
-	uint8_t family = s->version == 4 ? FAMILY_V4 : FAMILY_V6;
+	uint8_t other = s->version == 4 ? FAMILY_V6 : FAMILY_V4;
 
 	if (!b->generation->backends[s->backend])
 		return refuse(b, SHUNT_KIND_SERVICE, id, "its backend does not exist");
 	if (b->generation->backends[s->backend]->forward != SHUNT_TUNNEL &&
-		(b->families[s->backend] & ~family))
+		(b->families[s->backend] & other))
 		return refuse(b, SHUNT_KIND_SERVICE, id,
 			"its backend has servers of the other address family (only a tunnel "
 			"leads from one to the other)");
+	/* Two of a client's connections would look alike there. */
+	if (b->generation->backends[s->backend]->forward == SHUNT_NAT && gen_service_is_range(s) &&
+		(b->families[s->backend] & OWN_PORT))
+		return refuse(b, SHUNT_KIND_SERVICE, id,
+			"it has several ports, and a server of its backend translates them to one");
 	return 0;
 }
 
 static bool
 same_endpoint(const struct gen_service *a, const struct gen_service *b)
 {
-	return a->port_be == b->port_be && a->protocol == b->protocol && a->version == b->version &&
+	return a->port_be == b->port_be && a->last_port_be == b->last_port_be &&
+		a->protocol == b->protocol && a->version == b->version &&
 		memcmp(a->address, b->address, sizeof(a->address)) == 0;
 }
 
-/* Finds two services with the same address, port and protocol; a set of ids by their sums. */
+/* Finds two services with the same address, ports and protocol; a set of ids by their sums. */
 static int
 check_duplicates(struct builder *b)
 {
@@ -422,7 +433,7 @@ check_duplicates(struct builder *b)
 			i = (i + 1) % (2 * SHUNT_MAX_SERVICES)) {
 			if (same_endpoint(&services[ids[i]], &services[id]))
 				return refuse(b, SHUNT_KIND_SERVICE, id,
-					"another service has the same address, port and protocol");
+					"another service has the same address, ports and protocol");
 		}
 		ids[i] = id;
 	}
@@ -462,16 +473,32 @@ build_services(struct builder *b)
 	return g->shared->references > 1 ? 0 : check_duplicates(b);
 }
 
+static uint8_t
+shared_bits(const struct classifier *classifier, const struct gen_server *server)
+{
+	if (server->forward != SHUNT_NAT)
+		return 0;
+	return (classify_is_shared(classifier, server, SHUNT_TCP) ? GEN_SHARED_TCP : 0) |
+		(classify_is_shared(classifier, server, SHUNT_UDP) ? GEN_SHARED_UDP : 0);
+}
+
 static int
 build_classifier(struct builder *b)
 {
 	struct generation *g = b->generation;
+	bool same;
 
 	if (b->before)
 		g->classifier = classifier_share(b->before, g);
-	if (!g->classifier)
+	same = g->classifier != NULL;
+	if (!same)
 		g->classifier = classifier_create(g);
-	return g->classifier ? 0 : out_of_memory(b);
+	if (!g->classifier)
+		return out_of_memory(b);
+	for (uint32_t id = 1; id < g->server_count; id++)
+		g->servers[id].shared = same ? b->before->servers[id].shared
+					     : shared_bits(g->classifier, &g->servers[id]);
+	return 0;
 }
 
 static struct generation *

@@ -24,8 +24,8 @@ enum gen_family {
 
 /* A server as the packet path sees it: one cache line. */
 struct gen_server {
-	uint8_t address[16]; /* IPv4: the first four bytes */
-	uint16_t port_be;
+	uint8_t address[16];	/* IPv4: the first four bytes */
+	uint16_t port_be;	/* 0: the port that the client has sent to */
 	uint8_t version;	/* 4, 6; 0: no such server */
 	uint8_t state;		/* enum shunt_server_state */
 	uint16_t backend;	/* id */
@@ -38,8 +38,18 @@ struct gen_server {
 	uint16_t mss_clamp;	/* 0: none */
 	uint8_t source[16];	/* of a tunnel's outer packets; IPv4: the first four bytes */
 	uint8_t shutdown_sessions; /* down: its flows are reset, not kept */
-	uint8_t pad[3];
+	uint8_t shared;		   /* GEN_SHARED_ bits: see classify_is_shared() */
+	uint8_t pad[2];
 };
+
+#define GEN_SHARED_TCP 1
+#define GEN_SHARED_UDP 2
+
+static inline bool
+gen_server_is_shared(const struct gen_server *s, uint8_t protocol)
+{
+	return s->shared & (protocol == SHUNT_TCP ? GEN_SHARED_TCP : GEN_SHARED_UDP);
+}
 
 /* Does the server answer clients itself? Then nothing that it sends passes here. */
 static inline bool
@@ -67,6 +77,12 @@ struct gen_service {
 	uint8_t reset_idle;    /* see struct shunt_service */
 	uint8_t pad[35];
 };
+
+static inline bool
+gen_service_is_range(const struct gen_service *s)
+{
+	return s->port_be != s->last_port_be;
+}
 
 /* An address that full NAT gives to clients' packets. */
 struct gen_source {

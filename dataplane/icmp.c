@@ -25,10 +25,7 @@ enum end {
 	DESTINATION = 1,
 };
 
-/*
- * What the error becomes, by enum end. NULL: that end stays, and so does its port if it is one of
- * the quoted packet.
- */
+/* What the error becomes, by enum end. NULL, and port 0: what is there stays. */
 struct icmp_rewrite {
 	const uint8_t *quoted[2]; /* 4 or 16 bytes */
 	uint16_t port_be[2];
@@ -91,7 +88,7 @@ icmp_rewrite_quoted(struct pkt *p, const struct icmp_rewrite *rewrite)
 	uint32_t delta;
 
 	for (enum end end = SOURCE; end <= DESTINATION; end++) {
-		if (rewrite->quoted[end])
+		if (rewrite->port_be[end])
 			l4_delta = checksum_add(l4_delta,
 				icmp_replace(l4 + end * 2, &rewrite->port_be[end],
 					sizeof(rewrite->port_be[end])));
@@ -134,7 +131,7 @@ icmp_to_server(struct pkt *p, const struct gen_server *server, const struct shun
 {
 	const struct icmp_rewrite rewrite = {
 		.quoted = { [SOURCE] = server->address },
-		.port_be = { [SOURCE] = server->port_be },
+		.port_be = { [SOURCE] = server->port_be, [DESTINATION] = p->other_port_be },
 		/* Parse has seen that the two are the same. */
 		.outer = { [DESTINATION] = server->address },
 	};
@@ -159,7 +156,8 @@ icmp_to_client(struct pkt *p, const struct gen_service *service, const struct ge
 	bool is_server = memcmp(source, server->address, p->version == 4 ? 4 : 16) == 0;
 	const struct icmp_rewrite rewrite = {
 		.quoted = { [DESTINATION] = service->address },
-		.port_be = { [DESTINATION] = service->port_be },
+		.port_be = { [SOURCE] = p->other_port_be,
+			[DESTINATION] = server->port_be ? service->port_be : 0 },
 		.outer = { [SOURCE] = is_server ? service->address : NULL },
 	};
 

@@ -121,8 +121,6 @@ check_server(const struct shunt_server *s)
 {
 	if (!address_is_good(&s->address))
 		return "server: address is unspecified, multicast or broadcast";
-	if (s->port_be == 0)
-		return "server: port is 0";
 	if (s->state >= SHUNT_SERVER_STATE_COUNT)
 		return "server: unknown state";
 	if (s->nexthop >= SHUNT_MAX_NEXTHOPS)

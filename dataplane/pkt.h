@@ -77,6 +77,7 @@ struct pkt {
 	uint16_t other_service_count;
 	uint16_t client_port_be;
 	uint8_t client_version; /* the client's address family; full NAT may have changed it */
+	uint16_t range_port_be; /* the service's port, if it has several; else 0 */
 	const uint8_t *client;	/* 4 or 16 bytes: into data, or client_address */
 	uint32_t owner_hash;	/* of client address and port: names the owning worker */
 
@@ -84,6 +85,8 @@ struct pkt {
 	uint64_t *flow;	 /* packed value in the table (flow.h); NULL: none */
 	uint32_t server; /* id */
 	uint16_t hop;	 /* the client's way back (hop.h) */
+	/* Not 0: what the client's port becomes, which the server sees as another than its own. */
+	uint16_t other_port_be;
 
 	/* full NAT: of a packet to a server, track sets them; of a reply, classify and track */
 	uint8_t source;		    /* id of the source address; 0: not that mode */

@@ -39,6 +39,7 @@ track_flow_gone(void *context, const struct flow_key *key, uint64_t value)
 {
 	struct tracker *t = context;
 
+	track_claim_release(t, key, value);
 	t->stats->flows_expired++;
 	if (is_session(flow_state(value)))
 		session_ends(t, key->service, flow_server(value));
@@ -61,6 +62,7 @@ tracker_create(const struct shunt_stats *stats, uint32_t worker, uint32_t flow_c
 		tracker_destroy(t);
 		return NULL;
 	}
+	flow_table_judge(t->flows, track_claim_lives);
 	t->hops->seed = flow_seed[0] ^ flow_seed[1];
 	t->seed[0] = flow_seed[0];
 	t->seed[1] = flow_seed[1];
@@ -172,6 +174,8 @@ hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 			track_set_source(p, *p->flow);
 			track_refresh_hop(t, p, server);
 		}
+	} else if (track_port_is_changed(*p->flow)) {
+		hop = track_claim_hop(t, p, *p->flow);
 	} else if (!hop_is(t->hops, hop, &back)) {
 		hop = hop_learn(t->hops, &back);
 	}
@@ -185,10 +189,11 @@ hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
  * by whom the reply is addressed to.
  */
 static bool
-comes_from(const struct pkt *p, const struct gen_server *server, uint64_t value)
+comes_from(const struct tracker *t, const struct pkt *p, const struct gen_server *server,
+	uint64_t value)
 {
 	if (!server || gen_server_is_direct(server) || server->version != p->version ||
-		server->port_be != p->sport_be ||
+		!track_port_is(t->generation, p, server, p->sport_be) ||
 		memcmp(server->address, track_source_address(p), track_address_bytes(p)) != 0)
 		return false;
 	if (server->forward != SHUNT_FULLNAT)
@@ -203,17 +208,34 @@ hit_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 {
 	const struct gen_server *server = track_server(t->generation, flow_server(*p->flow));
 
-	if (!comes_from(p, server, *p->flow))
+	if (!comes_from(t, p, server, *p->flow) || track_port_is_changed(*p->flow))
+		return false;
+	if (p->other_service_count && !track_claim_agrees(t, p))
 		return false;
 	update_flow(t, p, server, p->source ? p->hop : flow_hop(*p->flow), tick);
 	return true;
 }
 
+/*
+ * Where several services lead to the server's endpoint, a flow has asked for its claim; one that
+ * began before it was so has not, and does when its client sends again. That is no hit, because
+ * claiming may move entries that other packets of the burst have found.
+ */
+static bool
+wants_claim(const struct tracker *t, const struct pkt *p)
+{
+	const struct gen_server *server = track_server(t->generation, flow_server(*p->flow));
+
+	return server && gen_server_is_shared(server, p->protocol) &&
+		!(flow_flags(*p->flow) & FLOW_CLAIMED);
+}
+
 static bool
 hit(struct tracker *t, struct pkt *p, uint16_t tick)
 {
-	return p->direction == PKT_TO_SERVER ? hit_to_server(t, p, tick)
-					     : hit_to_client(t, p, tick);
+	if (p->direction == PKT_TO_CLIENT)
+		return hit_to_client(t, p, tick);
+	return !wants_claim(t, p) && hit_to_server(t, p, tick);
 }
 
 static bool
@@ -266,9 +288,10 @@ forward_untracked(struct tracker *t, struct pkt *p, const struct gen_backend *ba
 }
 
 static void
-new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend, uint64_t *flow,
-	uint16_t tick)
+new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
+	const struct flow_key *key, uint64_t *flow, uint16_t tick)
 {
+	uint64_t value;
 	enum flow_state state = p->protocol == SHUNT_UDP ? FLOW_UDP : FLOW_SYN;
 
 	/*
@@ -277,8 +300,17 @@ new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend, ui
 	 */
 	p->server = track_is_first(p) ? select_server(&t->select, t->generation, backend, p)
 				      : select_by_hash(t->generation, backend, p);
+	value = flow_value(p->server, state, p->hop, tick);
+	if (gen_server_is_shared(&t->generation->servers[p->server], p->protocol)) {
+		/* Not the old flow any more, if there was one: its claim is free. */
+		flow_set(flow, flow_value(0, FLOW_CLOSED, 0, tick));
+		value = track_claim(t, p, key, value, false, tick);
+		flow = flow_lookup(t->flows, key, tick);
+	}
+	if (p->drop || !flow)
+		return;
 	p->flow = flow;
-	flow_set(flow, flow_value(p->server, state, p->hop, tick));
+	flow_set(flow, value);
 	track_session_begins(t, p->service, p->server);
 }
 
@@ -294,6 +326,13 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 
 	flow_key_of(p, p->service, &key);
 	flow = p->flow = flow_lookup(t->flows, &key, tick);
+	if (flow && wants_claim(t, p)) {
+		uint64_t value = track_claim(t, p, &key, *flow, true, tick);
+
+		flow = p->flow = flow_lookup(t->flows, &key, tick);
+		if (flow)
+			flow_set(flow, value);
+	}
 	if (flow && hit_to_server(t, p, tick))
 		return;
 	if (!backend || backend->member_count == 0) {
@@ -322,18 +361,20 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 		return;
 	}
 	t->stats->flows_created++;
-	new_flow(t, p, backend, flow, tick);
+	new_flow(t, p, backend, &key, flow, tick);
 }
 
 /* Is this a reply to the client remembered there? A client may use one port for TCP and UDP. */
 static bool
-untracked_is(const struct tracker *t, const struct track_untracked *u, const struct pkt *p)
+untracked_is(const struct tracker *t, const struct track_untracked *u, struct pkt *p)
 {
 	const struct gen_service *service = &t->generation->services[u->service];
 
-	return u->server != 0 && u->owner_hash == p->owner_hash && service->version == p->version &&
-		service->protocol == p->protocol &&
-		comes_from(p, track_server(t->generation, u->server), 0);
+	if (u->server == 0 || u->owner_hash != p->owner_hash || service->version != p->version ||
+		service->protocol != p->protocol)
+		return false;
+	p->service = u->service;
+	return comes_from(t, p, track_server(t->generation, u->server), 0);
 }
 
 /* The flow of a reply to a source address has perhaps come about since track_sources(). */
@@ -351,35 +392,63 @@ miss_to_source(struct tracker *t, struct pkt *p, uint16_t tick)
 		p->drop = SHUNT_DROP_NO_FLOW;
 }
 
-static void
-miss_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
+/* A reply to a client whose port is claimed at the server. */
+static bool
+find_claimed(struct tracker *t, struct pkt *p, uint16_t tick)
 {
 	const struct gen_server *server;
-	const struct track_untracked *u;
+
+	p->flow = track_claim_find(t, p, tick);
+	server = p->flow ? track_server(t->generation, flow_server(*p->flow)) : NULL;
+	if (!comes_from(t, p, server, 0))
+		return false;
+	update_flow(t, p, server, p->hop, tick);
+	return true;
+}
+
+/* A reply whose flow stands under any of the services that lead to the server. */
+static bool
+find_unclaimed(struct tracker *t, struct pkt *p, uint16_t tick)
+{
+	const struct gen_server *server;
+	uint16_t first = p->service;
 	struct flow_key key;
 
 	for (unsigned int i = 0; i <= p->other_service_count; i++) {
 		uint16_t service = i == 0
-			? p->service
+			? first
 			: classify_other_service(t->generation->classifier, p, i - 1);
 
+		track_set_service(t->generation, p, service);
 		flow_key_of(p, service, &key);
 		p->flow = flow_lookup(t->flows, &key, tick);
 		server = p->flow ? track_server(t->generation, flow_server(*p->flow)) : NULL;
-		if (p->flow && comes_from(p, server, *p->flow)) {
-			p->service = service;
+		if (comes_from(t, p, server, 0) && !track_port_is_changed(*p->flow)) {
 			update_flow(t, p, server, flow_hop(*p->flow), tick);
-			return;
+			return true;
 		}
 	}
 	p->flow = NULL;
-	u = track_untracked_place(t, p);
+	return false;
+}
+
+static void
+miss_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
+{
+	const struct track_untracked *u = track_untracked_place(t, p);
+	uint16_t first = p->service;
+
+	if (find_claimed(t, p, tick))
+		return;
+	p->service = first;
+	p->other_port_be = 0;
+	if (find_unclaimed(t, p, tick))
+		return;
 	if (!untracked_is(t, u, p)) {
 		p->drop = SHUNT_DROP_NO_FLOW;
 		return;
 	}
 	t->stats->untracked++;
-	p->service = u->service;
 	p->server = u->server;
 	p->hop = u->hop;
 }

@@ -37,6 +37,7 @@ struct tracker {
 	struct shunt_service_stats *services; /* this worker's, by id */
 	struct shunt_server_stats *servers;   /* this worker's, by id */
 	struct select_state select;
+	uint64_t owner_seed; /* as classify_burst() has it; set once, before the first packet */
 };
 
 /* flow_seed: random, this worker's own. NULL: no memory. Agent. */

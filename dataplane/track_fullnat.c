@@ -31,9 +31,18 @@ track_set_source(struct pkt *p, uint64_t value)
 	p->source_port = flow_source_port(value);
 }
 
+/* As a flow's key has it. */
+static uint16_t
+range_port_be(const struct tracker *t, const struct source_port *entry)
+{
+	const struct gen_service *services = t->generation->services;
+
+	return gen_service_is_range(&services[entry->service]) ? entry->service_port_be : 0;
+}
+
 /* Fills in what the reply's entry says of its client. */
 static void
-set_client(struct pkt *p, const struct source_port *entry)
+set_client(const struct tracker *t, struct pkt *p, const struct source_port *entry)
 {
 	struct shunt_addr client;
 	bool v4;
@@ -47,6 +56,7 @@ set_client(struct pkt *p, const struct source_port *entry)
 	p->client_port_be = entry->client_port_be;
 	p->service_port_be = entry->service_port_be;
 	p->service = entry->service;
+	p->range_port_be = range_port_be(t, entry);
 	p->hop = entry->hop;
 }
 
@@ -54,6 +64,14 @@ static uint64_t
 tag_of_reply(const struct tracker *t, const struct pkt *p, const uint8_t *address, uint16_t port_be)
 {
 	return source_ports_tag(t->ports, address, p->version, port_be, p->protocol);
+}
+
+static uint64_t
+tag_of_flow(const struct tracker *t, const struct gen_server *server, uint16_t service,
+	uint32_t extra, uint8_t protocol)
+{
+	return source_ports_tag(t->ports, server->address, server->version,
+		track_flow_port_be(t->generation, server, service, extra), protocol);
 }
 
 bool
@@ -65,7 +83,7 @@ track_find_source(struct tracker *t, struct pkt *p, const uint8_t *address, uint
 		entry = source_ports_find(
 			t->ports, tag_of_reply(t, p, address, port_be), p->source, p->source_port);
 	if (entry)
-		set_client(p, entry);
+		set_client(t, p, entry);
 	return entry != NULL;
 }
 
@@ -92,7 +110,7 @@ track_sources(struct tracker *t, struct pkt *const *pkts, unsigned int n)
 
 		entry = source_ports_find(t->ports, tags[i], p->source, p->source_port);
 		if (entry)
-			set_client(p, entry);
+			set_client(t, p, entry);
 	}
 }
 
@@ -103,8 +121,7 @@ track_refresh_hop(struct tracker *t, const struct pkt *p, const struct gen_serve
 	struct source_port *entry;
 	uint64_t tag;
 
-	tag = source_ports_tag(
-		t->ports, server->address, server->version, server->port_be, p->protocol);
+	tag = tag_of_flow(t, server, p->service, p->range_port_be, p->protocol);
 	entry = source_ports_find(t->ports, tag, p->source, p->source_port);
 	if (entry && entry->service == p->service && !hop_is(t->hops, entry->hop, &back))
 		entry->hop = hop_learn(t->hops, &back);
@@ -140,8 +157,7 @@ take_port(struct tracker *t, const struct pkt *p, const struct gen_backend *back
 
 	if (!t->ports)
 		return NULL;
-	tag = source_ports_tag(
-		t->ports, server->address, server->version, server->port_be, p->protocol);
+	tag = tag_of_flow(t, server, p->service, p->range_port_be, p->protocol);
 	return source_ports_take(t->ports, tag, p->server, backend->sources[family],
 		backend->source_count[family], &flow, tick);
 }
@@ -199,6 +215,7 @@ entry_is_of(const struct source_port *entry, const struct flow_key *key)
 	else
 		memcpy(client.bytes, key->address, sizeof(client.bytes));
 	return entry->service == key->service && entry->client_port_be == key->port_be &&
+		(!key->extra || entry->service_port_be == key->extra) &&
 		memcmp(entry->client, client.bytes, sizeof(entry->client)) == 0;
 }
 
@@ -216,8 +233,7 @@ track_release_source(struct tracker *t, const struct flow_key *key, uint64_t val
 
 	if (!t->ports || !server)
 		return;
-	tag = source_ports_tag(
-		t->ports, server->address, server->version, server->port_be, protocol);
+	tag = tag_of_flow(t, server, key->service, key->extra, protocol);
 	entry = source_ports_find(t->ports, tag, flow_source(value), flow_source_port(value));
 	if (entry && entry_is_of(entry, key))
 		source_ports_release(t->ports, entry, flow_flags(value) & FLOW_SERVER_CLOSED_FIRST,
@@ -229,7 +245,11 @@ static bool
 entry_lives(void *context, const struct source_port *entry, uint16_t tick)
 {
 	struct tracker *t = context;
-	struct flow_key key = { .port_be = entry->client_port_be, .service = entry->service };
+	struct flow_key key = {
+		.port_be = entry->client_port_be,
+		.service = entry->service,
+		.extra = range_port_be(t, entry),
+	};
 	struct shunt_addr client;
 	const uint64_t *flow;
 	bool v4;
@@ -259,8 +279,10 @@ static void
 recall_client(struct tracker *t, struct pkt *p, const struct gen_server *server)
 {
 	uint16_t service = p->service, port_be = p->client_port_be;
+	uint16_t server_port_be =
+		track_flow_port_be(t->generation, server, service, p->service_port_be);
 
-	if (!track_find_source(t, p, server->address, server->port_be) || p->service != service ||
+	if (!track_find_source(t, p, server->address, server_port_be) || p->service != service ||
 		p->client_port_be != port_be)
 		p->drop = SHUNT_DROP_NO_FLOW;
 }

@@ -33,7 +33,7 @@
 uint32_t
 worker_owner(uint32_t owner_hash, uint32_t worker_count)
 {
-	return ((uint64_t)owner_hash * worker_count) >> 32;
+	return classify_owner(owner_hash, worker_count);
 }
 
 /* Sets data, bytes, headroom and in_port. A packet in several pieces is put into one if it can be.
@@ -412,6 +412,8 @@ worker_create(
 	w->stats->lcore = lcore;
 	w->tracker = tracker_create(settings->stats, index, settings->flow_capacity, seed);
 	w->frags = frag_table_create(index, seed);
+	if (w->tracker)
+		w->tracker->owner_seed = settings->owner_seed;
 	w->peers = mem_alloc(count * sizeof(struct rte_ring *));
 	w->tx.rings = mem_alloc(count * sizeof(struct rte_ring *));
 	snprintf(name, sizeof(name), "inbox_%u", index);

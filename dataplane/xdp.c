@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -15,11 +16,13 @@
 #include "xdp_filter.h"
 #include "xdp_guard.h"
 
-#define MAX_MAPS 8 /* the filter has six */
+#define MAX_MAPS 16 /* the filter has seven */
 
 enum {
 	MAP_SERVICES,
 	MAP_SERVERS,
+	MAP_SERVICE_RANGES,
+	MAP_SERVER_RANGES,
 	MAP_LOCALS,
 	MAP_SOURCES,
 	MAP_COUNT,
@@ -28,13 +31,15 @@ enum {
 static const char *const map_names[MAP_COUNT] = {
 	[MAP_SERVICES] = XDP_FILTER_SERVICES,
 	[MAP_SERVERS] = XDP_FILTER_SERVERS,
+	[MAP_SERVICE_RANGES] = XDP_FILTER_SERVICE_RANGES,
+	[MAP_SERVER_RANGES] = XDP_FILTER_SERVER_RANGES,
 	[MAP_LOCALS] = XDP_FILTER_LOCALS,
 	[MAP_SOURCES] = XDP_FILTER_SOURCES,
 };
 
-/* The keys of one map, sorted, each once. */
+/* The keys of one map, sorted, each once. Those of maps without prefixes have all bits. */
 struct key_set {
-	struct xdp_filter_key *keys;
+	struct xdp_filter_prefix *keys;
 	size_t count;
 	size_t room;
 };
@@ -53,32 +58,65 @@ struct xdp {
 };
 
 static int
-key_set_add(
-	struct key_set *set, const struct shunt_addr *address, uint16_t port_be, uint8_t protocol)
+key_set_add_prefix(struct key_set *set, const struct shunt_addr *address, uint16_t port_be,
+	uint8_t protocol, uint32_t bits)
 {
-	struct xdp_filter_key *key;
+	struct xdp_filter_prefix *prefix;
 
 	if (set->count == set->room) {
 		size_t room = set->room ? 2 * set->room : 64;
 
-		key = realloc(set->keys, room * sizeof(*key));
-		if (!key)
+		prefix = realloc(set->keys, room * sizeof(*prefix));
+		if (!prefix)
 			return -ENOMEM;
-		set->keys = key;
+		set->keys = prefix;
 		set->room = room;
 	}
-	key = &set->keys[set->count++];
-	memcpy(key->address, address->bytes, sizeof(key->address));
-	key->port_be = port_be;
-	key->protocol = protocol;
-	key->pad = 0;
+	prefix = &set->keys[set->count++];
+	memset(prefix, 0, sizeof(*prefix));
+	memcpy(prefix->key.address, address->bytes, sizeof(prefix->key.address));
+	prefix->key.port_be = port_be;
+	prefix->key.protocol = protocol;
+	prefix->bits = bits;
 	return 0;
+}
+
+static int
+key_set_add(
+	struct key_set *set, const struct shunt_addr *address, uint16_t port_be, uint8_t protocol)
+{
+	return key_set_add_prefix(set, address, port_be, protocol, XDP_FILTER_PREFIX_BITS);
+}
+
+/*
+ * The fewest prefixes that cover the ports: each as wide as where it begins and the end allow. Port
+ * 0, which nobody uses, goes with 1, so that all ports are one prefix.
+ */
+static int
+key_set_add_range(struct key_set *set, const struct shunt_addr *address, uint16_t first_port_be,
+	uint16_t last_port_be, uint8_t protocol)
+{
+	uint32_t port = ntohs(first_port_be), last = ntohs(last_port_be);
+	int result = 0;
+
+	if (port == 1)
+		port = 0;
+	while (port <= last && result == 0) {
+		uint32_t cut = 0;
+
+		while (cut < 16 && !(port & (1u << cut)) && port + (2u << cut) - 1 <= last)
+			cut++;
+		result = key_set_add_prefix(set, address, htons((uint16_t)port), protocol,
+			XDP_FILTER_PREFIX_BITS - cut);
+		port += 1u << cut;
+	}
+	return result;
 }
 
 static int
 compare_keys(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct xdp_filter_key));
+	return memcmp(a, b, sizeof(struct xdp_filter_prefix));
 }
 
 static void
@@ -209,18 +247,28 @@ open_filter(struct xdp_interface *interface, const char *name)
 	return result;
 }
 
-static int
-read_keys(struct key_set *set, int fd)
+/* The key as the map has it. */
+static void *
+key_in_map(struct xdp_filter_prefix *key, int map)
 {
-	struct xdp_filter_key key, *previous = NULL;
+	return map == MAP_SERVICE_RANGES || map == MAP_SERVER_RANGES ? (void *)key
+								     : (void *)&key->key;
+}
+
+static int
+read_keys(struct key_set *set, int fd, int map)
+{
+	struct xdp_filter_prefix key = { .bits = XDP_FILTER_PREFIX_BITS };
 	struct shunt_addr address;
+	void *in_map = key_in_map(&key, map), *previous = NULL;
 	int result = 0;
 
 	/* Nobody else writes the map, so that no key is met twice. */
-	while (result == 0 && bpf_map_get_next_key(fd, previous, &key) == 0) {
-		memcpy(&address, key.address, sizeof(address));
-		result = key_set_add(set, &address, key.port_be, key.protocol);
-		previous = &key;
+	while (result == 0 && bpf_map_get_next_key(fd, previous, in_map) == 0) {
+		memcpy(&address, key.key.address, sizeof(address));
+		result = key_set_add_prefix(
+			set, &address, key.key.port_be, key.key.protocol, key.bits);
+		previous = in_map;
 	}
 	return result;
 }
@@ -235,7 +283,7 @@ xdp_inherit(struct xdp *xdp, const char *name)
 		return 0;
 	for (int m = 0; m < MAP_COUNT; m++) {
 		if (result == 0)
-			result = read_keys(&xdp->installed[m], interface.map_fds[m]);
+			result = read_keys(&xdp->installed[m], interface.map_fds[m], m);
 		key_set_sort(&xdp->installed[m]);
 	}
 	close_maps(&interface);
@@ -310,8 +358,8 @@ xdp_add(struct xdp *xdp, const char *name)
 		const struct key_set *set = &xdp->installed[m];
 
 		for (size_t i = 0; i < set->count && result == 0; i++) {
-			if (bpf_map_update_elem(
-				    interface->map_fds[m], &set->keys[i], &one, BPF_ANY) < 0)
+			if (bpf_map_update_elem(interface->map_fds[m], key_in_map(&set->keys[i], m),
+				    &one, BPF_ANY) < 0)
 				result = -errno;
 		}
 	}
@@ -326,14 +374,18 @@ struct collector {
 };
 
 static void
-collect_endpoint(void *context, const struct shunt_addr *address, uint16_t port_be,
-	uint8_t protocol, bool is_service)
+collect_endpoint(void *context, const struct shunt_addr *address, uint16_t first_port_be,
+	uint16_t last_port_be, uint8_t protocol, bool is_service)
 {
 	struct collector *c = context;
 	struct key_set *set = &c->sets[is_service ? MAP_SERVICES : MAP_SERVERS];
+	struct key_set *ranges = &c->sets[is_service ? MAP_SERVICE_RANGES : MAP_SERVER_RANGES];
 
-	if (c->result == 0)
-		c->result = key_set_add(set, address, port_be, protocol);
+	if (c->result == 0 && first_port_be == last_port_be)
+		c->result = key_set_add(set, address, first_port_be, protocol);
+	else if (c->result == 0)
+		c->result =
+			key_set_add_range(ranges, address, first_port_be, last_port_be, protocol);
 	if (c->result == 0)
 		c->result = key_set_add(set, address, 0, 0); /* its fragments */
 }
@@ -381,8 +433,9 @@ collect(struct key_set *sets, const struct generation *generation,
 }
 
 static int
-update_maps(const struct xdp *xdp, int map, const struct xdp_filter_key *key, bool wanted)
+update_maps(const struct xdp *xdp, int map, struct xdp_filter_prefix *prefix, bool wanted)
 {
+	const void *key = key_in_map(prefix, map);
 	int result = 0;
 
 	for (unsigned int i = 0; i < xdp->interface_count; i++) {

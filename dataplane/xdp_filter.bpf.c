@@ -54,6 +54,23 @@ struct {
 	__type(value, __u8);
 } servers SEC(".maps");
 
+/* The same where they have several ports: looked at if the others have nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 30 * MAX_KEYS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct xdp_filter_prefix);
+	__type(value, __u8);
+} service_ranges SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 32 * SHUNT_MAX_SERVERS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct xdp_filter_prefix);
+	__type(value, __u8);
+} server_ranges SEC(".maps");
+
 /* The balancer's own addresses: what a server sends there is an answer to the kernel (a probe). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -281,21 +298,43 @@ parse_v6(void *l3, void *end, struct endpoints *e)
 	return parse_l4(next, end, protocol, e);
 }
 
+/* Is its address one of the map's? */
+static __always_inline int
+is_address_in(void *map, const struct xdp_filter_key *key)
+{
+	struct xdp_filter_key address = *key;
+
+	address.port_be = 0;
+	address.protocol = 0;
+	return bpf_map_lookup_elem(map, &address) != NULL;
+}
+
+/* Neither end is in the maps of single endpoints. Not inlined: the stack holds two keys more. */
+static __noinline int
+is_in_range(struct endpoints *e)
+{
+	struct xdp_filter_prefix prefix = { .bits = XDP_FILTER_PREFIX_BITS };
+
+	if (!e)
+		return 0;
+	prefix.key = e->destination;
+	if (bpf_map_lookup_elem(&service_ranges, &prefix))
+		return 1;
+	prefix.key = e->source;
+	return bpf_map_lookup_elem(&server_ranges, &prefix) &&
+		!is_address_in(&locals, &e->destination);
+}
+
 /* To a service, to a source address, or from a server unless it is to the balancer itself. */
 static __always_inline int
 is_ours(struct endpoints *e)
 {
-	struct xdp_filter_key address = e->destination;
-
-	if (bpf_map_lookup_elem(&services, &e->destination))
+	if (bpf_map_lookup_elem(&services, &e->destination) ||
+		is_address_in(&sources, &e->destination))
 		return 1;
-	address.port_be = 0;
-	address.protocol = 0;
-	if (bpf_map_lookup_elem(&sources, &address))
+	if (bpf_map_lookup_elem(&servers, &e->source) && !is_address_in(&locals, &e->destination))
 		return 1;
-	if (!bpf_map_lookup_elem(&servers, &e->source))
-		return 0;
-	return !bpf_map_lookup_elem(&locals, &address);
+	return is_in_range(e);
 }
 
 static __always_inline int

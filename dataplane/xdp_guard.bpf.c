@@ -34,10 +34,21 @@
 		__type(value, __u8);                  \
 	} map_name SEC(".maps")
 
+#define GUARD_PREFIX_MAP(map_name)                     \
+	struct {                                       \
+		__uint(type, BPF_MAP_TYPE_LPM_TRIE);   \
+		__uint(max_entries, 1);                \
+		__uint(map_flags, BPF_F_NO_PREALLOC);  \
+		__type(key, struct xdp_filter_prefix); \
+		__type(value, __u8);                   \
+	} map_name SEC(".maps")
+
 GUARD_MAP(services);
 GUARD_MAP(servers);
 GUARD_MAP(locals);
 GUARD_MAP(sources);
+GUARD_PREFIX_MAP(service_ranges); /* not looked at: the whole address is in services */
+GUARD_PREFIX_MAP(server_ranges);
 
 struct ends {
 	struct xdp_filter_key source; /* with port, except of a fragment */
@@ -109,6 +120,7 @@ int
 shunt_guard(struct __sk_buff *skb)
 {
 	__be16 type = (__be16)skb->protocol;
+	struct xdp_filter_prefix prefix = { .bits = XDP_FILTER_PREFIX_BITS };
 	struct ends e = {};
 	__u32 l3 = 0;
 	int ours = 0;
@@ -132,7 +144,9 @@ shunt_guard(struct __sk_buff *skb)
 	 * A reply that the kernel forwards reaches the client under the server's own address, and
 	 * the client resets it.
 	 */
-	if (bpf_map_lookup_elem(&servers, &e.source) &&
+	prefix.key = e.source;
+	if ((bpf_map_lookup_elem(&servers, &e.source) ||
+		    bpf_map_lookup_elem(&server_ranges, &prefix)) &&
 		!bpf_map_lookup_elem(&locals, &e.destination))
 		return TC_ACT_SHOT;
 	return TC_ACT_UNSPEC;

@@ -18,7 +18,7 @@
 #define SHUNT_MAX_SERVERS  65536 /* ids fit the uint16_t of a selection slot */
 #define SHUNT_MAX_NEXTHOPS 65536
 #define SHUNT_MAX_LOCALS   4096 /* the balancer's own addresses */
-#define SHUNT_MAX_SOURCES  256	/* full NAT's; 8 bits of a flow's value */
+#define SHUNT_MAX_SOURCES  255	/* full NAT's; 8 bits of a flow's value, of which one is taken */
 
 #define SHUNT_MAX_BACKEND_SOURCES 16 /* source addresses of one backend */
 

@@ -53,6 +53,8 @@
 	X(NO_FLOW, "no-flow", "reply, end of a connection or ICMP error of no flow")              \
 	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                     \
 	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known")  \
+	X(CLIENT_PORT, "client-port",                                                             \
+		"client's port is taken at the server, and no other is free")                     \
 	X(HANDOVER_FULL, "handover-full", "ring to the worker that owns the flow is full")        \
 	X(HEADROOM, "headroom", "no room in the packet's buffer for VLAN tags")                   \
 	X(TX_FULL, "tx-full", "the port did not take the packet")                                 \

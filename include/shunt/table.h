@@ -71,8 +71,8 @@ struct shunt_nexthop {
 
 struct shunt_server {
 	struct shunt_addr address;
-	uint16_t port_be;
-	uint8_t state; /* enum shunt_server_state */
+	uint16_t port_be; /* 0: the one that the client has sent to */
+	uint8_t state;	  /* enum shunt_server_state */
 	uint8_t pad;
 	uint32_t nexthop;     /* id; 0: not known yet, packets to it are dropped and counted */
 	uint32_t backend;     /* id */
@@ -123,7 +123,8 @@ struct shunt_backend {
 
 /*
  * Where clients connect to: one port, or a range of ports. Of two services that share an address,
- * a protocol and ports, the one with the fewer ports has those; none have the very same range.
+ * a protocol and ports, the one with the fewer ports has those (of two with as many the one that
+ * begins lower); none have the very same range.
  */
 struct shunt_service {
 	struct shunt_addr address;

@@ -54,7 +54,9 @@ def server_mac(address):
 
 
 def host_of(endpoint):
-    return endpoint.rsplit(":", 1)[0].strip("[]")
+    """The address of one with or without a port."""
+    bare = endpoint.endswith("]") or ":" not in endpoint
+    return (endpoint if bare else endpoint.rsplit(":", 1)[0]).strip("[]")
 
 
 def neighbors(backends):

@@ -323,11 +323,15 @@ test_frontends_wrong(void)
 		F ".bind: needs one address at least");
 	expect_frontend("{'name': 'a', 'bind': ['198.51.100.1:80', '198.51.100.1:8000-8099', "
 			"'198.51.100.1:*', null, '198.51.100.1'], 'default-backend': 'app'}",
-		F ".bind[1]: port ranges and '*' are not supported by this version; list each "
-		  "port\n" F ".bind[2]: port ranges and '*' are not supported by this version; "
-		  "list each port\n" F ".bind[3]: must be ADDRESS:PORT, such as '192.0.2.1:80' or "
+		F ".bind[3]: must be ADDRESS:PORT, such as '192.0.2.1:80' or "
 		  "'[2001:db8::1]:80', found null\n" F
-		  ".bind[4]: '198.51.100.1' has no port; write ADDRESS:PORT");
+		  ".bind[4]: '198.51.100.1' has no port; write ADDRESS:PORT\n" F
+		  ".bind[1]: has several ports, but server 's1' of backend 'app' has the one port "
+		  "80, where a client's connections to two of them could not be told apart: write "
+		  "the server's address without a port, and each port is kept\n" F
+		  ".bind[2]: has several ports, but server 's1' of backend 'app' has the one port "
+		  "80, where a client's connections to two of them could not be told apart: write "
+		  "the server's address without a port, and each port is kept");
 	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'ap'}",
 		F ".default-backend: there is no backend 'ap'" UNUSED);
 	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'app', "
@@ -422,7 +426,7 @@ test_servers_wrong(void)
 		      "null, 'wieght': 1}",
 		S ".wieght: unknown key; did you mean 'weight'?\n" S
 		  ".name: must be a name: 1 to 63 of the characters A-Z a-z 0-9 _ . : -, found the "
-		  "string ''\n" S ".address: '10.0.0.1' has no port; write ADDRESS:PORT\n" S
+		  "string ''\n" S
 		  ".weight: must be a whole number from 0 to 256, found the number 257\n" S
 		  ".backup: must be true or false, found the number 1\n" S
 		  ".check: must be true, false or an object, found null");

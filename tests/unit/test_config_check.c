@@ -77,7 +77,7 @@ test_untranslated(void)
 								  "'10.0.0.1:80'}, {'name': 't', "
 								  "'address': '10.0.0.2:80'}]}]",
 		"$.frontends[0].bind[1]: has port 8080, but server 's' of backend 'x' has 80, and "
-		"'dr' keeps the port: both must have the same");
+		"'dr' keeps the port: both must have the same, or the server none");
 	config_case_expect(
 		FRONTEND_X("'198.51.100.1:80', '[2001:db8::1]:80'") "'backends': [{'name': 'x', "
 								    "'forward': 'tunnel', 'encap': "
@@ -87,9 +87,9 @@ test_untranslated(void)
 								    "'address': "
 								    "'[2001:db8:1::1]:81'}]}]",
 		"$.frontends[0].bind[0]: has port 80, but server 't' of backend 'x' has 81, and "
-		"'tunnel' keeps the port: both must have the same\n"
+		"'tunnel' keeps the port: both must have the same, or the server none\n"
 		"$.frontends[0].bind[1]: has port 80, but server 't' of backend 'x' has 81, and "
-		"'tunnel' keeps the port: both must have the same");
+		"'tunnel' keeps the port: both must have the same, or the server none");
 	config_case_expect(
 		FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', 'forward': 'tunnel', "
 						"'encap': 'gre', 'servers': "

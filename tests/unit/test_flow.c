@@ -112,7 +112,7 @@ test_refused(void)
 		CU_ASSERT_PTR_NULL(flow_lookup(table, &key, 0));
 		CU_ASSERT_EQUAL(flow_peek(table, &key, 0), 0);
 		CU_ASSERT_PTR_NULL(flow_insert(table, &key, flow_value(1, FLOW_SYN, 0, 0), 0));
-		key.service = SHUNT_MAX_SERVICES;
+		key.service = FLOW_CLAIM + 1;
 		CU_ASSERT_PTR_NULL(flow_insert(table, &key, flow_value(1, FLOW_SYN, 0, 0), 0));
 		key.service = SHUNT_MAX_SERVICES - 1;
 		CU_ASSERT_PTR_NULL(flow_insert(table, &key, flow_value(1, FLOW_FREE, 0, 0), 0));

@@ -82,6 +82,10 @@ scene_create(struct scene *c, uint64_t *state, unsigned int kind, bool reply)
 	random_bytes(state, (uint8_t *)&s.sport, 2);
 	random_bytes(state, (uint8_t *)&s.dport, 2);
 	random_bytes(state, (uint8_t *)&other_port, 2);
+	/* 0 is no port of a service or server; it would say that the port stays. */
+	s.sport |= !s.sport;
+	s.dport |= !s.dport;
+	other_port |= !other_port;
 	random_bytes(state, payload, sizeof(payload));
 	s.src[0] = s.version == 4 ? 10 : 0x20;
 	s.dst[0] = s.version == 4 ? 192 : 0x21;

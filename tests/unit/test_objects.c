@@ -195,7 +195,6 @@ test_server_fields(void)
 	struct shunt_server good = helper_server("10.0.0.1", 80, 1);
 
 	accepted(SHUNT_KIND_SERVER, 1, &good, sizeof(good));
-	FIELD_REFUSED(SHUNT_KIND_SERVER, good, port_be, 0, "port");
 	FIELD_ACCEPTED(SHUNT_KIND_SERVER, good, state, SHUNT_SERVER_DOWN);
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, state, SHUNT_SERVER_STATE_COUNT, "state");
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, state, 255, "state");
