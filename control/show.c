@@ -166,12 +166,16 @@ show_workers(const struct control *control)
 		const struct shunt_worker_stats *w = shunt_stats_worker(stats, i);
 		json_t *object = info_worker(w);
 		double idle = w->loops ? (double)w->idle_loops / (double)w->loops : 0;
+		double share = w->rx_packets ? (double)w->handed_over / (double)w->rx_packets : 0;
 
 		failed |= set_count(object, "rx_bytes", w->rx_bytes) |
 			set_count(object, "tx_bytes", w->tx_bytes) |
 			set_count(object, "flows_created", w->flows_created) |
 			set_count(object, "flows_expired", w->flows_expired) |
 			set_count(object, "handed_over", w->handed_over) |
+			set_count(object, "tx_handed_over", w->tx_handed_over) |
+			json_object_set_new(
+				object, "handed_over_share", json_real(share > 1 ? 1 : share)) |
 			set_count(object, "untracked", w->untracked) |
 			set_count(object, "icmp_sent", w->icmp_sent) |
 			set_count(object, "sleeps", w->sleeps) |

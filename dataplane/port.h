@@ -16,6 +16,8 @@
 
 struct xdp;
 
+#define PORT_MAX_NODES 8 /* of memory that have buffers of their own; beyond, some are shared */
+
 struct port {
 	char name[SHUNT_NAME_SIZE];
 	char interface[SETTINGS_INTERFACE_SIZE]; /* the kernel twin; empty: none */
@@ -23,6 +25,7 @@ struct port {
 	uint16_t rx_queues;
 	uint16_t tx_queues;
 	uint16_t mtu; /* of IP packets, when the port was started */
+	int node;     /* of memory: where the device is; SOCKET_ID_ANY: not known */
 	struct shunt_mac mac;
 	uint16_t vlan[2]; /* the only one it serves; 0: whichever */
 };
@@ -30,10 +33,11 @@ struct port {
 struct ports {
 	struct port port[SHUNT_MAX_PORTS];
 	uint32_t count;
-	struct rte_mempool *mbufs;
+	/* Packet buffers, by the memory node of the ports that receive into them. */
+	struct rte_mempool *mbufs[PORT_MAX_NODES];
 };
 
-/* Mbufs that the settings need, and the bytes of memory they take. */
+/* Mbufs that the settings need on each node that has ports, and the bytes of memory they take. */
 uint32_t port_mbuf_count(const struct settings *settings);
 uint64_t port_mbuf_bytes(uint32_t mbufs);
 

@@ -392,6 +392,18 @@ add_queues(struct worker *w, const struct ports *ports)
 	return 0;
 }
 
+/* With one producer, and this worker for its consumer: on its memory node if there is room. */
+static struct rte_ring *
+ring_to(const struct worker *w, const char *name, unsigned int element_bytes, unsigned int count)
+{
+	struct rte_ring *ring = rte_ring_create_elem(name, element_bytes, count,
+		(int)rte_lcore_to_socket_id(w->lcore), RING_F_SP_ENQ | RING_F_SC_DEQ);
+
+	return ring ? ring
+		    : rte_ring_create_elem(name, element_bytes, count, SOCKET_ID_ANY,
+			      RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
 static struct worker *
 worker_create(
 	uint32_t index, uint32_t count, uint16_t lcore, const struct worker_settings *settings)
@@ -417,8 +429,7 @@ worker_create(
 	w->peers = mem_alloc(count * sizeof(struct rte_ring *));
 	w->tx.rings = mem_alloc(count * sizeof(struct rte_ring *));
 	snprintf(name, sizeof(name), "inbox_%u", index);
-	w->inbox = rte_ring_create_elem(name, sizeof(struct worker_msg), INBOX_COUNT, SOCKET_ID_ANY,
-		RING_F_SP_ENQ | RING_F_SC_DEQ);
+	w->inbox = ring_to(w, name, sizeof(struct worker_msg), INBOX_COUNT);
 	if (!w->tracker || !w->frags || !w->peers || !w->tx.rings || !w->inbox ||
 		add_queues(w, settings->ports) < 0) {
 		workers_destroy(&w, 1);
@@ -454,8 +465,7 @@ connect_workers(struct worker **workers, uint32_t count)
 			if (from == to)
 				continue;
 			snprintf(name, sizeof(name), "hand_%u_%u", from, to);
-			ring = rte_ring_create(
-				name, TX_RING_COUNT, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+			ring = ring_to(workers[to], name, sizeof(void *), TX_RING_COUNT);
 			if (!ring)
 				return -ENOMEM;
 			workers[from]->tx.rings[to] = ring;
@@ -470,7 +480,9 @@ workers_create(struct worker **workers, const uint16_t *lcores, uint32_t count,
 	const struct worker_settings *settings)
 {
 	for (uint32_t i = 0; i < count; i++) {
+		mem_set_node((int)rte_lcore_to_socket_id(lcores[i]));
 		workers[i] = worker_create(i, count, lcores[i], settings);
+		mem_set_node(MEM_ANY_NODE);
 		if (!workers[i]) {
 			workers_destroy(workers, i);
 			return -ENOMEM;

@@ -127,9 +127,9 @@ struct shunt_worker_stats {
 	uint64_t loops;	    /* turns of the loop; all and those that found nothing to do */
 	uint64_t idle_loops;
 	uint64_t sleeps;
-	uint64_t icmp_sent;    /* ICMP errors made here; counted as sent packets too */
-	uint64_t source_ports; /* level: in use by full NAT */
-	uint64_t pad2[1];
+	uint64_t icmp_sent;	 /* ICMP errors made here; counted as sent packets too */
+	uint64_t source_ports;	 /* level: in use by full NAT */
+	uint64_t tx_handed_over; /* packets given to the worker that owns the port's queue */
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 

@@ -193,6 +193,8 @@ fill_stats(struct shunt_stats *stats)
 		worker->generation = 7;
 		worker->flows_max = 1000;
 		worker->rx_packets = 3 * factor;
+		worker->handed_over = i ? 75 : 9; /* the other's, of what it took over */
+		worker->tx_handed_over = 2;
 		worker->tx_packets = 2 * factor;
 		worker->loops = 200;
 		worker->idle_loops = 50;
@@ -315,6 +317,11 @@ test_show_drops_and_workers(void)
 	CU_ASSERT_EQUAL(number(worker, "tx_packets"), 2);
 	CU_ASSERT_EQUAL(number(worker, "untracked"), 0);
 	CU_ASSERT_EQUAL(json_real_value(json_object_get(worker, "idle")), 0.25);
+	CU_ASSERT_EQUAL(number(worker, "handed_over"), 9);
+	CU_ASSERT_EQUAL(number(worker, "tx_handed_over"), 2);
+	CU_ASSERT_EQUAL(json_real_value(json_object_get(worker, "handed_over_share")), 1);
+	worker = json_array_get(workers, 1);
+	CU_ASSERT_EQUAL(json_real_value(json_object_get(worker, "handed_over_share")), 0.25);
 	json_decref(workers);
 	/* No workers, and no dataplane at all. */
 	f.publish.stats->worker_count = 0;

@@ -46,6 +46,8 @@ static const struct column workers[] = {
 	{ "flows", "flows", COLUMN_COUNT },
 	{ "flows_max", "flows max", COLUMN_COUNT },
 	{ "handed_over", "handed over", COLUMN_COUNT },
+	{ "handed_over_share", "of rx", COLUMN_SHARE },
+	{ "tx_handed_over", "tx by others", COLUMN_COUNT },
 	{ "untracked", "untracked", COLUMN_COUNT },
 	{ "idle", "idle", COLUMN_SHARE },
 };
