@@ -49,6 +49,14 @@ config_server_is_read(const struct server_config *server)
 {
 	return server->port_be || server->keeps_port;
 }
+/* config_source.c */
+/* Of a backend with full NAT, which needs some. */
+void config_read_sources(struct json_at at, struct backend_config *backend);
+/*
+ * Those of all backends: they must be of their servers' families, and nobody else's addresses.
+ * False: out of memory.
+ */
+bool config_check_sources(const struct json_at *backends, const struct config *config);
 
 /* config_check.c: resolves references too. settings: NULL if they had errors of their own. */
 void

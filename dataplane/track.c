@@ -170,10 +170,9 @@ hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 		return false;
 	if (server->forward == SHUNT_FULLNAT) {
 		/* A change is found when the flow is next seen in a new tick. */
-		if (flow_last_seen(*p->flow) != tick) {
-			track_set_source(p, *p->flow);
-			track_refresh_hop(t, p, server);
-		}
+		track_set_source(p, *p->flow);
+		if (flow_last_seen(*p->flow) != tick && !track_keep_source(t, p, server))
+			return false;
 	} else if (track_port_is_changed(*p->flow)) {
 		hop = track_claim_hop(t, p, *p->flow);
 	} else if (!hop_is(t->hops, hop, &back)) {

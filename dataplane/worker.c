@@ -30,12 +30,6 @@
 #define IDLE_SLEEP_US	  10
 #define IDLE_LONGSLEEP_US 200
 
-uint32_t
-worker_owner(uint32_t owner_hash, uint32_t worker_count)
-{
-	return classify_owner(owner_hash, worker_count);
-}
-
 /* Sets data, bytes, headroom and in_port. A packet in several pieces is put into one if it can be.
  */
 static void
