@@ -139,6 +139,17 @@ segment_add(struct builder *b, uint32_t start, const struct segment *segment)
 	return 0;
 }
 
+/* The same service has it by another of its servers. */
+static bool
+segment_has(const struct builder *b, const struct segment *segment, uint16_t service)
+{
+	bool has = segment->service == service;
+
+	for (uint32_t i = 0; i < segment->others && !has; i++)
+		has = b->more[segment->list + i] == service;
+	return has;
+}
+
 /* The services that the ports first..last lead to, which no span begins or ends within. */
 static int
 build_segment(
@@ -152,11 +163,11 @@ build_segment(
 
 		if (span->first > first || span->last < last)
 			continue;
-		/* The same once more, or a narrower service at the same address has these ports. */
-		if (added &&
-			(added->id == span->id ||
-				(added->kept && span->kept &&
-					compare_address(added->service, span->service) == 0)))
+		/* A narrower service at the same address has these ports. */
+		if (added && added->kept && span->kept &&
+			compare_address(added->service, span->service) == 0)
+			continue;
+		if (added && !span->kept && segment_has(b, &segment, span->id))
 			continue;
 		if (!added) {
 			segment.service = span->id;

@@ -38,7 +38,7 @@ random_below(uint32_t limit)
 
 /*
  * Key number i: no two are the same, but there are always others that differ only in the family,
- * the port, the service or a part of the address.
+ * the port, the service, a part of the address or (with wide keys) the extra word.
  */
 static inline struct flow_key
 key_of(uint32_t i, uint8_t version)
@@ -58,6 +58,9 @@ key_of(uint32_t i, uint8_t version)
 		key.address[13] ^= (uint8_t)(client >> 16);
 		key.address[14] ^= (uint8_t)(client >> 8);
 		key.address[15] ^= (uint8_t)client;
+		/* Half as many ports, and each with two extra words. */
+		key.port_be = (i >> 3) % 2;
+		key.extra = (i >> 2) % 2 * 0x10000001u;
 	}
 	return key;
 }

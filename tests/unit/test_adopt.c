@@ -138,7 +138,41 @@ adoption_of_nonsense(void)
 	setup_destroy(&s);
 }
 
+/* A range is another service than the port that it begins with. */
+static void
+adopted_ranges(void)
+{
+	struct setup a, b;
+	struct image *running, *after;
+	const struct shunt_service *service;
+	uint32_t id;
+
+	setup_create(&a, SERVERS);
+	a.control.services[0].last_port_be = htons(99);
+	running = compile(&a);
+	id = a.control.services[0].id;
+	service = get(running, SHUNT_KIND_SERVICE, id, sizeof(*service));
+	CU_ASSERT_EQUAL(service->port_be, htons(80));
+	CU_ASSERT_EQUAL(service->last_port_be, htons(99));
+	setup_create(&b, SERVERS);
+	b.control.services[0].last_port_be = htons(99);
+	CU_ASSERT_EQUAL(compiler_adopt(b.compiler, &b.control, running), 0);
+	after = compile(&b);
+	CU_ASSERT_TRUE(image_equal(running, after));
+	image_destroy(after);
+	setup_destroy(&b);
+	setup_create(&b, SERVERS);
+	CU_ASSERT_EQUAL(compiler_adopt(b.compiler, &b.control, running), 0);
+	after = compile(&b);
+	CU_ASSERT_NOT_EQUAL(b.control.services[0].id, id);
+	image_destroy(after);
+	image_destroy(running);
+	setup_destroy(&a);
+	setup_destroy(&b);
+}
+
 static const struct unit_test tests[] = {
+	{ "ranges", adopted_ranges },
 	{ "adoption", adoption },
 	{ "adopted ways", adopted_ways },
 	{ "adoption of others", adoption_of_others },

@@ -172,7 +172,7 @@ test_total(void)
 		found = found ||
 			(strcmp(entry->path, "$.backends") == 0 &&
 				strcmp(entry->message,
-					"have 256 source addresses in all, the limit is 255") == 0);
+					"have 256 source addresses in all, the limit is 254") == 0);
 	CU_ASSERT(found);
 	CU_ASSERT_EQUAL(json_errors_count(errors), 1);
 	json_errors_destroy(errors);
