@@ -40,7 +40,8 @@ struct backend_config {
 	uint8_t forward;   /* enum shunt_forward */
 	uint8_t encap;	   /* enum shunt_encap: of a tunnel */
 	uint16_t encap_port_be;
-	uint16_t mss_clamp; /* 0: none */
+	uint16_t mss_clamp;	/* 0: none */
+	bool shutdown_sessions; /* on-marked-down */
 	struct server_config *servers;
 	size_t server_count;
 };
@@ -62,6 +63,7 @@ struct frontend_config {
 	uint8_t protocol; /* enum shunt_protocol */
 	bool announce;	  /* put the addresses on the kernel interface */
 	struct timeout_config timeout;
+	bool reset_idle; /* on-timeout */
 	struct bind_config *binds;
 	size_t bind_count;
 	size_t backend; /* index into backends */

@@ -92,6 +92,12 @@ flow_table_bind(struct flow_table *table, const struct flow_timeouts *timeouts, 
 	table->context = context;
 }
 
+void
+flow_table_show(struct flow_table *table, flow_visit_fn *visit)
+{
+	table->visit = visit;
+}
+
 uint64_t
 flow_count(const struct flow_table *table)
 {
@@ -269,13 +275,35 @@ forget(struct flow_table *table, struct flow_family *family, union flow_bucket *
 		table->gone(table->context, endpoint >> 16, value);
 }
 
+/* Shows entries that the sweep has found, by their slots; returns those that are to go. */
+static unsigned int
+show(struct flow_table *table, union flow_bucket *bucket, unsigned int slots, unsigned int found,
+	unsigned int expired, uint16_t tick)
+{
+	unsigned int gone = 0;
+
+	for (; found; found &= found - 1) {
+		unsigned int slot = (unsigned int)__builtin_ctz(found);
+		bool is_expired = expired & 1u << slot;
+		struct flow_key key = flow_slot_key(bucket, slots, slot);
+		uint64_t *flow = flow_slot_value(bucket, slots, slot);
+
+		table->visit(table->context, &key, flow, is_expired);
+		if (is_expired &&
+			flow_expired(table->timeouts, flow_slot_endpoint(bucket, slots, slot),
+				*flow, tick))
+			gone |= 1u << slot;
+	}
+	return gone;
+}
+
 /* Frees the expired entries of one bucket. Which slots are in use is beyond prediction too. */
 FLOW_INLINE unsigned int
 sweep_bucket(struct flow_table *table, struct flow_family *family, unsigned int slots,
 	union flow_bucket *bucket, uint16_t tick)
 {
 	const struct flow_timeouts *timeouts = table->timeouts;
-	unsigned int expired = 0, freed = 0;
+	unsigned int expired = 0, resetting = 0, freed = 0;
 
 #pragma GCC unroll 4
 	for (unsigned int i = 0; i < slots; i++) {
@@ -285,7 +313,10 @@ sweep_bucket(struct flow_table *table, struct flow_family *family, unsigned int 
 
 		expired |= (unsigned int)(used & flow_expired(timeouts, endpoint, value, tick))
 			<< i;
+		resetting |= (unsigned int)((flow_flags(value) & FLOW_RESETTING) != 0) << i;
 	}
+	if ((expired | resetting) && table->visit)
+		expired = show(table, bucket, slots, expired | resetting, expired, tick);
 	for (; expired; expired &= expired - 1, freed++)
 		forget(table, family, bucket, (unsigned int)__builtin_ctz(expired));
 	return freed;
@@ -329,6 +360,32 @@ flow_sweep(struct flow_table *table, unsigned int buckets, uint16_t tick)
 		}
 	}
 	return freed;
+}
+
+bool
+flow_visit(struct flow_table *table, struct flow_cursor *cursor, unsigned int buckets,
+	flow_visit_fn *fn, void *context)
+{
+	for (; cursor->family < FLOW_FAMILIES; cursor->family++, cursor->bucket = 0) {
+		struct flow_family *family = &table->family[cursor->family];
+		uint32_t end = family->count ? family->bucket_count : 0;
+
+		for (; cursor->bucket < end; cursor->bucket++, buckets--) {
+			union flow_bucket *bucket = &family->buckets[cursor->bucket];
+
+			if (buckets == 0)
+				return true;
+			for (unsigned int i = 0; i < family->slots; i++) {
+				uint64_t *flow = flow_slot_value(bucket, family->slots, i);
+				struct flow_key key = flow_slot_key(bucket, family->slots, i);
+
+				if (flow_state(*flow) != FLOW_FREE)
+					fn(context, &key, flow, false);
+			}
+		}
+	}
+	*cursor = (struct flow_cursor){ 0 };
+	return false;
 }
 
 /* As flow_match(), from another thread. Acquire loads: `changes` is read again after them. */

@@ -70,6 +70,7 @@ struct flow_table {
 	uint64_t secret[4];
 	const struct flow_timeouts *timeouts; /* NULL: nothing expires; worker: rw, agent: ro */
 	flow_gone_fn *gone;
+	flow_visit_fn *visit;
 	void *context;
 	struct flow_family family[FLOW_FAMILIES];
 
@@ -171,6 +172,20 @@ flow_slot_words(const union flow_bucket *bucket, unsigned int slots, unsigned in
 		words.word[1] = bucket->v6.address[slot][1];
 	}
 	return words;
+}
+
+FLOW_INLINE struct flow_key
+flow_slot_key(const union flow_bucket *bucket, unsigned int slots, unsigned int slot)
+{
+	struct flow_words words = flow_slot_words(bucket, slots, slot);
+	struct flow_key key = {
+		.port_be = words.endpoint & 0xffff,
+		.service = words.endpoint >> 16,
+		.version = slots == FLOW_SLOTS_V4 ? 4 : 6,
+	};
+
+	memcpy(key.address, words.word, key.version == 4 ? 4 : 16);
+	return key;
 }
 
 /* flow_peek() reads these words meanwhile: see the top of this file. */

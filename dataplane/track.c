@@ -20,13 +20,6 @@ source_mac(const struct pkt *p)
 	return p->data + 6;
 }
 
-/* A closed flow lingers in the table, but is no session any more. */
-static bool
-is_session(enum flow_state state)
-{
-	return state != FLOW_FREE && state != FLOW_CLOSED;
-}
-
 static void
 session_begins(struct tracker *t, uint16_t service, uint32_t server)
 {
@@ -37,20 +30,13 @@ session_begins(struct tracker *t, uint16_t service, uint32_t server)
 }
 
 static void
-session_ends(struct tracker *t, uint16_t service, uint32_t server)
-{
-	t->services[service].sessions--;
-	t->servers[server].sessions--;
-}
-
-static void
 flow_gone(void *context, uint16_t service, uint64_t value)
 {
 	struct tracker *t = context;
 
 	t->stats->flows_expired++;
-	if (is_session(flow_state(value)))
-		session_ends(t, service, flow_server(value));
+	if (track_is_session(flow_state(value)))
+		track_session_ends(t, service, flow_server(value));
 }
 
 struct tracker *
@@ -69,6 +55,7 @@ tracker_create(const struct shunt_stats *stats, uint32_t worker, uint32_t flow_c
 		return NULL;
 	}
 	t->hops->seed = flow_seed[0] ^ flow_seed[1];
+	memcpy(t->reset_key, flow_seed, sizeof(t->reset_key));
 	t->stats = shunt_stats_worker(stats, worker);
 	t->services = shunt_stats_services(stats, worker);
 	t->servers = shunt_stats_servers(stats, worker);
@@ -95,6 +82,7 @@ tracker_set_generation(struct tracker *t, const struct generation *generation)
 {
 	t->generation = generation;
 	flow_table_bind(t->flows, generation->timeouts, flow_gone, t);
+	track_resets_due(t);
 }
 
 /* Writes the entry only if something in it is new: most packets leave its cache line clean. */
@@ -104,22 +92,25 @@ update_flow(struct tracker *t, struct pkt *p, const struct gen_server *server, u
 {
 	uint64_t value = *p->flow;
 	enum flow_state state = flow_state(value), next = state;
+	unsigned int flags = flow_flags(value);
 	uint64_t updated;
 
 	if (p->protocol == SHUNT_TCP)
 		next = gen_server_is_direct(server)
 			? tcp_state_next_one_way(state, p->tcp_flags)
 			: tcp_state_next(state, p->direction, p->tcp_flags);
-	/* What trails behind a closed flow must not keep it from expiring. */
-	if (state == FLOW_CLOSED)
+	if ((p->tcp_flags & (PKT_RST | PKT_SYN)) | (flags & FLOW_RESETTING))
+		next = track_reset(t, p, next, &flags);
+	/* What trails behind a closed flow must not keep it from expiring, and no RST any flow. */
+	if (state == FLOW_CLOSED || (next == state && (p->tcp_flags & PKT_RST)))
 		tick = flow_last_seen(value);
 	if (!flow_source(value))
 		value = flow_value_with_hop(value, hop);
-	updated = flow_value_update(value, next, flow_flags(value), tick);
+	updated = flow_value_update(value, next, flags, tick);
 	if (updated != *p->flow)
 		flow_set(p->flow, updated);
-	if (is_session(state) && !is_session(next))
-		session_ends(t, p->service, flow_server(value));
+	if (track_is_session(state) && !track_is_session(next))
+		track_session_ends(t, p->service, flow_server(value));
 	p->server = flow_server(value);
 	p->hop = hop;
 }
@@ -148,7 +139,7 @@ hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	if (is_first(p) && server->state == SHUNT_SERVER_DOWN)
 		return false;
 	if (tcp_state_opens(p->tcp_flags) && tcp_state_reusable(flow_state(*p->flow)))
-		return false;
+		return false; /* closing, or being reset */
 	if (!hop_is(t->hops, hop, source_mac(p), p->in_port))
 		hop = hop_learn(t->hops, source_mac(p), p->in_port);
 	update_flow(t, p, server, hop, tick);

@@ -7,6 +7,11 @@
 #include "tcp_state.h"
 #include "track.h"
 
+/* track_reset.c */
+enum flow_state
+track_reset(struct tracker *t, struct pkt *p, enum flow_state next, unsigned int *flags);
+void track_resets_due(struct tracker *t);
+
 static inline const struct gen_server *
 track_server(const struct generation *generation, uint32_t id)
 {
@@ -19,6 +24,20 @@ static inline unsigned int
 track_address_bytes(const struct pkt *p)
 {
 	return p->version == 4 ? 4 : 16;
+}
+
+/* A closed flow lingers in the table, but is no session any more. */
+static inline bool
+track_is_session(enum flow_state state)
+{
+	return state != FLOW_FREE && state != FLOW_CLOSED;
+}
+
+static inline void
+track_session_ends(struct tracker *t, uint16_t service, uint32_t server)
+{
+	t->services[service].sessions--;
+	t->servers[server].sessions--;
 }
 
 static inline struct track_untracked *

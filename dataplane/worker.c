@@ -166,6 +166,7 @@ worker_forward(struct worker *w)
 	flow_lookup_burst(t->flows, b->live, b->count, w->tick);
 	missed = track_hits(t, b->live, b->count, w->tick, misses);
 	track_misses(t, misses, missed, w->tick);
+	worker_challenge(w);
 	worker_send(w);
 }
 
@@ -299,7 +300,7 @@ worker_tick(struct worker *w)
 	w->sweep_tsc += w->cycles_per_sweep;
 	if (now > w->sweep_tsc + w->cycles_per_tick)
 		w->sweep_tsc = now; /* after a long pause, do not make up for all of it */
-	flow_sweep(w->tracker->flows, SWEEP_BUCKETS, w->tick);
+	tracker_sweep(w->tracker, SWEEP_BUCKETS, w->tick);
 	w->stats->flows = flow_count(w->tracker->flows);
 }
 
@@ -338,6 +339,7 @@ worker_run(void *argument)
 			packets += worker_take_over(w);
 			tx_flush(&w->tx);
 			worker_tick(w);
+			packets += worker_reset_flows(w);
 		}
 		worker_idle(w, packets);
 	}
@@ -423,6 +425,7 @@ worker_create(
 	w->ttl_limit.burst = ICMP_ANSWERS_BURST;
 	w->too_big_limit.period = second / TOO_BIG_PER_SECOND;
 	w->too_big_limit.burst = TOO_BIG_BURST;
+	worker_tcp_init(w, second);
 	w->cycles_per_tick = second / 1000 * SHUNT_FLOW_TICK_MS;
 	w->cycles_per_step = second / 1000 * CLOCK_STEP_MS;
 	w->cycles_per_sweep =

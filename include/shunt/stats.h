@@ -51,6 +51,8 @@
 	X(NO_SERVICE, "no-service", "no service and no server has this address and port")        \
 	X(NO_FLOW, "no-flow", "reply or ICMP error that belongs to no flow")                     \
 	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                    \
+	X(RESET, "reset", "segment of a session that is reset; its sender is told by an RST")    \
+	X(TCP_ANSWER, "tcp-answer", "RST in answer to a challenge of Shunt's own")               \
 	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known") \
 	X(HANDOVER_FULL, "handover-full", "ring to the worker that owns the flow is full")       \
 	X(TX_FULL, "tx-full", "the port did not take the packet")                                \
@@ -121,8 +123,11 @@ struct shunt_worker_stats {
 	uint64_t loops;	    /* turns of the loop; all and those that found nothing to do */
 	uint64_t idle_loops;
 	uint64_t sleeps;
-	uint64_t icmp_sent; /* ICMP errors made here; counted as sent packets too */
-	uint64_t pad2[2];
+	uint64_t icmp_sent;	 /* ICMP errors made here; counted as sent packets too */
+	uint64_t tcp_challenges; /* ACKs to see whether a host has a connection, and RSTs: */
+	uint64_t tcp_resets;	 /* made here, both; counted as sent packets too */
+	uint64_t flows_reset;	 /* flows that Shunt has reset of its own accord */
+	uint64_t pad2[7];
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 
