@@ -25,7 +25,8 @@
  *   - The server's in SYN is a refusal and closes the flow. Who would forge one has the time from
  *     the client's SYN to the server's answer for it, must know the client's port and the server's
  *     address, and gets through with the source address of a machine in the servers' network. All
- *     that he gains is that a flow that went on nevertheless is picked up midway some seconds later.
+ *     that he gains is that a flow that went on nevertheless is picked up midway some seconds
+ *later.
  *   - The server's in SYN_ACK, where that time is over, changes nothing.
  */
 #include "tcp_state.h"

@@ -143,7 +143,7 @@ class Api:
         answer = json.loads(self.file.readline())
         if not answer.get("ok"):
             raise RuntimeError(f"{command} {args}: {answer}")
-        return answer["data"]
+        return answer.get("data")
 
     def close(self):
         self.file.close()
