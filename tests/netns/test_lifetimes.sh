@@ -28,14 +28,14 @@ add('rst', 9003, 2)
 add('idle', 9004, 2, **{'on-timeout': 'reset'})
 add('idlekept', 9005, 2)
 "
-for n in 1 2; do start_in s$n serve$n "$ENDS" serve 9000; done
+for n in 1 2; do start_in s$n serve$n python3 "$ENDS" serve 9000; done
 balancer_start shut/s shut6/s kept/s rst/s idle/s idlekept/s || exit 1
 
 # hold NAME HOST PORT LOCAL-PORT [talk]
 hold() {
 	local name=$1
 	shift
-	start_in client "$name" "$ENDS" hold "$@"
+	start_in client "$name" python3 "$ENDS" hold "$@"
 	HOLDER[$name]=$STARTED
 	check "$name is open" wait_until 5 log_has "$name" open
 }
@@ -58,8 +58,8 @@ hold idle 198.51.100.10 9004 40004
 hold idlekept 198.51.100.10 9005 40005
 
 hold forged 198.51.100.10 9003 41000
-in_ns client "$ENDS" forge 192.0.2.1 41000 198.51.100.10 9003
-in_ns s2 "$ENDS" forge 10.0.0.12 9000 192.0.2.1 41000
+in_ns client python3 "$ENDS" forge 192.0.2.1 41000 198.51.100.10 9003
+in_ns s2 python3 "$ENDS" forge 10.0.0.12 9000 192.0.2.1 41000
 FORGED=$(date +%s%N)
 check "the senders of forged resets are challenged" test "$(counter tcp_challenges)" -ge 2
 
