@@ -124,8 +124,8 @@ struct shunt_worker_stats {
 	uint64_t idle_loops;
 	uint64_t sleeps;
 	uint64_t icmp_sent;	 /* ICMP errors made here; counted as sent packets too */
-	uint64_t tcp_challenges; /* ACKs to see whether a host has a connection, and RSTs: */
-	uint64_t tcp_resets;	 /* made here, both; counted as sent packets too */
+	uint64_t tcp_challenges; /* ACKs made here to make a host speak; counted as sent too */
+	uint64_t tcp_resets;	 /* RSTs made here; counted as sent packets too */
 	uint64_t flows_reset;	 /* flows that Shunt has reset of its own accord */
 	uint64_t pad2[7];
 	uint64_t drops[SHUNT_DROP_COUNT];
