@@ -267,6 +267,7 @@ put_server(
 		.address = server->config.address,
 		.port_be = server->config.port_be,
 		.state = (uint8_t)server_state(server),
+		.reset_mark = server->reset_mark,
 		.backend = server->backend->id,
 		.admin = server->admin,
 		.health = server->health.verdict,
@@ -343,6 +344,7 @@ put_services(const struct control *control, struct image *image)
 			.timeout_established_ms = service->timeout.established_ms,
 			.timeout_fin_ms = service->timeout.fin_ms,
 			.timeout_udp_ms = service->timeout.udp_ms,
+			.reset_idle = service->reset_idle,
 		};
 
 		copy_name(object.frontend, service->frontend);

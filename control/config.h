@@ -44,6 +44,7 @@ struct backend_config {
 	uint16_t mss_clamp;				      /* 0: none */
 	struct shunt_addr sources[SHUNT_MAX_BACKEND_SOURCES]; /* of full NAT */
 	size_t source_count;
+	bool shutdown_sessions; /* on-marked-down */
 	struct server_config *servers;
 	size_t server_count;
 };
@@ -66,6 +67,7 @@ struct frontend_config {
 	uint8_t protocol; /* enum shunt_protocol */
 	bool announce;	  /* put the addresses on the kernel interface */
 	struct timeout_config timeout;
+	bool reset_idle; /* on-timeout */
 	struct bind_config *binds;
 	size_t bind_count;
 	size_t backend; /* index into backends */

@@ -231,12 +231,28 @@ read_mss_clamp(struct json_at at, struct backend_config *backend)
 		backend->mss_clamp = value;
 }
 
+/* HAProxy's words, but for "keep", which is what it does when the option is not set. */
+static void
+read_on_marked_down(struct json_at at, struct backend_config *backend)
+{
+	static const struct json_word words[] = {
+		{ "keep", false },
+		{ "shutdown-sessions", true },
+		{ NULL, 0 },
+	};
+	int value;
+
+	if (json_get_word(at, words, &value))
+		backend->shutdown_sessions = value;
+}
+
 static void
 read_backend(
 	struct json_at at, const struct config_defaults *defaults, struct backend_config *backend)
 {
 	static const char *const keys[] = { "name", "balance", "hash-on", "forward", "check",
-		"servers", "source-addresses", "encap", "encap-port", "mss-clamp", NULL };
+		"servers", "source-addresses", "encap", "encap-port", "mss-clamp", "on-marked-down",
+		NULL };
 	struct config_defaults inner = *defaults;
 
 	backend->algorithm = defaults->algorithm;
@@ -253,6 +269,7 @@ read_backend(
 		config_read_sources(json_at_member(&at, "source-addresses"), backend);
 	read_encap(at, backend);
 	read_mss_clamp(json_at_member(&at, "mss-clamp"), backend);
+	read_on_marked_down(json_at_member(&at, "on-marked-down"), backend);
 	config_read_check(json_at_member(&at, "check"), &inner.check);
 	read_servers(json_at_member(&at, "servers"), &inner, backend);
 }

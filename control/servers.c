@@ -130,6 +130,7 @@ server_inherit(struct server *server, const struct server *old)
 	server->admin = old->admin;
 	server->admin_set = old->admin_set;
 	server->weight_set = old->weight_set;
+	server->reset_mark = old->reset_mark;
 	/* The file has the last word when it changes; until then a command's weight stands. */
 	if (server->config.weight == old->file_weight)
 		server->weight = old->weight;
@@ -270,6 +271,7 @@ services_create(const struct control *control, struct control *next, const struc
 				.protocol = frontend->protocol,
 				.announce = frontend->announce,
 				.timeout = frontend->timeout,
+				.reset_idle = frontend->reset_idle,
 				.backend = next->backends[frontend->backend],
 			};
 			memcpy(service->frontend, frontend->name, sizeof(service->frontend));
@@ -445,6 +447,14 @@ server_set_weight(struct server *server, uint16_t weight)
 }
 
 void
+server_shutdown_sessions(struct server *server)
+{
+	server->reset_mark++;
+	log_info("the sessions of %s/%s are reset, as commanded", server->backend->config.name,
+		server->config.name);
+}
+
+void
 server_adopt(struct server *server, const struct shunt_server *image)
 {
 	/* Down since never: the process before did not come to probe it, so it is still fresh. */
@@ -457,6 +467,8 @@ server_adopt(struct server *server, const struct shunt_server *image)
 	 */
 	if (image->admin < SHUNT_ADMIN_COUNT && !server->admin_set)
 		server->admin = image->admin;
+	/* Counted from the image's, so that a command given meanwhile still makes a difference. */
+	server->reset_mark = (uint8_t)(server->reset_mark + image->reset_mark);
 	if (image->file_weight == server->config.weight && image->weight <= SHUNT_MAX_WEIGHT &&
 		!server->weight_set)
 		server->weight = image->weight;

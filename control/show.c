@@ -178,8 +178,10 @@ show_workers(const struct control *control)
 				object, "handed_over_share", json_real(share > 1 ? 1 : share)) |
 			set_count(object, "untracked", w->untracked) |
 			set_count(object, "icmp_sent", w->icmp_sent) |
+			set_count(object, "tcp_challenges", w->tcp_challenges) |
+			set_count(object, "tcp_resets", w->tcp_resets) |
+			set_count(object, "flows_reset", w->flows_reset) |
 			set_count(object, "sleeps", w->sleeps) |
-			set_count(object, "icmp_sent", w->icmp_sent) |
 			json_object_set_new(object, "idle", json_real(idle > 1 ? 1 : idle)) |
 			json_array_append_new(workers, object);
 	}

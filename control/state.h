@@ -32,6 +32,7 @@ struct server {
 	uint16_t file_weight; /* the file's when `weight` was taken from it or set */
 	bool admin_set;	      /* by command, to this process: newer than what an image says */
 	bool weight_set;
+	uint8_t reset_mark;   /* counted up, modulo 2^8, when its sessions are to be reset */
 	struct health health; /* verdict and streak */
 	struct probe *probe;  /* NULL: not checked */
 	uint64_t changed_ms;  /* wall clock of the last change of state, ms since 1970; 0: none */
@@ -60,6 +61,7 @@ struct service {
 	uint8_t protocol;
 	bool announce;
 	struct timeout_config timeout;
+	bool reset_idle;
 	struct backend *backend;
 	uint32_t id; /* in the image; 0: not yet given */
 };
@@ -105,6 +107,8 @@ const char *server_state_name(const struct server *server);
 
 void server_set_admin(struct server *server, enum shunt_admin_state admin);
 void server_set_weight(struct server *server, uint16_t weight);
+/* The sessions that it has now shall be reset. */
+void server_shutdown_sessions(struct server *server);
 /* Takes over what an image says of the server with this identity, at a restart of control. */
 void server_adopt(struct server *server, const struct shunt_server *image);
 

@@ -94,6 +94,12 @@ flow_table_bind(struct flow_table *table, const struct flow_timeouts *timeouts, 
 	table->context = context;
 }
 
+void
+flow_table_show(struct flow_table *table, flow_visit_fn *visit)
+{
+	table->visit = visit;
+}
+
 uint64_t
 flow_count(const struct flow_table *table)
 {
@@ -347,13 +353,35 @@ sweep_claims(struct flow_table *table, struct flow_family *family, union flow_bu
 	return freed;
 }
 
+/* Shows entries that the sweep has found, by their slots; returns those that are to go. */
+static unsigned int
+show(struct flow_table *table, union flow_bucket *bucket, unsigned int slots, unsigned int found,
+	unsigned int expired, uint16_t tick)
+{
+	unsigned int gone = 0;
+
+	for (; found; found &= found - 1) {
+		unsigned int slot = (unsigned int)__builtin_ctz(found);
+		bool is_expired = expired & 1u << slot;
+		const struct flow_words words = flow_slot_words(bucket, slots, slot);
+		struct flow_key key = flow_key_from(slots, &words);
+		uint64_t *flow = flow_slot_value(bucket, slots, slot);
+
+		if (!flow_endpoint_is_claim(words.endpoint))
+			table->visit(table->context, &key, flow, is_expired);
+		if (is_expired && flow_expired(table->timeouts, words.endpoint, *flow, tick))
+			gone |= 1u << slot;
+	}
+	return gone;
+}
+
 /* Frees the expired entries of one bucket. Which slots are in use is beyond prediction too. */
 FLOW_INLINE unsigned int
 sweep_bucket(struct flow_table *table, struct flow_family *family, unsigned int slots,
 	union flow_bucket *bucket, uint16_t tick)
 {
 	const struct flow_timeouts *timeouts = table->timeouts;
-	unsigned int expired = 0, freed = 0;
+	unsigned int expired = 0, resetting = 0, freed = 0;
 
 #pragma GCC unroll 4
 	for (unsigned int i = 0; i < slots; i++) {
@@ -363,7 +391,10 @@ sweep_bucket(struct flow_table *table, struct flow_family *family, unsigned int 
 
 		expired |= (unsigned int)(used & flow_expired(timeouts, endpoint, value, tick))
 			<< i;
+		resetting |= (unsigned int)((flow_flags(value) & FLOW_RESETTING) != 0) << i;
 	}
+	if ((expired | resetting) && table->visit)
+		expired = show(table, bucket, slots, expired | resetting, expired, tick);
 	for (; expired; expired &= expired - 1, freed++)
 		forget(table, family, bucket, (unsigned int)__builtin_ctz(expired));
 	return freed;
@@ -414,6 +445,39 @@ flow_sweep(struct flow_table *table, unsigned int buckets, uint16_t tick)
 		}
 	}
 	return freed;
+}
+
+static void
+visit_slot(union flow_bucket *bucket, unsigned int slots, unsigned int slot, flow_visit_fn *fn,
+	void *context)
+{
+	const struct flow_words words = flow_slot_words(bucket, slots, slot);
+	struct flow_key key = flow_key_from(slots, &words);
+	uint64_t *flow = flow_slot_value(bucket, slots, slot);
+
+	if (flow_state(*flow) != FLOW_FREE && !flow_endpoint_is_claim(words.endpoint))
+		fn(context, &key, flow, false);
+}
+
+bool
+flow_visit(struct flow_table *table, struct flow_cursor *cursor, unsigned int buckets,
+	flow_visit_fn *fn, void *context)
+{
+	for (; cursor->family < FLOW_FAMILIES; cursor->family++, cursor->bucket = 0) {
+		struct flow_family *family = &table->family[cursor->family];
+		uint32_t end = family->count ? family->bucket_count : 0;
+
+		for (; cursor->bucket < end; cursor->bucket++, buckets--) {
+			union flow_bucket *bucket = &family->buckets[cursor->bucket];
+
+			if (buckets == 0)
+				return true;
+			for (unsigned int i = 0; i < family->slots; i++)
+				visit_slot(bucket, family->slots, i, fn, context);
+		}
+	}
+	*cursor = (struct flow_cursor){ 0 };
+	return false;
 }
 
 /* As flow_match(), from another thread. Acquire loads: `changes` is read again after them. */

@@ -44,8 +44,9 @@ enum flow_state {
 /* What else is known of a flow. */
 enum flow_flag {
 	FLOW_SERVER_CLOSED_FIRST = 1, /* so it is the server that waits in TIME_WAIT */
-	FLOW_RESETTING = 2,	      /* whatever comes is answered with a reset */
+	FLOW_RESETTING = 2,	      /* whatever comes is answered with a reset; FLOW_CLOSED */
 	FLOW_CLAIMED = 4,	      /* it has a claim, which goes with it */
+	FLOW_CHALLENGED = 8,	      /* the sender of an RST has been asked whether it was its */
 };
 
 static_assert(SHUNT_MAX_SERVERS <= 1 << 16, "server ids fit a value");
@@ -190,6 +191,12 @@ typedef bool
 flow_claim_fn(void *context, const struct flow_key *key, uint64_t value, uint16_t tick);
 
 /*
+ * Shown an entry by the sweep: one that has expired, and goes unless its value is changed now, or
+ * one that is FLOW_RESETTING; or any, by flow_visit(). Changes the value by flow_set() if at all.
+ */
+typedef void flow_visit_fn(void *context, const struct flow_key *key, uint64_t *flow, bool expired);
+
+/*
  * When entries expire: ticks[service][state]. The worker points this at its generation's table.
  * A service that is not there any more has all zero: its flows go at the next sweep. SYN and
  * SYN_ACK have the same timeout, the short one of half-open connections.
@@ -210,6 +217,8 @@ void flow_table_bind(struct flow_table *table, const struct flow_timeouts *timeo
 
 /* Who judges the claims; has the context of flow_table_bind(). Claims of others stay. */
 void flow_table_judge(struct flow_table *table, flow_claim_fn *judge);
+/* What the sweep shows flows to, with the context of flow_table_bind(). NULL, at first: nobody. */
+void flow_table_show(struct flow_table *table, flow_visit_fn *visit);
 
 uint64_t flow_count(const struct flow_table *table); /* both families, no claims */
 uint32_t flow_claims(const struct flow_table *table);
@@ -253,6 +262,20 @@ uint32_t flow_endpoint_tag(const struct flow_table *table, const uint8_t address
 
 /* Looks at up to `buckets` buckets, from where the last sweep stopped; returns entries freed. */
 unsigned int flow_sweep(struct flow_table *table, unsigned int buckets, uint16_t tick);
+
+/* Where a look at all entries has got to. Zero: at the beginning. */
+struct flow_cursor {
+	uint32_t family;
+	uint32_t bucket;
+};
+
+/*
+ * Shows what is in the next buckets to fn, expired entries too. False: that was the last one, and
+ * the cursor is at the beginning again. Entries must not be inserted meanwhile; if some are between
+ * two calls, those that an insert moves may be missed.
+ */
+bool flow_visit(struct flow_table *table, struct flow_cursor *cursor, unsigned int buckets,
+	flow_visit_fn *fn, void *context);
 
 /* From another thread: the value, or 0; may be out of date, and miss an entry being moved. */
 uint64_t flow_peek(const struct flow_table *table, const struct flow_key *key, uint16_t tick);

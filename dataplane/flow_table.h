@@ -73,6 +73,7 @@ struct flow_table {
 	const struct flow_timeouts *timeouts; /* NULL: nothing expires; worker: rw, agent: ro */
 	flow_gone_fn *gone;
 	flow_claim_fn *judge;
+	flow_visit_fn *visit;
 	void *context;
 	struct flow_family family[FLOW_FAMILIES];
 

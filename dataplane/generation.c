@@ -194,6 +194,33 @@ build_server(struct builder *b, uint32_t id, const struct shunt_server *s)
 	return 0;
 }
 
+/*
+ * A server that has just gone down resets its flows if its backend wants it so, whatever took it
+ * down: health or maintenance, as with HAProxy's on-marked-down. Numbers of generations say when,
+ * since a worker may pass over a generation.
+ */
+static void
+build_reset(struct builder *b, uint32_t id, const struct shunt_server *s)
+{
+	const struct generation *before = b->before;
+	struct generation *g = b->generation;
+	const struct gen_server *is = &g->servers[id], *was;
+	struct gen_reset *reset = &g->resets[id];
+
+	reset->mark = s->reset_mark;
+	if (!before || id >= before->server_count || !before->servers[id].version)
+		return;
+	was = &before->servers[id];
+	reset->at = before->resets[id].at;
+	if (is->state == SHUNT_SERVER_DOWN && is->shutdown_sessions &&
+		!(was->state == SHUNT_SERVER_DOWN && was->shutdown_sessions))
+		reset->at = g->number;
+	if (reset->mark != before->resets[id].mark)
+		reset->at = g->number;
+	if (g->last_reset < reset->at)
+		g->last_reset = reset->at;
+}
+
 static int
 build_servers(struct builder *b)
 {
@@ -203,6 +230,8 @@ build_servers(struct builder *b)
 
 		if (rc < 0)
 			return rc;
+		if (s)
+			build_reset(b, id, s);
 	}
 	return 0;
 }
@@ -525,8 +554,9 @@ generation_alloc(uint64_t number, uint32_t server_count)
 	g->number = number;
 	g->server_count = server_count;
 	g->servers = mem_alloc(server_count * sizeof(*g->servers));
+	g->resets = mem_alloc(server_count * sizeof(*g->resets));
 	g->backends = mem_alloc(SHUNT_MAX_BACKENDS * sizeof(struct gen_backend *));
-	if (!g->servers || !g->backends) {
+	if (!g->servers || !g->resets || !g->backends) {
 		generation_destroy(g);
 		return NULL;
 	}
@@ -580,6 +610,7 @@ generation_destroy(struct generation *generation)
 		backend_release(generation->backends[id]);
 	mem_free(generation->backends);
 	services_release(generation->shared);
+	mem_free(generation->resets);
 	mem_free(generation->servers);
 	mem_free(generation);
 }

@@ -92,6 +92,12 @@ struct gen_source {
 	uint16_t l3_sum;
 };
 
+/* When a server's flows were last to be reset. */
+struct gen_reset {
+	uint64_t at;   /* number of the generation that said so; 0: never */
+	uint32_t mark; /* as in the image: another one is an operator's command */
+};
+
 struct gen_backend {
 	uint32_t references; /* agent only */
 	uint8_t algorithm;
@@ -114,6 +120,8 @@ struct generation {
 	uint8_t hash_secret[16];
 	struct gen_server *servers;		      /* [server_count], by id */
 	uint32_t server_count;			      /* greatest id + 1 */
+	struct gen_reset *resets;		      /* [server_count], by id */
+	uint64_t last_reset;			      /* the greatest of them */
 	struct shared_services *shared;		      /* agent only: what the next two point into */
 	const struct gen_service *services;	      /* [SHUNT_MAX_SERVICES], by id */
 	const struct flow_timeouts *timeouts;	      /* [SHUNT_MAX_SERVICES], by service id */

@@ -133,7 +133,7 @@ check_server(const struct shunt_server *s)
 		return "server: unknown health";
 	if (s->weight > SHUNT_MAX_WEIGHT || s->file_weight > SHUNT_MAX_WEIGHT)
 		return "server: weight out of range";
-	if (s->pad || !all_zero(s->pad2, sizeof(s->pad2)) || s->pad3)
+	if (!all_zero(s->pad2, sizeof(s->pad2)) || s->pad3)
 		return "server: padding is not zero";
 	if (!name_is_good(s->name))
 		return "server: name is not ended and filled up with NULs";

@@ -49,6 +49,17 @@ int ports_open(
 	struct ports *ports, const struct settings *settings, const char *filter, struct xdp *xdp);
 void ports_close(struct ports *ports);
 
+/* Buffers for packets that are made on a memory node: its own, or another's. */
+static inline struct rte_mempool *
+ports_buffers(const struct ports *ports, int node)
+{
+	unsigned int index = node > 0 ? (unsigned int)node % PORT_MAX_NODES : 0;
+
+	for (unsigned int i = 0; i < PORT_MAX_NODES && !ports->mbufs[index]; i++)
+		index = (index + 1) % PORT_MAX_NODES;
+	return ports->mbufs[index];
+}
+
 /* The queue that a worker's packets leave by, and so the worker that owns it. Before the start. */
 static inline uint16_t
 port_tx_queue(const struct port *port, uint32_t worker)

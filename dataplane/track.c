@@ -11,13 +11,6 @@ ttl_used_up(const struct pkt *p)
 	return p->data[p->l3_offset + (p->version == 4 ? 8 : 7)] <= 1;
 }
 
-/* A closed flow lingers in the table, but is no session any more. */
-static bool
-is_session(enum flow_state state)
-{
-	return state != FLOW_FREE && state != FLOW_CLOSED;
-}
-
 void
 track_session_begins(struct tracker *t, uint16_t service, uint32_t server)
 {
@@ -27,13 +20,6 @@ track_session_begins(struct tracker *t, uint16_t service, uint32_t server)
 	t->servers[server].sessions_total++;
 }
 
-static void
-session_ends(struct tracker *t, uint16_t service, uint32_t server)
-{
-	t->services[service].sessions--;
-	t->servers[server].sessions--;
-}
-
 void
 track_flow_gone(void *context, const struct flow_key *key, uint64_t value)
 {
@@ -41,8 +27,8 @@ track_flow_gone(void *context, const struct flow_key *key, uint64_t value)
 
 	track_claim_release(t, key, value);
 	t->stats->flows_expired++;
-	if (is_session(flow_state(value)))
-		session_ends(t, key->service, flow_server(value));
+	if (track_is_session(flow_state(value)))
+		track_session_ends(t, key->service, flow_server(value));
 	if (track_source_id(value))
 		track_release_source(t, key, value);
 }
@@ -67,6 +53,7 @@ tracker_create(const struct shunt_stats *stats, uint32_t worker, uint32_t flow_c
 	t->seed[0] = flow_seed[0];
 	t->seed[1] = flow_seed[1];
 	t->flow_capacity = flow_capacity;
+	memcpy(t->reset_key, flow_seed, sizeof(t->reset_key));
 	t->stats = shunt_stats_worker(stats, worker);
 	t->services = shunt_stats_services(stats, worker);
 	t->servers = shunt_stats_servers(stats, worker);
@@ -107,6 +94,7 @@ tracker_set_generation(struct tracker *t, const struct generation *generation)
 		t->ports = t->ports_made;
 	t->generation = generation;
 	flow_table_bind(t->flows, generation->timeouts, track_flow_gone, t);
+	track_resets_due(t);
 }
 
 /* Who closes first waits in TIME_WAIT (RFC 9293 section 3.6), unless a reset ends it. */
@@ -115,7 +103,9 @@ next_flags(const struct pkt *p, unsigned int flags, enum flow_state state, enum 
 {
 	if (next == FLOW_FIN_SERVER && state < FLOW_FIN_CLIENT)
 		return flags | FLOW_SERVER_CLOSED_FIRST;
-	return p->tcp_flags & PKT_RST ? flags & ~(unsigned int)FLOW_SERVER_CLOSED_FIRST : flags;
+	if (next == FLOW_CLOSED && (p->tcp_flags & PKT_RST))
+		return flags & ~(unsigned int)FLOW_SERVER_CLOSED_FIRST;
+	return flags;
 }
 
 /* Writes the entry only if something in it is new: most packets leave its cache line clean. */
@@ -125,23 +115,26 @@ update_flow(struct tracker *t, struct pkt *p, const struct gen_server *server, u
 {
 	uint64_t value = *p->flow;
 	enum flow_state state = flow_state(value), next = state;
+	unsigned int flags = flow_flags(value);
 	uint64_t updated;
 
 	if (p->protocol == SHUNT_TCP)
 		next = gen_server_is_direct(server)
 			? tcp_state_next_one_way(state, p->tcp_flags)
 			: tcp_state_next(state, p->direction, p->tcp_flags);
-	/* What trails behind a closed flow must not keep it from expiring. */
-	if (state == FLOW_CLOSED)
+	if ((p->tcp_flags & (PKT_RST | PKT_SYN)) | (flags & FLOW_RESETTING))
+		next = track_reset(t, p, next, &flags);
+	/* What trails behind a closed flow must not keep it from expiring, and no RST any flow. */
+	if (state == FLOW_CLOSED || (next == state && (p->tcp_flags & PKT_RST)))
 		tick = flow_last_seen(value);
 	if (!flow_source(value))
 		value = flow_value_with_hop(value, hop);
-	updated =
-		flow_value_update(value, next, next_flags(p, flow_flags(value), state, next), tick);
+	flags = next_flags(p, flags, state, next);
+	updated = flow_value_update(value, next, flags, tick);
 	if (updated != *p->flow)
 		flow_set(p->flow, updated);
-	if (is_session(state) && !is_session(next))
-		session_ends(t, p->service, flow_server(value));
+	if (track_is_session(state) && !track_is_session(next))
+		track_session_ends(t, p->service, flow_server(value));
 	p->server = flow_server(value);
 	p->hop = hop;
 	if (server->forward == SHUNT_FULLNAT)
@@ -167,7 +160,7 @@ hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	if (track_is_first(p) && server->state == SHUNT_SERVER_DOWN)
 		return false;
 	if (tcp_state_opens(p->tcp_flags) && tcp_state_reusable(flow_state(*p->flow)))
-		return false;
+		return false; /* closing, or being reset */
 	if (server->forward == SHUNT_FULLNAT) {
 		/* A change is found when the flow is next seen in a new tick. */
 		track_set_source(p, *p->flow);

@@ -10,9 +10,11 @@
 #ifndef DATAPLANE_TRACK_H
 #define DATAPLANE_TRACK_H
 
+#include "ends.h"
 #include "hop.h"
 #include "select.h"
 #include "source_ports.h"
+#include "tcp_answer.h"
 
 #define TRACK_UNTRACKED_COUNT 65536u
 
@@ -23,6 +25,17 @@ struct track_untracked {
 	uint16_t service;
 	uint16_t hop;
 };
+
+/* The look at all flows for those of servers whose sessions are to be reset. */
+struct track_pass {
+	struct flow_cursor cursor;
+	unsigned int rounds; /* to go; 0: none is under way */
+	uint64_t until;	     /* generations' resets up to here are being seen to */
+	uint64_t done;	     /* and up to here have been */
+};
+
+/* Sends a challenge (tcp_answer.h) between these ends, if it is worth it. Worker. */
+typedef void track_challenge_fn(void *context, const struct ends *ends, const struct link *link);
 
 struct tracker {
 	const struct generation *generation; /* NULL until the first has arrived */
@@ -38,6 +51,18 @@ struct tracker {
 	struct shunt_server_stats *servers;   /* this worker's, by id */
 	struct select_state select;
 	uint64_t owner_seed; /* as classify_burst() has it; set once, before the first packet */
+	/* track_reset.c */
+	uint8_t reset_key[TCP_ANSWER_KEY_BYTES]; /* of the nonces; never leaves this worker */
+	uint16_t reset_tick;
+	struct track_pass pass;
+	track_challenge_fn *challenge; /* NULL: nobody is provoked; set by the worker's maker */
+	void *challenge_context;
+	/*
+	 * RSTs of this burst whose senders are to be challenged, as they were received. Whoever
+	 * calls track_hits() and track_misses() empties it before rewriting.
+	 */
+	unsigned int doubted_count;
+	struct pkt *doubted[PKT_BURST];
 };
 
 /* flow_seed: random, this worker's own. NULL: no memory. Agent. */
@@ -89,8 +114,17 @@ void track_icmp_error(struct tracker *tracker, struct pkt *p, uint16_t tick);
  */
 void track_recall(struct tracker *tracker, struct pkt *p);
 
-/* Gives the tables a part of their sweep: so many buckets of the flow table. */
+/*
+ * Gives the tables a part of their sweep, so many buckets of the flow table: does what has to be
+ * done about flows that go, and about those being reset.
+ */
 void track_sweep(struct tracker *tracker, unsigned int buckets, uint16_t tick);
+
+/*
+ * Looks at some buckets more for flows that the generation wants reset, if it wants any. False:
+ * there is nothing to do.
+ */
+bool tracker_pass(struct tracker *tracker, unsigned int buckets, uint16_t tick);
 
 /* Counts what leaves (drop not set) for its service and server. */
 void track_count(struct tracker *tracker, struct pkt *const *pkts, unsigned int n);

@@ -225,6 +225,20 @@ track_claim_agrees(struct tracker *t, const struct pkt *p)
 }
 
 uint16_t
+track_claimed_hop(struct tracker *t, const struct flow_key *key, uint64_t value)
+{
+	const struct gen_server *server = track_server(t->generation, flow_server(value));
+	struct flow_key claim;
+	const uint64_t *there;
+
+	if (!server)
+		return 0;
+	claim = claim_key(key, seen_port_be(key, value), endpoint_tag(t, server, key));
+	there = flow_lookup(t->flows, &claim, 0);
+	return there ? flow_hop(*there) : 0;
+}
+
+uint16_t
 track_claim_hop(struct tracker *t, struct pkt *p, uint64_t value)
 {
 	const struct gen_server *server = &t->generation->servers[flow_server(value)];

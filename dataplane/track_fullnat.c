@@ -226,12 +226,9 @@ track_new_fullnat(struct tracker *t, struct pkt *p, const struct gen_backend *ba
 	track_session_begins(t, p->service, p->server);
 }
 
-/*
- * What is not found here, because the server is not there any more or another has its id, is found
- * by the sweep.
- */
-void
-track_release_source(struct tracker *t, const struct flow_key *key, uint64_t value)
+/* The entry of a flow; NULL: it is not there, or not to be found, for the server is not. */
+static struct source_port *
+entry_of_flow(struct tracker *t, const struct flow_key *key, uint64_t value)
 {
 	const struct gen_server *server = track_server(t->generation, flow_server(value));
 	uint8_t protocol = flow_state(value) == FLOW_UDP ? SHUNT_UDP : SHUNT_TCP;
@@ -239,10 +236,30 @@ track_release_source(struct tracker *t, const struct flow_key *key, uint64_t val
 	uint64_t tag;
 
 	if (!t->ports || !server)
-		return;
+		return NULL;
 	tag = tag_of_flow(t, server, key->service, key->extra, protocol);
 	entry = source_ports_find(t->ports, tag, flow_source(value), flow_source_port(value));
-	if (entry && entry_is_of(entry, key))
+	return entry && entry_is_of(entry, key) ? entry : NULL;
+}
+
+uint16_t
+track_source_hop(struct tracker *t, const struct flow_key *key, uint64_t value)
+{
+	const struct source_port *entry = entry_of_flow(t, key, value);
+
+	return entry ? entry->hop : 0;
+}
+
+/*
+ * What is not found here, because the server is not there any more or another has its id, is found
+ * by the sweep.
+ */
+void
+track_release_source(struct tracker *t, const struct flow_key *key, uint64_t value)
+{
+	struct source_port *entry = entry_of_flow(t, key, value);
+
+	if (entry)
 		source_ports_release(t->ports, entry, flow_flags(value) & FLOW_SERVER_CLOSED_FIRST,
 			flow_last_seen(value));
 }
@@ -273,7 +290,7 @@ entry_lives(void *context, const struct source_port *entry, uint16_t tick)
 void
 track_sweep(struct tracker *t, unsigned int buckets, uint16_t tick)
 {
-	flow_sweep(t->flows, buckets, tick);
+	track_sweep_flows(t, buckets, tick);
 	if (!t->ports)
 		return;
 	source_ports_sweep(t->ports, (buckets + SWEEP_PORTS_SHARE - 1) / SWEEP_PORTS_SHARE,

@@ -9,6 +9,13 @@
 #include "tcp_state.h"
 #include "track.h"
 
+/* track_reset.c */
+enum flow_state
+track_reset(struct tracker *t, struct pkt *p, enum flow_state next, unsigned int *flags);
+void track_resets_due(struct tracker *t);
+/* flow_sweep(), with what has to be done about flows that go, and about those being reset. */
+void track_sweep_flows(struct tracker *t, unsigned int buckets, uint16_t tick);
+
 static inline const struct gen_server *
 track_server(const struct generation *generation, uint32_t id)
 {
@@ -45,6 +52,20 @@ track_is_first(const struct pkt *p)
 	return p->protocol == SHUNT_UDP || tcp_state_opens(p->tcp_flags);
 }
 
+/* A closed flow lingers in the table, but is no session any more. */
+static inline bool
+track_is_session(enum flow_state state)
+{
+	return state != FLOW_FREE && state != FLOW_CLOSED;
+}
+
+static inline void
+track_session_ends(struct tracker *t, uint16_t service, uint32_t server)
+{
+	t->services[service].sessions--;
+	t->servers[server].sessions--;
+}
+
 static inline struct track_untracked *
 track_untracked_place(const struct tracker *t, const struct pkt *p)
 {
@@ -74,6 +95,8 @@ bool track_find_source(struct tracker *t, struct pkt *p, const uint8_t *address,
  * any. */
 void track_new_fullnat(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 	const struct flow_key *key, uint64_t *flow, uint16_t tick);
+/* The way back of a flow with a source address; 0: not known. */
+uint16_t track_source_hop(struct tracker *t, const struct flow_key *key, uint64_t value);
 /* The flow has gone, and its port is free. */
 void track_release_source(struct tracker *t, const struct flow_key *key, uint64_t value);
 /* The server's port of a packet to the client, or of an error about one that went to the server. */
@@ -150,6 +173,9 @@ bool track_claim_agrees(struct tracker *t, const struct pkt *p);
 
 /* The way back of a flow whose port is changed, learned anew from a packet of its client. */
 uint16_t track_claim_hop(struct tracker *t, struct pkt *p, uint64_t value);
+
+/* The way back of a flow whose port is changed; 0: not known. */
+uint16_t track_claimed_hop(struct tracker *t, const struct flow_key *key, uint64_t value);
 
 /* A flow_claim_fn. */
 bool track_claim_lives(void *context, const struct flow_key *claim, uint64_t value, uint16_t tick);

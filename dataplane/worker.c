@@ -161,6 +161,7 @@ worker_forward(struct worker *w)
 	flow_lookup_burst(t->flows, b->live, b->count, w->tick);
 	missed = track_hits(t, b->live, b->count, w->tick, misses);
 	track_misses(t, misses, missed, w->tick);
+	worker_challenge(w);
 	worker_send(w);
 }
 
@@ -334,6 +335,7 @@ worker_run(void *argument)
 			packets += worker_take_over(w);
 			tx_flush(&w->tx);
 			worker_tick(w);
+			packets += worker_reset_flows(w);
 		}
 		worker_idle(w, packets);
 	}
@@ -429,6 +431,7 @@ worker_create(
 		workers_destroy(&w, 1);
 		return NULL;
 	}
+	w->buffers = ports_buffers(settings->ports, (int)rte_lcore_to_socket_id(lcore));
 	w->tx.ports = settings->ports;
 	w->tx.worker = index;
 	w->tx.worker_count = count;
@@ -439,6 +442,7 @@ worker_create(
 	w->ttl_limit.burst = ICMP_ANSWERS_BURST;
 	w->too_big_limit.period = second / TOO_BIG_PER_SECOND;
 	w->too_big_limit.burst = TOO_BIG_BURST;
+	worker_tcp_init(w, second);
 	w->cycles_per_tick = second / 1000 * SHUNT_FLOW_TICK_MS;
 	w->cycles_per_step = second / 1000 * CLOCK_STEP_MS;
 	w->cycles_per_sweep =

@@ -41,7 +41,7 @@ answer_too_big(struct worker *w, struct pkt *p)
 bool
 worker_answer(struct worker *w, struct pkt *p)
 {
-	return answer_ttl(w, p) || answer_too_big(w, p);
+	return answer_ttl(w, p) || answer_too_big(w, p) || worker_answer_reset(w, p);
 }
 
 /* An ICMP error: to the end of the flow that its quoted packet came from. True: handed over. */

@@ -55,6 +55,10 @@ struct worker {
 	uint16_t port_vlans[SHUNT_MAX_PORTS][2];
 	struct icmp_limit ttl_limit;
 	struct icmp_limit too_big_limit;
+	struct icmp_limit doubt_limit; /* challenges to the senders of RSTs */
+	struct icmp_limit provoke_limit;
+	struct icmp_limit reset_limit;
+	struct rte_mempool *buffers; /* for packets that it makes itself */
 	struct tx tx;
 	struct burst burst;
 };
@@ -79,6 +83,14 @@ void worker_send(struct worker *w);
 /* Makes a dropped packet the ICMP error to its sender, if there is one to send. False: there is
  * not. */
 bool worker_answer(struct worker *w, struct pkt *p);
+/* The same for a segment of a flow that is being reset: the packet becomes an RST. */
+bool worker_answer_reset(struct worker *w, struct pkt *p);
+/* Challenges the senders of the RSTs that the tracker doubts. Before rewriting. */
+void worker_challenge(struct worker *w);
+/* Looks for flows to be reset, a bit at a time. Returns whether there is more to do. */
+bool worker_reset_flows(struct worker *w);
+/* Sets the limits of what is sent for all that. Agent, at the start. */
+void worker_tcp_init(struct worker *w, uint64_t cycles_per_second);
 /* Sees to an ICMP error of the burst; uses the burst's live list. */
 void worker_icmp(struct worker *w, struct pkt *p);
 

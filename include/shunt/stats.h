@@ -52,6 +52,8 @@
 	X(NO_SERVICE, "no-service", "no service and no server has this address and port")         \
 	X(NO_FLOW, "no-flow", "reply, end of a connection or ICMP error of no flow")              \
 	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                     \
+	X(RESET, "reset", "segment of a session that is reset; its sender is told by an RST")     \
+	X(TCP_ANSWER, "tcp-answer", "RST in answer to a challenge of Shunt's own")                \
 	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known")  \
 	X(CLIENT_PORT, "client-port",                                                             \
 		"client's port is taken at the server, and no other is free")                     \
@@ -130,6 +132,9 @@ struct shunt_worker_stats {
 	uint64_t icmp_sent;	 /* ICMP errors made here; counted as sent packets too */
 	uint64_t source_ports;	 /* level: in use by full NAT */
 	uint64_t tx_handed_over; /* packets given to the worker that owns the port's queue */
+	uint64_t tcp_challenges; /* ACKs made here to make a host speak; counted as sent too */
+	uint64_t tcp_resets;	 /* RSTs made here; counted as sent packets too */
+	uint64_t flows_reset;	 /* flows that Shunt has reset of its own accord */
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 

@@ -71,9 +71,9 @@ struct shunt_nexthop {
 
 struct shunt_server {
 	struct shunt_addr address;
-	uint16_t port_be; /* 0: the one that the client has sent to */
-	uint8_t state;	  /* enum shunt_server_state */
-	uint8_t pad;
+	uint16_t port_be;     /* 0: the one that the client has sent to */
+	uint8_t state;	      /* enum shunt_server_state */
+	uint8_t reset_mark;   /* another one than before: the sessions it has are reset, once */
 	uint32_t nexthop;     /* id; 0: not known yet, packets to it are dropped and counted */
 	uint32_t backend;     /* id */
 	uint8_t admin;	      /* control: enum shunt_admin_state */

@@ -15,6 +15,7 @@
 #include "icmp.h"
 #include "nat.h"
 #include "parse.h"
+#include "tcp_answer.h"
 #include "too_big.h"
 #include "tunnel.h"
 
@@ -254,6 +255,35 @@ check_tunnels(const struct pkt *parsed)
 	}
 }
 
+/* Answered by a reset and by a challenge: neither is longer than it, and their checksums hold. */
+static void
+check_answers(const struct pkt *parsed)
+{
+	static const uint8_t key[TCP_ANSWER_KEY_BYTES] = { 1 };
+	static const struct shunt_mac port_mac = { { 2, 0, 0, 0, 0, 1 } };
+	unsigned int header = parsed->version == 4 ? 20 : 40;
+	struct ends ends = tcp_answer_ends(parsed);
+	struct pkt p = *parsed;
+	uint8_t *ip;
+
+	if (parsed->protocol != SHUNT_TCP || !parsed->l4_offset)
+		return;
+	ip = malloc(header + 20);
+	must(ip && tcp_answer_challenge(ip, key, &ends, 1) == header + 20);
+	must(frame_get16(ip + header + 16) == frame_l4_checksum(ip, ip + header, SHUNT_TCP, 20));
+	tcp_answer_is_proof(parsed, key);
+	free(ip);
+	if (!tcp_answer_allowed(parsed))
+		return;
+	p.data = frame_exact(parsed->data, parsed->bytes);
+	tcp_answer_reset(&p, &port_mac);
+	ip = p.data + p.l3_offset;
+	must(p.bytes == p.l3_offset + header + 20 && p.bytes <= parsed->bytes);
+	must(frame_get16(ip + header + 16) == frame_l4_checksum(ip, ip + header, SHUNT_TCP, 20));
+	must(ip[header + 13] & PKT_RST);
+	free(p.data);
+}
+
 static void
 check(const uint8_t *data, size_t bytes)
 {
@@ -278,6 +308,7 @@ check(const uint8_t *data, size_t bytes)
 			check_icmp(&p, bytes & 1);
 		} else {
 			check_tunnels(&p);
+			check_answers(&p);
 			check_nat(&p);
 		}
 		free(memory);

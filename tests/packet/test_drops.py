@@ -408,9 +408,10 @@ class Drops:
     def test_no_reason_forgotten(self):
         """All there are, but for those about load and not about the packet; test_direct.py has
         those of tunnels, test_vlan.py that of ports with a VLAN of their own, test_fullnat.py those
-        of full NAT; and it takes all of a client's ports to be without one."""
+        of full NAT; and it takes all of a client's ports to be without one, or a host that answers
+        to be reset."""
         elsewhere = {"handover-full", "tx-full", "too-big", "vlan", "headroom", "client-port",
-                     "no-source-port", "flow-table-full"}
+                     "no-source-port", "flow-table-full", "reset", "tcp-answer"}
         self.assertEqual(self.result.drop_names - elsewhere, set(self.expected))
 
 

@@ -104,6 +104,32 @@ test_set_server_refused(void)
 	fixture_close(&f);
 }
 
+#define SHUTDOWN(args) "{\"command\": \"shutdown sessions\", \"args\": {" args "}}"
+
+static void
+test_shutdown_sessions(void)
+{
+	static const char *const wrong[] = { SHUTDOWN("\"server\": \"app/s9\""),
+		SHUTDOWN("\"server\": \"app\""), SHUTDOWN(""),
+		SHUTDOWN("\"server\": \"app/s1\", \"state\": \"drain\"") };
+	struct fixture f;
+	json_t *answer;
+
+	fixture_start(&f);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		CU_ASSERT_TRUE(fixture_error(ask(&f, wrong[i]))[0] != '\0');
+	CU_ASSERT_EQUAL(f.publish.scheduled, 0);
+	for (unsigned int i = 1; i <= 2; i++) {
+		answer = ask(&f, SHUTDOWN("\"server\": \"app/s2\""));
+		CU_ASSERT_EQUAL(number(answer, "generation"), (json_int_t)i);
+		CU_ASSERT_TRUE(fixture_ok(answer));
+		CU_ASSERT_EQUAL(f.servers[1]->reset_mark, i);
+		CU_ASSERT_EQUAL(f.servers[0]->reset_mark, 0);
+		CU_ASSERT_EQUAL(f.publish.scheduled, i);
+	}
+	fixture_close(&f);
+}
+
 static json_t *
 ask_and_end(struct fixture *f, const char *request, int result, int worker)
 {
@@ -376,6 +402,7 @@ static const struct unit_test tests[] = {
 	{ "the table", test_table },
 	{ "set server", test_set_server },
 	{ "set server refused", test_set_server_refused },
+	{ "shutdown sessions", test_shutdown_sessions },
 	{ "how a change can end", test_change_outcomes },
 	{ "reload", test_reload },
 	{ "show info", test_show_info },

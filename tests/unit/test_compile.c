@@ -55,6 +55,9 @@ everything(void)
 	CU_ASSERT_EQUAL(service->backend, state_find_backend(&s.control, "api")->id);
 	CU_ASSERT_EQUAL(service->timeout_udp_ms, 120000);
 	CU_ASSERT_EQUAL(service->protocol, SHUNT_TCP);
+	CU_ASSERT_EQUAL(service->reset_idle, 0);
+	CU_ASSERT_EQUAL(backend->shutdown_sessions, 0);
+	CU_ASSERT_EQUAL(server->reset_mark, 0);
 	image_destroy(image);
 	setup_destroy(&s);
 }
@@ -161,6 +164,29 @@ schedules(void)
 }
 
 /* A tunnel: what goes around, to which port, and from which address. */
+/* How sessions end: what the file says, and a command, which counts for one server. */
+static void
+sessions_end(void)
+{
+	const struct shunt_service *service;
+	struct image *image;
+	struct setup s;
+
+	setup_create(&s, SERVERS);
+	state_find_backend(&s.control, "app")->config.shutdown_sessions = true;
+	s.control.services[1].reset_idle = true;
+	server_shutdown_sessions(state_find_server(&s.control, "app/s2"));
+	image = compile(&s);
+	CU_ASSERT_EQUAL(get_backend(&s, image, "app")->shutdown_sessions, 1);
+	CU_ASSERT_EQUAL(get_backend(&s, image, "api")->shutdown_sessions, 0);
+	CU_ASSERT_EQUAL(get_server(&s, image, "app/s1")->reset_mark, 0);
+	CU_ASSERT_EQUAL(get_server(&s, image, "app/s2")->reset_mark, 1);
+	service = get(image, SHUNT_KIND_SERVICE, s.control.services[1].id, sizeof(*service));
+	CU_ASSERT_EQUAL(service->reset_idle, 1);
+	image_destroy(image);
+	setup_destroy(&s);
+}
+
 static void
 forwarding_modes(void)
 {
@@ -374,6 +400,7 @@ static const struct unit_test tests[] = {
 	{ "same state, same bytes", same_state_same_bytes },
 	{ "who is a member", who_is_a_member },
 	{ "forwarding modes", forwarding_modes },
+	{ "how sessions end", sessions_end },
 	{ "schedules", schedules },
 	{ "others are not moved", others_are_not_moved },
 	{ "nodes agree", nodes_agree },

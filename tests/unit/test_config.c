@@ -100,12 +100,13 @@ test_everything(void)
 		"{" PORTS SECRET "'defaults': {'timeout': {'syn': '1s', 'established': '2s', "
 		"'fin': '3s', 'udp': '4s', 'check': '5s'}, 'balance': 'rr', 'forward': 'nat'},"
 		"'frontends': [{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'y',"
-		" 'rules': []},"
+		" 'rules': [], 'on-timeout': 'reset'},"
 		"{'name': 'b', 'bind': ['[2001:db8::1]:53', '[2001:db8::1]:54'], 'protocol': 'udp',"
 		" 'timeout': {'udp': '24h'}, 'announce': 'none', 'default-backend': 'x'}],"
 		"'backends': [{'name': 'x', 'balance': 'mh', 'hash-on': 'connection', 'servers':"
 		" [{'name': 's', 'address': '[2001:db8:1::1]:53', 'weight': 256, 'backup': true}]},"
-		"{'name': 'y', 'servers': [{'name': 's', 'address': '10.0.0.1:1', 'weight': 0}]}],"
+		"{'name': 'y', 'on-marked-down': 'shutdown-sessions', 'servers': [{'name': 's', "
+		"'address': '10.0.0.1:1', 'weight': 0}]}],"
 		"'neighbors': [{'address': '10.0.0.1', 'mac': '02:00:00:00:00:01', 'port': 'wan'}],"
 		"'acls': {}}");
 
@@ -114,6 +115,10 @@ test_everything(void)
 	CU_ASSERT_EQUAL(c->frontends[0].timeout.established_ms, 2000);
 	CU_ASSERT_EQUAL(c->frontends[0].timeout.fin_ms, 3000);
 	CU_ASSERT_EQUAL(c->frontends[0].timeout.udp_ms, 4000);
+	CU_ASSERT_TRUE(c->frontends[0].reset_idle);
+	CU_ASSERT_FALSE(c->frontends[1].reset_idle);
+	CU_ASSERT_FALSE(c->backends[0].shutdown_sessions);
+	CU_ASSERT_TRUE(c->backends[1].shutdown_sessions);
 	CU_ASSERT_EQUAL(c->frontends[1].backend, 0);
 	CU_ASSERT_EQUAL(c->frontends[1].bind_count, 2);
 	CU_ASSERT_TRUE(address_is(&c->frontends[1].binds[1].address, "2001:db8::1"));
@@ -338,11 +343,17 @@ test_frontends_wrong(void)
 			"'protocol': 'sctp', 'announce': 'bgp', 'timeout': {'check': '1s'}, "
 			"'backend': 'app', 'rules': [{'action': 'drop'}]}",
 		F ".backend: unknown key; the keys here are: name, bind, protocol, timeout, "
-		  "default-backend, announce, rules\n" F
+		  "default-backend, announce, on-timeout, rules\n" F
 		  ".protocol: must be one of 'tcp', 'udp', found the string 'sctp'\n" F
 		  ".announce: must be one of 'interface', 'none', found the string 'bgp'\n" F
 		  ".timeout.check: unknown key; the keys here are: syn, established, fin, udp\n" F
 		  ".rules: rules are not supported by this version; nothing would be enforced");
+	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'app', "
+			"'on-timeout': 'close'}",
+		F ".on-timeout: must be one of 'forget', 'reset', found the string 'close'");
+	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'app', "
+			"'protocol': 'udp', 'on-timeout': 'reset'}",
+		F ".on-timeout: 'reset' is for 'protocol': 'tcp' only");
 	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'app', "
 			"'rules': {}}",
 		F ".rules: must be an array, found an object");

@@ -167,6 +167,11 @@ test_forward(void)
 	expect_backend("{'name': 'x', 'encap': 'ipip', 'mss-clamp': 1400, " ONE_SERVER,
 		B ".encap: is for 'forward': 'tunnel' only\n" B
 		  ".mss-clamp: is for 'forward': 'dr' and 'tunnel' only");
+	expect_backend("{'name': 'x', 'on-marked-down': 'shutdown', " ONE_SERVER,
+		B ".on-marked-down: must be one of 'keep', 'shutdown-sessions', found the string "
+		  "'shutdown'");
+	expect_backend("{'name': 'x', 'on-marked-down': true, " ONE_SERVER,
+		B ".on-marked-down: must be one of 'keep', 'shutdown-sessions', found true");
 	expect_backend("{'name': 'x', 'forward': 'dr', 'encap': 'ipip', 'mss-clamp': "
 		       "'auto', " ONE_SERVER,
 		B ".encap: is for 'forward': 'tunnel' only\n" B

@@ -198,7 +198,7 @@ test_server_fields(void)
 	FIELD_ACCEPTED(SHUNT_KIND_SERVER, good, state, SHUNT_SERVER_DOWN);
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, state, SHUNT_SERVER_STATE_COUNT, "state");
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, state, 255, "state");
-	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad, 1, "padding");
+	FIELD_ACCEPTED(SHUNT_KIND_SERVER, good, reset_mark, 255);
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad2[0], 1, "padding");
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad2[1], 1, "padding");
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad3, 1u << 31, "padding");
