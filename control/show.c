@@ -175,7 +175,8 @@ show_workers(const struct control *control)
 			set_count(object, "untracked", w->untracked) |
 			set_count(object, "icmp_sent", w->icmp_sent) |
 			set_count(object, "sleeps", w->sleeps) |
-			set_count(object, "icmp_sent", w->icmp_sent) |
+			set_count(object, "punted", w->punted) |
+			set_count(object, "injected", w->injected) |
 			json_object_set_new(object, "idle", json_real(idle > 1 ? 1 : idle)) |
 			json_array_append_new(workers, object);
 	}

@@ -14,6 +14,7 @@
 
 struct object_store;	/* objects.h */
 struct classifier;	/* classify.h */
+struct known;		/* known.h */
 struct shared_services; /* generation.c */
 
 enum gen_family {
@@ -104,6 +105,7 @@ struct generation {
 	struct gen_backend **backends;		      /* [SHUNT_MAX_BACKENDS], by id; NULL: none */
 	struct gen_source sources[SHUNT_MAX_SOURCES]; /* by id */
 	struct classifier *classifier;
+	struct known *known;
 };
 
 /* Which object a refusal is about, and why, for people. */

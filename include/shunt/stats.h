@@ -42,7 +42,7 @@
 	X(FRAGMENT_NO_FIRST, "fragment-no-first", "IP fragment whose first one has not come")    \
 	X(FRAGMENT_FULL, "fragment-full", "no room for IP fragments that wait for the first")    \
 	X(TTL, "ttl", "TTL or hop limit used up")                                                \
-	X(PROTOCOL, "protocol", "neither TCP nor UDP, nor an ICMP error")                        \
+	X(PROTOCOL, "protocol", "neither TCP nor UDP, nor an ICMP error about either")           \
 	X(L4_HEADER, "l4-header", "TCP or UDP header cut short or with a bad length")            \
 	X(TCP_FLAGS, "tcp-flags", "impossible TCP flags")                                        \
 	X(ICMP_CHECKSUM, "icmp-checksum", "ICMP error with a bad checksum")                      \
@@ -54,7 +54,10 @@
 	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known") \
 	X(HANDOVER_FULL, "handover-full", "ring to the worker that owns the flow is full")       \
 	X(TX_FULL, "tx-full", "the port did not take the packet")                                \
-	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")
+	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")     \
+	X(LOCAL, "local", "from a server to the balancer itself, on a port without kernel twin") \
+	X(PUNT_LIMITED, "punt-limited", "for the kernel, but more than punt-rate allows")        \
+	X(PUNT_FULL, "punt-full", "for the kernel, but the ring to the twin's thread is full")
 
 enum shunt_drop {
 	SHUNT_DROP_NONE = 0,
@@ -122,7 +125,8 @@ struct shunt_worker_stats {
 	uint64_t idle_loops;
 	uint64_t sleeps;
 	uint64_t icmp_sent; /* ICMP errors made here; counted as sent packets too */
-	uint64_t pad2[2];
+	uint64_t punted;    /* packets given to the kernel twin */
+	uint64_t injected;  /* packets sent that came from it; counted as sent packets too */
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 

@@ -47,6 +47,8 @@ static const struct column workers[] = {
 	{ "flows_max", "flows max", COLUMN_COUNT },
 	{ "handed_over", "handed over", COLUMN_COUNT },
 	{ "untracked", "untracked", COLUMN_COUNT },
+	{ "punted", "punted", COLUMN_COUNT },
+	{ "injected", "injected", COLUMN_COUNT },
 	{ "idle", "idle", COLUMN_SHARE },
 };
 
