@@ -160,7 +160,12 @@ look(struct announce *announce)
 	for (size_t i = 0; i < announce->count; i++) {
 		struct wanted *wanted = &announce->wanted[i];
 
-		wanted->home = interfaces_home(interfaces, &wanted->address);
+		uint32_t home = interfaces_home(interfaces, &wanted->address);
+
+		/* A kernel twin comes back as another interface of the same name. */
+		if (home != wanted->home)
+			wanted->retry_at_ms = 0;
+		wanted->home = home;
 		wanted->present = false;
 		wanted->others = false;
 	}
