@@ -3,6 +3,7 @@
 #include "punt.h"
 
 #include "frames.h"
+#include "generation.h"
 #include "icmp_limit.h"
 #include "objects_helper.h"
 #include "parse.h"
@@ -203,6 +204,56 @@ test_fragments(void)
 	CU_ASSERT_EQUAL(classify(&f, f.length, SHUNT_DROP_NO_SERVICE), PUNT_ROUTING);
 }
 
+/*
+ * From a server to the balancer itself, whatever port: a probe may go to another than the server's,
+ * and to a server that answers clients directly. What is more urgent stays so.
+ */
+static void
+test_answers(void)
+{
+	static const struct {
+		const char *source, *destination;
+		enum punt_class expected;
+	} cases[] = {
+		{ "10.0.0.11", "10.0.0.1", PUNT_ANSWER },
+		{ "10.0.0.12", "10.0.0.1", PUNT_OTHER },
+		{ "10.0.0.11", "10.0.0.2", PUNT_OTHER },
+		{ "10.0.0.1", "10.0.0.11", PUNT_OTHER },
+	};
+	const struct shunt_local local = { .address = helper_addr("10.0.0.1") };
+	struct object_store *store = object_store_create();
+	struct generation_error error;
+	struct generation *g;
+	int result;
+
+	helper_put(store, SHUNT_KIND_LOCAL, 1, &local, sizeof(local));
+	helper_put_server(store, 1, "10.0.0.11", 8080, 1);
+	helper_put_backend(store, 1, SHUNT_SOURCE, NULL, 0, 0);
+	g = generation_create(store, 1, NULL, 1, &error, &result);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(g);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct shunt_addr source = helper_addr(cases[i].source);
+		const struct shunt_addr destination = helper_addr(cases[i].destination);
+		struct frame_spec s = frame_default(4, SHUNT_TCP);
+		struct frame f;
+		struct pkt p = { .data = f.bytes };
+
+		memcpy(s.src, source.bytes + 12, 4);
+		memcpy(s.dst, destination.bytes + 12, 4);
+		for (unsigned int bgp = 0; bgp < 2; bgp++) {
+			s.sport = bgp ? 179 : 9000;
+			p.bytes = (uint32_t)frame_build(f.bytes, &s);
+			parse_pkt(&p);
+			CU_ASSERT_EQUAL_FATAL(p.drop, SHUNT_DROP_NONE);
+			p.drop = SHUNT_DROP_NO_SERVICE;
+			CU_ASSERT_EQUAL(punt_classify_pkt(g->known, &p),
+				bgp ? PUNT_ROUTING : cases[i].expected);
+		}
+	}
+	generation_destroy(g);
+	object_store_destroy(store);
+}
+
 /* Each length of each kind of frame, and bytes that nobody meant. */
 static void
 test_hostile(void)
@@ -257,6 +308,7 @@ static const struct unit_test tests[] = {
 	{ "from nobody", test_unspecified },
 	{ "each reason", test_reasons },
 	{ "fragments", test_fragments },
+	{ "answers to probes", test_answers },
 	{ "hostile bytes", test_hostile },
 	{ "allowance", test_allowance },
 };
