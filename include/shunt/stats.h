@@ -57,7 +57,7 @@
 	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")     \
 	X(LOCAL, "local", "from a server to the balancer itself, on a port without kernel twin") \
 	X(PUNT_LIMITED, "punt-limited", "for the kernel, but more than punt-rate allows")        \
-	X(PUNT_FULL, "punt-full", "for the kernel, but the ring to the twin's thread is full")
+	X(PUNT_FULL, "punt-full", "for the kernel, but too long, or the ring to the twin is full")
 
 enum shunt_drop {
 	SHUNT_DROP_NONE = 0,

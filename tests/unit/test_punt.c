@@ -33,12 +33,13 @@ ethernet(uint16_t ethertype, unsigned int tags, size_t payload)
 static struct frame
 ip(uint8_t version, uint8_t protocol, uint8_t ttl, const uint8_t *upper, size_t upper_bytes)
 {
+	static const uint8_t zeros[32];
 	struct frame_spec s = frame_default(version, protocol);
 	struct frame f;
 
 	s.ttl = ttl;
-	s.payload = upper;
-	s.payload_bytes = 32;
+	s.payload = zeros;
+	s.payload_bytes = sizeof(zeros);
 	f.length = frame_build(f.bytes, &s);
 	memcpy(f.bytes + 14 + (version == 4 ? 20 : 40), upper, upper_bytes);
 	return f;
