@@ -271,7 +271,12 @@ look(struct announce *announce)
 	for (size_t i = 0; i < announce->count; i++) {
 		struct wanted *wanted = &announce->wanted[i];
 
-		wanted->home = find_home(announce, wanted);
+		uint32_t home = find_home(announce, wanted);
+
+		/* A kernel twin comes back as another interface of the same name. */
+		if (home != wanted->home)
+			wanted->retry_at_ms = 0;
+		wanted->home = home;
 		wanted->present = false;
 		wanted->others = false;
 	}

@@ -182,6 +182,8 @@ show_workers(const struct control *control)
 			set_count(object, "tcp_resets", w->tcp_resets) |
 			set_count(object, "flows_reset", w->flows_reset) |
 			set_count(object, "sleeps", w->sleeps) |
+			set_count(object, "punted", w->punted) |
+			set_count(object, "injected", w->injected) |
 			json_object_set_new(object, "idle", json_real(idle > 1 ? 1 : idle)) |
 			json_array_append_new(workers, object);
 	}

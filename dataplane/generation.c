@@ -5,6 +5,7 @@
 #include "checksum.h"
 #include "classify.h"
 #include "generation.h"
+#include "known.h"
 #include "mem.h"
 #include "objects.h"
 
@@ -544,6 +545,17 @@ build_classifier(struct builder *b)
 	return 0;
 }
 
+static int
+build_known(struct builder *b)
+{
+	struct generation *g = b->generation;
+	/* With the classifier the servers are the same. */
+	bool same = b->before && b->before->classifier == g->classifier;
+
+	g->known = known_create(b->objects, g, same ? b->before->known : NULL);
+	return g->known ? 0 : out_of_memory(b);
+}
+
 static struct generation *
 generation_alloc(uint64_t number, uint32_t server_count)
 {
@@ -575,6 +587,7 @@ generation_create(const struct object_store *objects, uint64_t number,
 		build_backends,
 		build_services,
 		build_classifier,
+		build_known,
 	};
 	uint32_t servers = object_store_end(objects, SHUNT_KIND_SERVER);
 	struct builder b = {
@@ -606,6 +619,7 @@ generation_destroy(struct generation *generation)
 	if (!generation)
 		return;
 	classifier_destroy(generation->classifier);
+	known_destroy(generation->known);
 	for (uint32_t id = 0; generation->backends && id < SHUNT_MAX_BACKENDS; id++)
 		backend_release(generation->backends[id]);
 	mem_free(generation->backends);

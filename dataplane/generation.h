@@ -14,6 +14,7 @@
 
 struct object_store;	/* objects.h */
 struct classifier;	/* classify.h */
+struct known;		/* known.h */
 struct shared_services; /* generation.c */
 
 enum gen_family {
@@ -129,6 +130,7 @@ struct generation {
 	struct gen_source sources[SHUNT_MAX_SOURCES]; /* by id */
 	bool has_fullnat; /* a backend of that mode: workers need source ports */
 	struct classifier *classifier;
+	struct known *known;
 };
 
 /* Which object a refusal is about, and why, for people. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * shunt-dataplane: the packet process. Start order: settings, run directory, EAL, counters, ports,
- * workers, agent; stop order is the reverse.
+ * kernel twins, workers, agent; stop order is the reverse.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +26,7 @@
 #include "port.h"
 #include "shunt/log.h"
 #include "stats.h"
+#include "twin.h"
 #include "worker.h"
 #include "xdp.h"
 
@@ -145,12 +146,13 @@ block_signals(void)
 
 static int
 run_agent(const struct options *options, const struct settings *settings, const struct ports *ports,
-	struct shunt_stats *stats, int stats_fd, struct xdp *xdp)
+	struct twin *twin, struct shunt_stats *stats, int stats_fd, struct xdp *xdp)
 {
 	uint32_t count = (uint32_t)settings->worker_count;
 	struct worker *workers[SHUNT_MAX_WORKERS];
 	const struct worker_settings worker_settings = {
 		.ports = ports,
+		.twin = twin,
 		.stats = stats,
 		.flow_capacity = settings->flow_table_size,
 		.sleeps = settings->idle == SETTINGS_IDLE_ADAPTIVE,
@@ -176,7 +178,9 @@ run_agent(const struct options *options, const struct settings *settings, const 
 	}
 	agent = agent_create(&agent_settings);
 	if (agent) {
-		result = workers_launch(workers, count);
+		result = twin_start(twin);
+		if (result == 0)
+			result = workers_launch(workers, count);
 		if (result == 0) {
 			log_info("%u workers ready", count);
 			result = agent_run(agent);
@@ -193,6 +197,7 @@ static int
 run(const struct options *options, const struct settings *settings)
 {
 	struct ports ports = { 0 };
+	struct twin *twin = NULL;
 	char filter[SETTINGS_PATH_SIZE];
 	struct shunt_stats *stats;
 	int stats_fd, result;
@@ -208,7 +213,10 @@ run(const struct options *options, const struct settings *settings)
 	if (xdp && result == 0)
 		result = ports_open(&ports, settings, filter, xdp);
 	if (xdp && result == 0) {
-		result = run_agent(options, settings, &ports, stats, stats_fd, xdp);
+		result = twin_create(&twin, settings, &ports);
+		if (result == 0)
+			result = run_agent(options, settings, &ports, twin, stats, stats_fd, xdp);
+		twin_destroy(twin);
 		ports_close(&ports);
 	}
 	xdp_destroy(xdp);

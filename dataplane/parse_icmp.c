@@ -157,9 +157,11 @@ parse_icmp_error(struct pkt *p)
 	good = p->version == 4
 		? parse_inner_ip4(p, icmp + ICMP_HEADER_BYTES, bytes - ICMP_HEADER_BYTES)
 		: parse_inner_ip6(p, icmp + ICMP_HEADER_BYTES, bytes - ICMP_HEADER_BYTES);
-	if (!good || p->inner_l4_offset + (uint32_t)QUOTED_L4_BYTES > p->bytes ||
-		(p->protocol != SHUNT_TCP && p->protocol != SHUNT_UDP) ||
-		!parse_inner_is_its_receivers(p))
+	if (!good || !parse_inner_is_its_receivers(p))
+		return SHUNT_DROP_ICMP_INNER;
+	if (p->protocol != SHUNT_TCP && p->protocol != SHUNT_UDP)
+		return SHUNT_DROP_PROTOCOL;
+	if (p->inner_l4_offset + (uint32_t)QUOTED_L4_BYTES > p->bytes)
 		return SHUNT_DROP_ICMP_INNER;
 	p->kind = PKT_ICMP_ERROR;
 	memcpy(&p->sport_be, p->data + p->inner_l4_offset, 2);

@@ -21,7 +21,8 @@ struct xdp;
 struct port {
 	char name[SHUNT_NAME_SIZE];
 	char interface[SETTINGS_INTERFACE_SIZE]; /* the kernel twin; empty: none */
-	uint16_t id;				 /* DPDK's */
+	uint32_t punt_rate; /* of a twin that is a TAP: frames a second and class; else 0 */
+	uint16_t id;	    /* DPDK's */
 	uint16_t rx_queues;
 	uint16_t tx_queues;
 	uint16_t mtu; /* of IP packets, when the port was started */

@@ -14,6 +14,7 @@
 
 #include "classify.h"
 #include "icmp_answer.h"
+#include "known.h"
 #include "mem.h"
 #include "parse.h"
 #include "rewrite.h"
@@ -57,8 +58,9 @@ burst_fill(struct burst *b, struct rte_mbuf **mbufs, unsigned int n, uint8_t por
 }
 
 /*
- * Takes the dropped packets out of the burst, and counts why. In the place of one whose TTL was
- * used up, or that is too big, its answer may go on.
+ * Takes the dropped packets out of the burst. What is the kernel's goes to the port's twin, if it
+ * has one; else it is counted why. In the place of one whose TTL was used up, or that is too big,
+ * its answer may go on.
  */
 void
 burst_drop(struct worker *w)
@@ -73,6 +75,8 @@ burst_drop(struct worker *w)
 			b->live[kept++] = p;
 			continue;
 		}
+		if (w->twin.rings && worker_punt(w, p))
+			continue;
 		w->stats->drops[p->drop]++;
 		if (worker_answer(w, p))
 			b->live[kept++] = p;
@@ -192,6 +196,7 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 	burst_drop(w);
 	burst_set_aside(b);
 	classify_burst(g->classifier, b->live, b->count, w->owner_seed);
+	known_mark_local(g->known, b->live, b->count);
 	burst_drop(w);
 	burst_hand_over(w);
 	worker_forward(w);
@@ -333,6 +338,7 @@ worker_run(void *argument)
 		if (w->tracker->generation) {
 			packets = worker_receive(w);
 			packets += worker_take_over(w);
+			packets += worker_inject(w);
 			tx_flush(&w->tx);
 			worker_tick(w);
 			packets += worker_reset_flows(w);
@@ -436,6 +442,7 @@ worker_create(
 	w->tx.worker = index;
 	w->tx.worker_count = count;
 	w->tx.stats = w->stats;
+	worker_add_twin(w, settings->twin, settings->ports);
 	w->stats->flows_max = (uint32_t)flow_capacity(w->tracker->flows);
 	buckets = (flow_bytes(w->tracker->flows, 4) + flow_bytes(w->tracker->flows, 6)) / 64;
 	w->ttl_limit.period = second / ICMP_ANSWERS_PER_SECOND;

@@ -6,6 +6,7 @@
 #include "fullnat.h"
 #include "icmp.h"
 #include "icmp_answer.h"
+#include "known.h"
 #include "rewrite.h"
 #include "too_big.h"
 #include "worker_impl.h"
@@ -53,6 +54,7 @@ process_icmp(struct worker *w, struct pkt *p)
 	uint32_t owner;
 
 	classify_icmp_error(g->classifier, p, w->owner_seed);
+	known_mark_local(g->known, &p, 1);
 	if (p->drop)
 		return false;
 	owner = worker_owner(p->owner_hash, w->count);

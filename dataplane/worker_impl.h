@@ -8,6 +8,7 @@
 #include "track.h"
 #include "tx.h"
 #include "worker.h"
+#include "worker_twin.h"
 
 struct rx_queue {
 	uint16_t port_id; /* DPDK's */
@@ -60,6 +61,7 @@ struct worker {
 	struct icmp_limit reset_limit;
 	struct rte_mempool *buffers; /* for packets that it makes itself */
 	struct tx tx;
+	struct worker_twin twin;
 	struct burst burst;
 };
 
@@ -93,6 +95,13 @@ bool worker_reset_flows(struct worker *w);
 void worker_tcp_init(struct worker *w, uint64_t cycles_per_second);
 /* Sees to an ICMP error of the burst; uses the burst's live list. */
 void worker_icmp(struct worker *w, struct pkt *p);
+
+/* Connects it with the twin's thread; twin may be NULL. Main lcore, before the launch. */
+void worker_add_twin(struct worker *w, const struct twin *twin, const struct ports *ports);
+/* Gives a dropped packet to the kernel twin and frees it. False: it is dropped, for p->drop. */
+bool worker_punt(struct worker *w, struct pkt *p);
+/* Sends what has come from the kernel twins. Returns how many. */
+unsigned int worker_inject(struct worker *w);
 
 /* Sees to a fragment of the burst, whichever; uses the burst's live list. */
 void worker_fragment(struct worker *w, struct pkt *p);

@@ -43,7 +43,7 @@
 	X(FRAGMENT_NO_FIRST, "fragment-no-first", "IP fragment whose first one has not come")     \
 	X(FRAGMENT_FULL, "fragment-full", "no room for IP fragments that wait for the first")     \
 	X(TTL, "ttl", "TTL or hop limit used up")                                                 \
-	X(PROTOCOL, "protocol", "neither TCP nor UDP, nor an ICMP error")                         \
+	X(PROTOCOL, "protocol", "neither TCP nor UDP, nor an ICMP error about either")            \
 	X(L4_HEADER, "l4-header", "TCP or UDP header cut short or with a bad length")             \
 	X(TCP_FLAGS, "tcp-flags", "impossible TCP flags")                                         \
 	X(ICMP_CHECKSUM, "icmp-checksum", "ICMP error with a bad checksum")                       \
@@ -62,7 +62,10 @@
 	X(TX_FULL, "tx-full", "the port did not take the packet")                                 \
 	X(NO_SOURCE_PORT, "no-source-port", "full NAT: no source port is free for a new flow")    \
 	X(FLOW_TABLE_FULL, "flow-table-full", "full NAT: the flow table has no room for it")      \
-	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")
+	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")      \
+	X(LOCAL, "local", "from a server to the balancer itself, on a port without kernel twin")  \
+	X(PUNT_LIMITED, "punt-limited", "for the kernel, but more than punt-rate allows")         \
+	X(PUNT_FULL, "punt-full", "for the kernel, but too long, or the ring to the twin is full")
 
 enum shunt_drop {
 	SHUNT_DROP_NONE = 0,
@@ -135,6 +138,8 @@ struct shunt_worker_stats {
 	uint64_t tcp_challenges; /* ACKs made here to make a host speak; counted as sent too */
 	uint64_t tcp_resets;	 /* RSTs made here; counted as sent packets too */
 	uint64_t flows_reset;	 /* flows that Shunt has reset of its own accord */
+	uint64_t punted;	 /* packets given to the kernel twin */
+	uint64_t injected;	 /* packets sent that came from it; counted as sent packets too */
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 

@@ -49,6 +49,8 @@ static const struct column workers[] = {
 	{ "handed_over_share", "of rx", COLUMN_SHARE },
 	{ "tx_handed_over", "tx by others", COLUMN_COUNT },
 	{ "untracked", "untracked", COLUMN_COUNT },
+	{ "punted", "punted", COLUMN_COUNT },
+	{ "injected", "injected", COLUMN_COUNT },
 	{ "idle", "idle", COLUMN_SHARE },
 };
 
