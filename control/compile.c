@@ -7,6 +7,7 @@
 #include "compile.h"
 #include "ids.h"
 #include "netlink.h"
+#include "removed.h"
 #include "state.h"
 #include "tables.h"
 
@@ -37,6 +38,7 @@ static_assert(sizeof(struct service_key) == 20, "no padding");
 /* The way to a server. */
 struct way {
 	bool known;
+	bool adopted; /* not the kernel's word, but that of the process before */
 	struct shunt_nexthop nexthop;
 };
 
@@ -48,7 +50,7 @@ struct compiler {
 	struct ids *locals;
 	struct tables *tables;
 	struct shunt_addr *local_addresses; /* scratch */
-	struct way *adopted;		    /* by server id; NULL: none are left */
+	struct way *last;		    /* known of each server, by id; NULL: of none */
 };
 
 struct compiler *
@@ -85,15 +87,15 @@ compiler_destroy(struct compiler *c)
 	ids_destroy(c->locals);
 	tables_destroy(c->tables);
 	free(c->local_addresses);
-	free(c->adopted);
+	free(c->last);
 	free(c);
 }
 
 void
 compiler_forget_ways(struct compiler *c)
 {
-	free(c->adopted);
-	c->adopted = NULL;
+	free(c->last);
+	c->last = NULL;
 }
 
 /* `to` is zeroed. */
@@ -140,10 +142,10 @@ give_ids(struct compiler *c, struct control *control,
 
 		copy_name(key.name, backend->config.name);
 		backend->id = give(c->backends, &key);
-		for (size_t j = 0; j < backend->server_count; j++) {
-			struct server_key server = server_key(backend->servers[j]);
+		for (size_t j = 0; j < backend_all_count(backend); j++) {
+			struct server_key server = server_key(backend_any(backend, j));
 
-			backend->servers[j]->id = give(c->servers, &server);
+			backend_any(backend, j)->id = give(c->servers, &server);
 		}
 	}
 	for (size_t i = 0; i < control->service_count; i++) {
@@ -169,8 +171,8 @@ check_ids(const struct control *control)
 
 		if (!backend->id)
 			return no_more_ids("backends", SHUNT_MAX_BACKENDS);
-		for (size_t j = 0; j < backend->server_count; j++) {
-			if (!backend->servers[j]->id)
+		for (size_t j = 0; j < backend_all_count(backend); j++) {
+			if (!backend_any(backend, j)->id)
 				return no_more_ids("servers", SHUNT_MAX_SERVERS);
 		}
 	}
@@ -187,14 +189,18 @@ count_servers(const struct control *control)
 	size_t count = 0;
 
 	for (size_t i = 0; i < control->backend_count; i++)
-		count += control->backends[i]->server_count;
+		count += backend_all_count(control->backends[i]);
 	return count;
 }
 
+/*
+ * Of a removed server the last way holds on: if its neighbour was named in the file, that has gone
+ * from there together with the server.
+ */
 static struct way
 find_way(struct compiler *c, const struct control *control, const struct server *server)
 {
-	struct way way = { 0 }, *adopted = c->adopted ? &c->adopted[server->id] : NULL;
+	struct way way = { 0 }, *last = &c->last[server->id];
 	struct shunt_nexthop found;
 
 	if (control->netlink &&
@@ -203,10 +209,9 @@ find_way(struct compiler *c, const struct control *control, const struct server 
 		way.nexthop.port = found.port;
 		way.nexthop.mac = found.mac;
 		way.nexthop.source = found.source;
-		if (adopted)
-			adopted->known = false; /* from now on the kernel has the say */
-	} else if (adopted && adopted->known) {
-		way = *adopted;
+		*last = way; /* from now on the kernel has the say */
+	} else if (last->known && (last->adopted || server->removed)) {
+		way = *last;
 	}
 	return way;
 }
@@ -217,13 +222,17 @@ find_ways(struct compiler *c, const struct control *control)
 {
 	struct way *ways = calloc(count_servers(control) + 1, sizeof(*ways)), *way = ways;
 
-	if (!ways)
+	if (ways && !c->last)
+		c->last = calloc(SHUNT_MAX_SERVERS, sizeof(*c->last));
+	if (!ways || !c->last) {
+		free(ways);
 		return NULL;
+	}
 	for (size_t i = 0; i < control->backend_count; i++) {
 		const struct backend *backend = control->backends[i];
 
-		for (size_t j = 0; j < backend->server_count; j++, way++) {
-			*way = find_way(c, control, backend->servers[j]);
+		for (size_t j = 0; j < backend_all_count(backend); j++, way++) {
+			*way = find_way(c, control, backend_any(backend, j));
 			if (way->known)
 				ids_find(c->nexthops, &way->nexthop);
 		}
@@ -272,8 +281,8 @@ put_servers(struct compiler *c, const struct control *control, struct image *ima
 	for (size_t i = 0; rc == 0 && i < control->backend_count; i++) {
 		const struct backend *backend = control->backends[i];
 
-		for (size_t j = 0; rc == 0 && j < backend->server_count; j++)
-			rc = put_server(c, image, backend->servers[j], way++);
+		for (size_t j = 0; rc == 0 && j < backend_all_count(backend); j++)
+			rc = put_server(c, image, backend_any(backend, j), way++);
 	}
 	free(ways);
 	return rc;
@@ -345,9 +354,12 @@ put_locals(struct compiler *c, const struct control *control, struct image *imag
 }
 
 static int
-put_settings(const struct control *control, struct image *image)
+put_settings(const struct compiler *c, const struct control *control, struct image *image)
 {
-	struct shunt_settings settings = { 0 };
+	struct shunt_settings settings = {
+		.last_server = ids_last(c->servers),
+		.last_service = ids_last(c->services),
+	};
 
 	if (control->config)
 		memcpy(settings.hash_secret, control->config->hash_secret,
@@ -369,7 +381,7 @@ compiler_compile(struct compiler *c, struct control *control, struct image *imag
 	give_ids(c, control, ids_get);
 	rc = check_ids(control);
 	if (rc == 0)
-		rc = put_settings(control, image);
+		rc = put_settings(c, control, image);
 	if (rc == 0)
 		rc = put_servers(c, control, image);
 	if (rc == 0)
@@ -399,11 +411,12 @@ adopt_way(const struct adoption *a, uint32_t id, const struct shunt_server *serv
 {
 	const struct shunt_nexthop *nexthop =
 		image_get(a->running, SHUNT_KIND_NEXTHOP, server->nexthop, NULL);
-	struct way *way = &a->compiler->adopted[id];
+	struct way *way = &a->compiler->last[id];
 
 	if (!nexthop)
 		return;
 	way->known = true;
+	way->adopted = true;
 	way->nexthop.port = nexthop->port;
 	way->nexthop.mac = nexthop->mac;
 	way->nexthop.source = nexthop->source;
@@ -430,6 +443,8 @@ adopt_server(const struct adoption *a, uint32_t id, const struct shunt_server *o
 	if (server && server->config.port_be == object->port_be &&
 		shunt_addr_equal(&server->config.address, &object->address))
 		server_adopt(server, object);
+	else
+		removed_adopt(a->control, key.backend, id, object);
 }
 
 static void
@@ -485,7 +500,7 @@ adopt_object(void *context, uint32_t kind, uint32_t id, const void *bytes, size_
 	case SHUNT_KIND_LOCAL:
 		ids_adopt(a->compiler->locals, bytes, id);
 		break;
-	default: /* the settings have no identity */
+	default: /* the settings have no identity: compiler_adopt() */
 		break;
 	}
 	return 0;
@@ -495,10 +510,17 @@ int
 compiler_adopt(struct compiler *c, struct control *control, const struct image *running)
 {
 	struct adoption adoption = { .compiler = c, .control = control, .running = running };
+	const struct shunt_settings *settings = image_get(running, SHUNT_KIND_SETTINGS, 1, NULL);
+	int rc;
 
-	if (!c->adopted)
-		c->adopted = calloc(SHUNT_MAX_SERVERS, sizeof(*c->adopted));
-	if (!c->adopted)
+	if (!c->last)
+		c->last = calloc(SHUNT_MAX_SERVERS, sizeof(*c->last));
+	if (!c->last)
 		return -ENOMEM;
-	return image_diff(NULL, running, adopt_object, &adoption);
+	rc = image_diff(NULL, running, adopt_object, &adoption);
+	if (settings) {
+		ids_continue(c->servers, settings->last_server);
+		ids_continue(c->services, settings->last_service);
+	}
+	return rc;
 }

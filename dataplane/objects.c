@@ -86,6 +86,15 @@ address_is_good(const struct shunt_addr *a)
 		memcmp(&a->bytes[12], broadcast, 4) != 0;
 }
 
+/* Any 16 bytes are a secret. */
+static const char *
+check_settings(const struct shunt_settings *s)
+{
+	if (s->last_server >= SHUNT_MAX_SERVERS || s->last_service >= SHUNT_MAX_SERVICES)
+		return "settings: an id given last is out of range";
+	return NULL;
+}
+
 static const char *
 check_nexthop(const struct shunt_nexthop *n)
 {
@@ -302,7 +311,7 @@ check_object(const struct object *o)
 
 	switch (o->kind) {
 	case SHUNT_KIND_SETTINGS:
-		return NULL; /* any 16 bytes are a secret */
+		return check_settings(bytes);
 	case SHUNT_KIND_NEXTHOP:
 		return check_nexthop(bytes);
 	case SHUNT_KIND_SERVER:

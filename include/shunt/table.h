@@ -48,6 +48,9 @@ shunt_kind_max(uint32_t kind)
 
 struct shunt_settings {
 	uint8_t hash_secret[16]; /* selection key, the same on all nodes of a cluster */
+	/* control: the ids given last, so that the next process does not give freed ones again */
+	uint32_t last_server;
+	uint32_t last_service;
 };
 
 /*
@@ -155,7 +158,7 @@ shunt_backend_bytes(const struct shunt_backend *b)
 	(sizeof(struct shunt_backend) + SHUNT_MAX_SERVERS * sizeof(struct shunt_member) + \
 		(SHUNT_MAX_SLOTS + SHUNT_MAX_SCHEDULE) * sizeof(uint16_t))
 
-static_assert(sizeof(struct shunt_settings) == 16, "image layout");
+static_assert(sizeof(struct shunt_settings) == 24, "image layout");
 static_assert(sizeof(struct shunt_nexthop) == 32, "image layout");
 static_assert(sizeof(struct shunt_server) == 112, "image layout");
 static_assert(sizeof(struct shunt_member) == 8, "image layout");

@@ -68,6 +68,11 @@ test_ids_and_kinds(void)
 
 	accepted(SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings));
 	refused(SHUNT_KIND_SETTINGS, 0, &settings, sizeof(settings), "id");
+	settings.last_server = SHUNT_MAX_SERVERS;
+	refused(SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings), "given last");
+	settings.last_server = 0;
+	settings.last_service = SHUNT_MAX_SERVICES;
+	refused(SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings), "given last");
 	refused(SHUNT_KIND_SETTINGS, 2, &settings, sizeof(settings), "id");
 	accepted(SHUNT_KIND_LOCAL, SHUNT_MAX_LOCALS - 1, &local, sizeof(local));
 	refused(SHUNT_KIND_LOCAL, SHUNT_MAX_LOCALS, &local, sizeof(local), "id");
