@@ -240,6 +240,21 @@ find_ways(struct compiler *c, const struct control *control)
 	return ways;
 }
 
+static void
+find_probe_services(struct control *control)
+{
+	for (size_t i = 0; i < control->backend_count; i++)
+		memset(control->backends[i]->probe_service, 0,
+			sizeof(control->backends[i]->probe_service));
+	for (size_t i = 0; i < control->service_count; i++) {
+		const struct service *service = &control->services[i];
+		uint32_t *id =
+			&service->backend->probe_service[!shunt_addr_is_v4(&service->address)];
+
+		*id = *id ? *id : service->id;
+	}
+}
+
 static int
 put_server(
 	struct compiler *c, struct image *image, const struct server *server, const struct way *way)
@@ -258,6 +273,9 @@ put_server(
 	int rc = 0;
 
 	copy_name(object.name, server->config.name);
+	if (server->config.check.enabled && server->config.check.via_service && !server->removed)
+		object.probe_service =
+			server->backend->probe_service[!shunt_addr_is_v4(&object.address)];
 	if (way->known) {
 		object.nexthop = ids_get(c->nexthops, &way->nexthop);
 		if (!object.nexthop)
@@ -380,6 +398,7 @@ compiler_compile(struct compiler *c, struct control *control, struct image *imag
 	give_ids(c, control, ids_find);
 	give_ids(c, control, ids_get);
 	rc = check_ids(control);
+	find_probe_services(control);
 	if (rc == 0)
 		rc = put_settings(c, control, image);
 	if (rc == 0)

@@ -393,6 +393,7 @@ config_cross_check(struct json_at *root, const struct settings *settings, struct
 		check_frontends(&frontends, config, &seen);
 		check_backends(&backends, config, &seen);
 		check_ways(&frontends, config, &seen);
+		seen.no_memory |= !config_check_via(&backends, config);
 		check_neighbors(&neighbors, config, settings, &seen);
 	} else {
 		seen.no_memory = true;

@@ -45,4 +45,7 @@ bool config_check_unicast(struct json_at at, const struct shunt_addr *address);
 void
 config_cross_check(struct json_at *root, const struct settings *settings, struct config *config);
 
+/* config_via.c: checks through services. False: out of memory. */
+bool config_check_via(const struct json_at *backends, const struct config *config);
+
 #endif

@@ -119,7 +119,7 @@ same_check(const struct check_config *a, const struct check_config *b)
 	return a->enabled == b->enabled && a->inter_ms == b->inter_ms &&
 		a->fastinter_ms == b->fastinter_ms && a->downinter_ms == b->downinter_ms &&
 		a->timeout_ms == b->timeout_ms && a->rise == b->rise && a->fall == b->fall &&
-		a->port_be == b->port_be;
+		a->port_be == b->port_be && a->via_service == b->via_service;
 }
 
 /* Everything of a server that stays, except its probe: that one moves when all is built. */

@@ -53,6 +53,9 @@ struct backend {
 	struct server **removed; /* those that a reload has removed: removed.h */
 	size_t removed_count;
 	uint32_t id; /* in the image; 0: not yet given */
+	/* Ids of the first service that leads here, of IPv4 and IPv6: where probes may go through.
+	 */
+	uint32_t probe_service[2];
 };
 
 /* All servers that flows may have: those of the file, then those removed. */

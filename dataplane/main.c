@@ -24,6 +24,7 @@
 #include "eal.h"
 #include "jsonfile.h"
 #include "port.h"
+#include "probe_via.h"
 #include "shunt/log.h"
 #include "stats.h"
 #include "worker.h"
@@ -145,7 +146,7 @@ block_signals(void)
 
 static int
 run_agent(const struct options *options, const struct settings *settings, const struct ports *ports,
-	struct shunt_stats *stats, int stats_fd, struct xdp *xdp)
+	struct shunt_stats *stats, int stats_fd, struct xdp *xdp, struct probe_via *probe_via)
 {
 	uint32_t count = (uint32_t)settings->worker_count;
 	struct worker *workers[SHUNT_MAX_WORKERS];
@@ -164,6 +165,7 @@ run_agent(const struct options *options, const struct settings *settings, const 
 		.stats = stats,
 		.stats_fd = stats_fd,
 		.xdp = xdp,
+		.probe_via = probe_via,
 		.owner_seed = worker_settings.owner_seed,
 	};
 	struct agent *agent;
@@ -195,6 +197,7 @@ run(const struct options *options, const struct settings *settings)
 	struct ports ports = { 0 };
 	char filter[SETTINGS_PATH_SIZE];
 	struct shunt_stats *stats;
+	struct probe_via *probe_via = NULL;
 	int stats_fd, result;
 	struct xdp *xdp;
 
@@ -208,7 +211,11 @@ run(const struct options *options, const struct settings *settings)
 	if (xdp && result == 0)
 		result = ports_open(&ports, settings, filter, xdp);
 	if (xdp && result == 0) {
-		result = run_agent(options, settings, &ports, stats, stats_fd, xdp);
+		probe_via = probe_via_create(settings, filter);
+		result = probe_via
+			? run_agent(options, settings, &ports, stats, stats_fd, xdp, probe_via)
+			: -ENOMEM;
+		probe_via_destroy(probe_via);
 		ports_close(&ports);
 	}
 	xdp_destroy(xdp);

@@ -132,7 +132,9 @@ check_server(const struct shunt_server *s)
 		return "server: unknown health";
 	if (s->weight > SHUNT_MAX_WEIGHT || s->file_weight > SHUNT_MAX_WEIGHT)
 		return "server: weight out of range";
-	if (s->pad || !all_zero(s->pad2, sizeof(s->pad2)) || s->pad3)
+	if (s->probe_service >= SHUNT_MAX_SERVICES)
+		return "server: service id of its probes out of range";
+	if (s->pad || !all_zero(s->pad2, sizeof(s->pad2)))
 		return "server: padding is not zero";
 	if (!name_is_good(s->name))
 		return "server: name is not ended and filled up with NULs";

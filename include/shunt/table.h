@@ -78,7 +78,7 @@ struct shunt_server {
 	uint16_t weight;      /* control: in force, 0..SHUNT_MAX_WEIGHT */
 	uint16_t file_weight; /* control: in the file when weight was last taken from it or set */
 	uint8_t pad2[2];
-	uint32_t pad3;
+	uint32_t probe_service; /* id: probes go through its address; 0: to the server's own */
 	/* control: wall clock of the last change of state, ms since 1970; 0: not probed yet */
 	uint64_t changed_ms;
 	char name[SHUNT_NAME_SIZE]; /* control: within the backend, NUL-padded */

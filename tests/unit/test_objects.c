@@ -199,7 +199,7 @@ test_server_fields(void)
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad, 1, "padding");
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad2[0], 1, "padding");
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad2[1], 1, "padding");
-	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad3, 1u << 31, "padding");
+	FIELD_REFUSED(SHUNT_KIND_SERVER, good, probe_service, SHUNT_MAX_SERVICES, "probes");
 	FIELD_ACCEPTED(SHUNT_KIND_SERVER, good, nexthop, SHUNT_MAX_NEXTHOPS - 1);
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, nexthop, SHUNT_MAX_NEXTHOPS, "next hop");
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, backend, 0, "backend");
