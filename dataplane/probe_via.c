@@ -28,7 +28,7 @@ struct via_interface {
 };
 
 enum via_state {
-	VIA_LEFT,   /* at the start: what a killed process has left may be attached */
+	VIA_LEFT, /* at the start: what a killed process has left may be attached */
 	VIA_UNUSED,
 	VIA_ATTACHED,
 	VIA_FAILED, /* and no further attempt is made */
