@@ -22,6 +22,7 @@ struct check_config {
 	uint16_t rise;	  /* successes in a row that bring it up */
 	uint16_t fall;	  /* failures in a row that take it down */
 	uint16_t port_be; /* 0: the server's own, which there is then */
+	bool via_service; /* to the balanced address, as clients' packets go */
 };
 
 struct server_config {

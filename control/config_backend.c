@@ -85,7 +85,7 @@ void
 config_read_check(struct json_at at, struct check_config *check)
 {
 	static const char *const keys[] = { "type", "inter", "fastinter", "downinter", "timeout",
-		"rise", "fall", "port", NULL };
+		"rise", "fall", "port", "via", NULL };
 	static const struct json_word types[] = {
 		{ "tcp", 0 },
 		{ "http", JSON_WORD_UNSUPPORTED },
@@ -96,8 +96,13 @@ config_read_check(struct json_at at, struct check_config *check)
 		{ "icmp", JSON_WORD_UNSUPPORTED },
 		{ NULL, 0 },
 	};
+	static const struct json_word vias[] = {
+		{ "server", 0 },
+		{ "service", 1 },
+		{ NULL, 0 },
+	};
 	int64_t port;
-	int type;
+	int type, via;
 
 	if (!json_at_present(at) || json_is_boolean(at.value)) {
 		json_get_bool(at, &check->enabled);
@@ -122,6 +127,8 @@ config_read_check(struct json_at at, struct check_config *check)
 	read_streak(json_at_member(&at, "fall"), &check->fall);
 	if (json_get_int(json_at_member(&at, "port"), 1, 65535, &port))
 		check->port_be = htons(port);
+	if (json_get_word(json_at_member(&at, "via"), vias, &via))
+		check->via_service = via;
 }
 
 /* Fills in what no level said, from what the levels did say. */

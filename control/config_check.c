@@ -385,6 +385,7 @@ config_cross_check(struct json_at *root, const struct settings *settings, struct
 			seen.no_memory = true;
 		check_ways(&frontends, config, &seen);
 		config_check_ports(root, config);
+		seen.no_memory |= !config_check_via(&backends, config);
 		check_neighbors(&neighbors, config, settings, &seen);
 	} else {
 		seen.no_memory = true;

@@ -62,4 +62,7 @@ bool config_check_sources(const struct json_at *backends, const struct config *c
 void
 config_cross_check(struct json_at *root, const struct settings *settings, struct config *config);
 
+/* config_via.c: checks through services. False: out of memory. */
+bool config_check_via(const struct json_at *backends, const struct config *config);
+
 #endif

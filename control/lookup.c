@@ -70,9 +70,9 @@ find_id(const struct control *control, uint32_t id)
 	for (size_t i = 0; i < control->backend_count; i++) {
 		const struct backend *backend = control->backends[i];
 
-		for (size_t j = 0; j < backend->server_count; j++) {
-			if (backend->servers[j]->id == id)
-				return backend->servers[j];
+		for (size_t j = 0; j < backend_all_count(backend); j++) {
+			if (backend_any(backend, j)->id == id)
+				return backend_any(backend, j);
 		}
 	}
 	return NULL;

@@ -401,7 +401,7 @@ update_servers(struct netlink *netlink)
 	int error;
 
 	for (size_t i = 0; i < control->backend_count; i++)
-		count += control->backends[i]->server_count;
+		count += backend_all_count(control->backends[i]);
 	addresses = calloc(count + 1, sizeof(*addresses));
 	if (!addresses)
 		return -ENOMEM;
@@ -409,8 +409,8 @@ update_servers(struct netlink *netlink)
 	for (size_t i = 0; i < control->backend_count; i++) {
 		const struct backend *backend = control->backends[i];
 
-		for (size_t j = 0; j < backend->server_count; j++) {
-			const struct shunt_addr *address = &backend->servers[j]->config.address;
+		for (size_t j = 0; j < backend_all_count(backend); j++) {
+			const struct shunt_addr *address = &backend_any(backend, j)->config.address;
 
 			if (!find_fixed(netlink, address))
 				addresses[count++] = *address;

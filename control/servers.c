@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "probe_tcp.h"
+#include "removed.h"
 #include "state.h"
 
 #define LOG_SUBSYSTEM "servers"
@@ -101,9 +102,8 @@ state_find_server(const struct control *control, const char *path)
 	return find_in_backend(state_find_backend(control, name), slash + 1);
 }
 
-/* The server of this identity: the same names, and still the same address and port. */
-static struct server *
-find_same(const struct backend *backend, const struct server_config *config)
+struct server *
+backend_find_same(const struct backend *backend, const struct server_config *config)
 {
 	struct server *server = find_in_backend(backend, config->name);
 
@@ -119,7 +119,7 @@ same_check(const struct check_config *a, const struct check_config *b)
 	return a->enabled == b->enabled && a->inter_ms == b->inter_ms &&
 		a->fastinter_ms == b->fastinter_ms && a->downinter_ms == b->downinter_ms &&
 		a->timeout_ms == b->timeout_ms && a->rise == b->rise && a->fall == b->fall &&
-		a->port_be == b->port_be;
+		a->port_be == b->port_be && a->via_service == b->via_service;
 }
 
 /* Everything of a server that stays, except its probe: that one moves when all is built. */
@@ -169,7 +169,9 @@ server_create(struct control *control, const struct server_config *config, struc
 	health_init(&server->health, &config->check);
 	/* Never probed is what a restart of control shall see, too: see server_adopt(). */
 	server->changed_ms = server->health.fresh && !old ? 0 : wall_ms();
-	if (old)
+	if (old && old->removed)
+		removed_take_back(server, old);
+	else if (old)
 		server_inherit(server, old);
 	if (config->check.enabled && !(old && old->probe)) {
 		server->probe = probe_start(control, server);
@@ -190,6 +192,7 @@ backend_destroy(struct backend *backend)
 		server_destroy(backend->servers[i]);
 	free(backend->servers);
 	free(backend->by_name);
+	removed_destroy(backend);
 	free(backend);
 }
 
@@ -213,16 +216,20 @@ backend_create(
 	if (!backend->servers || !backend->by_name)
 		goto fail;
 	for (size_t i = 0; i < config->server_count; i++) {
-		old_server = find_same(old, &config->servers[i]);
+		old_server = backend_find_same(old, &config->servers[i]);
+		if (!old_server)
+			old_server = removed_find(old, &config->servers[i]);
 		server = server_create(control, &config->servers[i], backend, old_server);
 		if (!server)
 			goto fail;
 		backend->servers[i] = backend->by_name[i] = server;
 		backend->server_count++;
 		counts->servers++;
-		counts->kept += old_server != NULL;
+		counts->kept += old_server && !old_server->removed;
 	}
 	qsort(backend->by_name, backend->server_count, sizeof(struct server *), compare_servers);
+	if (removed_reserve(backend, old) < 0)
+		goto fail;
 	return backend;
 
 fail:
@@ -341,7 +348,7 @@ move_probes(struct control *control, struct control *next)
 		old_backend = state_find_backend(control, backend->config.name);
 		for (size_t j = 0; j < backend->server_count; j++) {
 			server = backend->servers[j];
-			old = find_same(old_backend, &server->config);
+			old = backend_find_same(old_backend, &server->config);
 			if (server->probe || !old || !old->probe || !server->config.check.enabled)
 				continue;
 			server->probe = old->probe;
@@ -375,6 +382,7 @@ state_apply(struct control *control, struct config *config)
 	if (status < 0)
 		return status;
 	move_probes(control, &next);
+	removed_carry(control, &next);
 	model_destroy(control);
 	config_destroy(control->config);
 	control->config = config;
@@ -403,12 +411,15 @@ server_state(const struct server *server)
 {
 	if (server->admin == SHUNT_ADMIN_MAINT || server->health.verdict == SHUNT_HEALTH_DOWN)
 		return SHUNT_SERVER_DOWN;
-	return server->admin == SHUNT_ADMIN_DRAIN ? SHUNT_SERVER_DRAIN : SHUNT_SERVER_UP;
+	return server->admin == SHUNT_ADMIN_DRAIN || server->removed ? SHUNT_SERVER_DRAIN
+								     : SHUNT_SERVER_UP;
 }
 
 const char *
 server_state_name(const struct server *server)
 {
+	if (server->removed)
+		return "removed";
 	if (server->admin == SHUNT_ADMIN_MAINT)
 		return "maint";
 	if (server->health.verdict == SHUNT_HEALTH_DOWN)

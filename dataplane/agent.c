@@ -14,6 +14,7 @@
 #include "agent.h"
 #include "classify.h"
 #include "generation.h"
+#include "probe_via.h"
 #include "session.h"
 #include "shunt/log.h"
 #include "xdp.h"
@@ -455,6 +456,8 @@ finish_rollout(struct agent *a)
 	result = xdp_sync(a->settings->xdp, a->generation, a->objects);
 	if (result < 0)
 		log_error("the XDP filter's maps were not updated: %s", strerror(-result));
+	__atomic_store_n(&a->settings->stats->probe_via,
+		probe_via_sync(a->settings->probe_via, a->objects), __ATOMIC_RELEASE);
 	if (done_rollout.session == a->session_number)
 		answer(a, &done);
 }

@@ -5,6 +5,7 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_log.h>
 
 #define LOG_SUBSYSTEM "eal"
 #include "eal.h"
@@ -15,7 +16,7 @@
 #include "source_ports.h"
 #include "track.h"
 
-#define MAX_ARGS    (16 + 2 * SHUNT_MAX_PORTS)
+#define MAX_ARGS    (20 + 2 * SHUNT_MAX_PORTS)
 #define SLACK_BYTES (96ull << 20) /* generations, rings, the EAL's own */
 
 /* An entry's share of a 64-byte bucket. */
@@ -113,6 +114,8 @@ eal_start(const struct settings *settings)
 	args[count++] = main_lcore;
 	args[count++] = "--no-telemetry";
 	args[count++] = "--log-level=*:warning";
+	/* At its start it warns of every size of hugepages that a machine has none of. */
+	args[count++] = "--log-level=lib.eal:error";
 	args[count++] = "-m";
 	args[count++] = memory;
 	/* Either way no files are left behind; the EAL refuses --in-memory without hugepages. */
@@ -136,6 +139,7 @@ eal_start(const struct settings *settings)
 		log_error("DPDK did not start: %s", rte_strerror(rte_errno));
 		return rte_errno > 0 ? -rte_errno : -EIO; /* not every failure sets it */
 	}
+	rte_log_set_level_pattern("lib.eal", RTE_LOG_WARNING);
 	return 0;
 }
 

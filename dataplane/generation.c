@@ -160,6 +160,27 @@ build_sources(struct builder *b)
 	return 0;
 }
 
+/* Probes go through a service if the service's packets reach the server as they are. */
+static int
+check_probe(struct builder *b, uint32_t id, const struct shunt_server *s, uint8_t forward)
+{
+	const struct shunt_service *service = bytes_of(b, SHUNT_KIND_SERVICE, s->probe_service);
+
+	if (s->probe_service == 0)
+		return 0;
+	if (!service || service->backend != s->backend)
+		return refuse(b, SHUNT_KIND_SERVER, id,
+			"the service that its probes go through does not exist, or has another "
+			"backend");
+	if (forward != SHUNT_DR && forward != SHUNT_TUNNEL)
+		return refuse(b, SHUNT_KIND_SERVER, id,
+			"probes go through a service only if servers answer directly");
+	if (shunt_addr_is_v4(&service->address) != shunt_addr_is_v4(&s->address))
+		return refuse(b, SHUNT_KIND_SERVER, id,
+			"the service that its probes go through is of the other address family");
+	return 0;
+}
+
 static int
 build_server(struct builder *b, uint32_t id, const struct shunt_server *s)
 {
@@ -181,6 +202,8 @@ build_server(struct builder *b, uint32_t id, const struct shunt_server *s)
 		&s->address, s->port_be, out->address, &out->version, &out->l3_sum, &out->l4_sum);
 	if (s->port_be)
 		b->families[s->backend] |= OWN_PORT;
+	if (check_probe(b, id, s, out->forward) < 0)
+		return -EINVAL;
 	if (s->nexthop == 0)
 		return 0;
 	n = bytes_of(b, SHUNT_KIND_NEXTHOP, s->nexthop);

@@ -97,6 +97,15 @@ vlans_are_good(const uint16_t vlan[2])
 	return !(vlan[1] & SHUNT_VLAN_S_TAG);
 }
 
+/* Any 16 bytes are a secret. */
+static const char *
+check_settings(const struct shunt_settings *s)
+{
+	if (s->last_server >= SHUNT_MAX_SERVERS || s->last_service >= SHUNT_MAX_SERVICES)
+		return "settings: an id given last is out of range";
+	return NULL;
+}
+
 static const char *
 check_nexthop(const struct shunt_nexthop *n)
 {
@@ -133,7 +142,9 @@ check_server(const struct shunt_server *s)
 		return "server: unknown health";
 	if (s->weight > SHUNT_MAX_WEIGHT || s->file_weight > SHUNT_MAX_WEIGHT)
 		return "server: weight out of range";
-	if (!all_zero(s->pad2, sizeof(s->pad2)) || s->pad3)
+	if (s->probe_service >= SHUNT_MAX_SERVICES)
+		return "server: service id of its probes out of range";
+	if (!all_zero(s->pad2, sizeof(s->pad2)))
 		return "server: padding is not zero";
 	if (!name_is_good(s->name))
 		return "server: name is not ended and filled up with NULs";
@@ -312,7 +323,7 @@ check_object(const struct object *o)
 
 	switch (o->kind) {
 	case SHUNT_KIND_SETTINGS:
-		return NULL; /* any 16 bytes are a secret */
+		return check_settings(bytes);
 	case SHUNT_KIND_NEXTHOP:
 		return check_nexthop(bytes);
 	case SHUNT_KIND_SERVER:

@@ -50,6 +50,13 @@
 /* Control API: one JSON line, with its newline. */
 #define SHUNT_API_MAX_LINE (64u << 10)
 
+/*
+ * The mark (SO_MARK) of a probe through a service: this and the server's id. The dataplane's tc
+ * programs carry what has it.
+ */
+#define SHUNT_PROBE_MARK      0x5e000000u
+#define SHUNT_PROBE_MARK_MASK 0xff000000u
+
 #define SHUNT_RUN_DIR_DEFAULT  "/run/shunt"
 #define SHUNT_DATAPLANE_SOCKET "dataplane.sock" /* SOCK_SEQPACKET, see session.h */
 #define SHUNT_API_SOCKET       "control.sock"	/* SOCK_STREAM, see api.h */

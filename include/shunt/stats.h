@@ -110,7 +110,8 @@ struct shunt_stats {
 	uint64_t services_offset; /* of worker 0; the next worker's part follows */
 	uint64_t servers_offset;
 	uint64_t generation; /* acknowledged by all workers; agent: wo */
-	uint8_t pad[8];
+	uint32_t probe_via;  /* 1: probes through services are carried; agent: wo */
+	uint8_t pad[4];
 };
 
 /* Written by the worker alone. */

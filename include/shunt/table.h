@@ -48,6 +48,9 @@ shunt_kind_max(uint32_t kind)
 
 struct shunt_settings {
 	uint8_t hash_secret[16]; /* selection key, the same on all nodes of a cluster */
+	/* control: the ids given last, so that the next process does not give freed ones again */
+	uint32_t last_server;
+	uint32_t last_service;
 };
 
 /* A tag that is a service tag (IEEE 802.1ad, EtherType 0x88a8), else it is 802.1Q's 0x8100. */
@@ -81,7 +84,7 @@ struct shunt_server {
 	uint16_t weight;      /* control: in force, 0..SHUNT_MAX_WEIGHT */
 	uint16_t file_weight; /* control: in the file when weight was last taken from it or set */
 	uint8_t pad2[2];
-	uint32_t pad3;
+	uint32_t probe_service; /* id: probes go through its address; 0: to the server's own */
 	/* control: wall clock of the last change of state, ms since 1970; 0: not probed yet */
 	uint64_t changed_ms;
 	char name[SHUNT_NAME_SIZE]; /* control: within the backend, NUL-padded */
@@ -162,7 +165,7 @@ shunt_backend_bytes(const struct shunt_backend *b)
 	(sizeof(struct shunt_backend) + SHUNT_MAX_SERVERS * sizeof(struct shunt_member) + \
 		(SHUNT_MAX_SLOTS + SHUNT_MAX_SCHEDULE) * sizeof(uint16_t))
 
-static_assert(sizeof(struct shunt_settings) == 16, "image layout");
+static_assert(sizeof(struct shunt_settings) == 24, "image layout");
 static_assert(sizeof(struct shunt_nexthop) == 32, "image layout");
 static_assert(sizeof(struct shunt_server) == 112, "image layout");
 static_assert(sizeof(struct shunt_member) == 8, "image layout");

@@ -101,6 +101,34 @@ adoption_of_others(void)
 	setup_destroy(&b);
 }
 
+/* An id that was freed before the restart is not given again at once: old flows may name it. */
+static void
+adoption_of_last_ids(void)
+{
+	struct setup a, b;
+	struct image *running;
+	const struct service *services;
+	uint32_t freed;
+
+	setup_create(&a, "app s1=10.0.0.1 | api s1=10.0.0.2 | last s1=10.0.0.3");
+	image_destroy(compile(&a));
+	freed = state_find_server(&a.control, "last/s1")->id;
+	model_apply(&a.control, "app s1=10.0.0.1 | api s1=10.0.0.2");
+	running = compile(&a);
+	CU_ASSERT_PTR_NULL(image_get(running, SHUNT_KIND_SERVER, freed, NULL));
+
+	setup_create(&b, "app s1=10.0.0.1 | api s1=10.0.0.2 | new s1=10.0.0.4");
+	CU_ASSERT_EQUAL(compiler_adopt(b.compiler, &b.control, running), 0);
+	image_destroy(compile(&b));
+	services = b.control.services;
+	CU_ASSERT_EQUAL(state_find_server(&b.control, "api/s1")->id, freed - 1);
+	CU_ASSERT_EQUAL(state_find_server(&b.control, "new/s1")->id, freed + 1);
+	CU_ASSERT_EQUAL(services[2].id, services[1].id + 2);
+	image_destroy(running);
+	setup_destroy(&a);
+	setup_destroy(&b);
+}
+
 static void
 adoption_of_nonsense(void)
 {
@@ -176,6 +204,7 @@ static const struct unit_test tests[] = {
 	{ "adoption", adoption },
 	{ "adopted ways", adopted_ways },
 	{ "adoption of others", adoption_of_others },
+	{ "adoption of last ids", adoption_of_last_ids },
 	{ "adoption of nonsense", adoption_of_nonsense },
 };
 

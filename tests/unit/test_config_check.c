@@ -335,6 +335,56 @@ test_all_at_once(void)
 		"$.backends[0]: warning: no frontend uses the backend 'app'"));
 }
 
+#define VIA "'check': {'via': 'service'}"
+#define S1  "{'name': 's1', 'address': '10.0.0.1:80'}"
+#define S6  "{'name': 's6', 'address': '[2001:db8:1::1]:80'}"
+
+/* Probes through a service: where there is one, and it leaves packets as they are. */
+static void
+test_via(void)
+{
+	struct config *config;
+
+	config_case_expect(FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', " VIA
+							   ", 'servers': [" S1 "]}]",
+		"$.backends[0]: server 's1' has a check with 'via': 'service', which is for "
+		"'forward': 'dr' and 'tunnel' only");
+	config_case_expect(
+		FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', 'forward': 'dr', "
+						"'check': {'via': 'service', 'port': 8080}, "
+						"'servers': [" S1 "]}]",
+		"$.backends[0]: server 's1' has a check with 'via': 'service' and a 'port': a "
+		"probe through the service goes to the service's port");
+	config_case_expect("'frontends': [], 'backends': [{'name': 'x', 'forward': 'dr', " VIA
+			   ", 'servers': [" S1 "]}]",
+		FRONTENDS_NONE "\n"
+			       "$.backends[0]: warning: no frontend uses the backend 'x'\n"
+			       "$.backends[0]: server 's1' has a check with 'via': 'service', but "
+			       "no frontend leads to this backend");
+	config_case_expect(
+		FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', 'forward': 'tunnel', "
+						"'encap': 'gre', " VIA ", 'servers': [" S1 ", " S6
+						"]}]",
+		"$.backends[0]: server 's6' has a check with 'via': 'service' and is IPv6, but no "
+		"bind that leads to this backend is: probes cannot be made from one family to the "
+		"other");
+	/* Not asked for, or not made; one bind of each family. */
+	config_case_expect(FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', " VIA
+							   ", 'servers': [{'name': 's', "
+							   "'address': '10.0.0.1:80', 'check': "
+							   "{'via': 'server'}}, {'name': 't', "
+							   "'address': '10.0.0.2:80', 'check': "
+							   "false}]}]",
+		"");
+	config = config_case_right("{" PORTS SECRET FRONTEND_X(
+		"'198.51.100.1:80', '[2001:db8::1]:80'") "'backends': "
+							 "[{'name': 'x', 'forward': 'tunnel', "
+							 "'encap': 'ipip', " VIA ", 'servers': [" S1
+							 ", " S6 "]}]}");
+	CU_ASSERT_TRUE(config->backends[0].servers[1].check.via_service);
+	config_destroy(config);
+}
+
 static const struct unit_test tests[] = {
 	{ "duplicates", test_duplicates },
 	{ "families", test_families },
@@ -342,6 +392,7 @@ static const struct unit_test tests[] = {
 	{ "forwarding modes", test_forward },
 	{ "neighbors", test_neighbors },
 	{ "VLANs of neighbors", test_neighbor_vlans },
+	{ "probes through services", test_via },
 	{ "limits", test_limits },
 	{ "all errors at once", test_all_at_once },
 };

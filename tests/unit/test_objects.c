@@ -68,6 +68,11 @@ test_ids_and_kinds(void)
 
 	accepted(SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings));
 	refused(SHUNT_KIND_SETTINGS, 0, &settings, sizeof(settings), "id");
+	settings.last_server = SHUNT_MAX_SERVERS;
+	refused(SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings), "given last");
+	settings.last_server = 0;
+	settings.last_service = SHUNT_MAX_SERVICES;
+	refused(SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings), "given last");
 	refused(SHUNT_KIND_SETTINGS, 2, &settings, sizeof(settings), "id");
 	accepted(SHUNT_KIND_LOCAL, SHUNT_MAX_LOCALS - 1, &local, sizeof(local));
 	refused(SHUNT_KIND_LOCAL, SHUNT_MAX_LOCALS, &local, sizeof(local), "id");
@@ -201,7 +206,7 @@ test_server_fields(void)
 	FIELD_ACCEPTED(SHUNT_KIND_SERVER, good, reset_mark, 255);
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad2[0], 1, "padding");
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad2[1], 1, "padding");
-	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad3, 1u << 31, "padding");
+	FIELD_REFUSED(SHUNT_KIND_SERVER, good, probe_service, SHUNT_MAX_SERVICES, "probes");
 	FIELD_ACCEPTED(SHUNT_KIND_SERVER, good, nexthop, SHUNT_MAX_NEXTHOPS - 1);
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, nexthop, SHUNT_MAX_NEXTHOPS, "next hop");
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, backend, 0, "backend");
