@@ -319,6 +319,29 @@ worker_idle(struct worker *w, unsigned int packets)
 	rte_delay_us_sleep(w->idle_turns < IDLE_TURNS_LONG ? IDLE_SLEEP_US : IDLE_LONGSLEEP_US);
 }
 
+void
+worker_start_clock(struct worker *w)
+{
+	w->tick_tsc = rte_rdtsc() + w->cycles_per_tick;
+	w->sweep_tsc = rte_rdtsc();
+	w->step_tsc = rte_rdtsc() + w->cycles_per_step;
+}
+
+void
+worker_turn(struct worker *w)
+{
+	unsigned int packets = 0;
+
+	worker_read_inbox(w);
+	if (w->tracker->generation) {
+		packets = worker_receive(w);
+		packets += worker_take_over(w);
+		tx_flush(&w->tx);
+		worker_tick(w);
+	}
+	worker_idle(w, packets);
+}
+
 static int
 worker_run(void *argument)
 {
@@ -326,21 +349,9 @@ worker_run(void *argument)
 
 	/* The kernel rounds sleeps up by 50 us if it is not asked otherwise. */
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
-	w->tick_tsc = rte_rdtsc() + w->cycles_per_tick;
-	w->sweep_tsc = rte_rdtsc();
-	w->step_tsc = rte_rdtsc() + w->cycles_per_step;
-	while (!w->stopped) {
-		unsigned int packets = 0;
-
-		worker_read_inbox(w);
-		if (w->tracker->generation) {
-			packets = worker_receive(w);
-			packets += worker_take_over(w);
-			tx_flush(&w->tx);
-			worker_tick(w);
-		}
-		worker_idle(w, packets);
-	}
+	worker_start_clock(w);
+	while (!w->stopped)
+		worker_turn(w);
 	return 0;
 }
 

@@ -66,6 +66,11 @@ burst_mbuf(const struct burst *b, const struct pkt *p)
 
 /* All of these: worker only, on what is live in w->burst. */
 
+/* One turn of the loop, and what comes before the first: the loop itself, and tests, which walk
+ * several workers in one thread. */
+void worker_start_clock(struct worker *w);
+void worker_turn(struct worker *w);
+
 /* Takes the dropped packets out of the burst, and counts why. */
 void burst_drop(struct worker *w);
 /* Sends it out of the port that it has. */
