@@ -15,6 +15,7 @@
 struct object_store;	/* objects.h */
 struct classifier;	/* classify.h */
 struct shared_services; /* generation.c */
+struct pmtu_table;	/* pmtu.h */
 
 enum gen_family {
 	GEN_V4,
@@ -104,6 +105,7 @@ struct generation {
 	struct gen_backend **backends;		      /* [SHUNT_MAX_BACKENDS], by id; NULL: none */
 	struct gen_source sources[SHUNT_MAX_SOURCES]; /* by id */
 	struct classifier *classifier;
+	struct pmtu_table *pmtu; /* of all generations; workers write to it, see pmtu.h */
 };
 
 /* Which object a refusal is about, and why, for people. */

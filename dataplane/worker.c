@@ -16,6 +16,7 @@
 #include "icmp_answer.h"
 #include "mem.h"
 #include "parse.h"
+#include "pmtu.h"
 #include "rewrite.h"
 #include "too_big.h"
 #include "worker_impl.h"
@@ -285,6 +286,8 @@ worker_tick(struct worker *w)
 
 	while (now >= w->tick_tsc) {
 		w->tick++;
+		if (w->index == 0)
+			pmtu_tick(w->tracker->generation->pmtu, w->tick);
 		w->tick_tsc += w->cycles_per_tick;
 	}
 	if (now >= w->step_tsc) {
@@ -434,6 +437,8 @@ worker_create(
 	w->ttl_limit.burst = ICMP_ANSWERS_BURST;
 	w->too_big_limit.period = second / TOO_BIG_PER_SECOND;
 	w->too_big_limit.burst = TOO_BIG_BURST;
+	w->tunnel_limit.period = second / PMTU_PER_SECOND;
+	w->tunnel_limit.burst = PMTU_BURST;
 	w->cycles_per_tick = second / 1000 * SHUNT_FLOW_TICK_MS;
 	w->cycles_per_step = second / 1000 * CLOCK_STEP_MS;
 	w->cycles_per_sweep =

@@ -54,6 +54,7 @@ struct worker {
 	uint16_t port_mtus[SHUNT_MAX_PORTS];
 	struct icmp_limit ttl_limit;
 	struct icmp_limit too_big_limit;
+	struct icmp_limit tunnel_limit; /* errors about tunnels looked into */
 	struct tx tx;
 	struct burst burst;
 };

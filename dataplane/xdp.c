@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -51,8 +52,8 @@ struct xdp {
 };
 
 static int
-key_set_add(
-	struct key_set *set, const struct shunt_addr *address, uint16_t port_be, uint8_t protocol)
+key_set_add(struct key_set *set, const struct shunt_addr *address, uint16_t port_be,
+	uint8_t protocol, bool tunnel)
 {
 	struct xdp_filter_key *key;
 
@@ -69,7 +70,7 @@ key_set_add(
 	memcpy(key->address, address->bytes, sizeof(key->address));
 	key->port_be = port_be;
 	key->protocol = protocol;
-	key->pad = 0;
+	key->tunnel = tunnel;
 	return 0;
 }
 
@@ -217,7 +218,7 @@ read_keys(struct key_set *set, int fd)
 	/* Nobody else writes the map, so that no key is met twice. */
 	while (result == 0 && bpf_map_get_next_key(fd, previous, &key) == 0) {
 		memcpy(&address, key.address, sizeof(address));
-		result = key_set_add(set, &address, key.port_be, key.protocol);
+		result = key_set_add(set, &address, key.port_be, key.protocol, key.tunnel);
 		previous = &key;
 	}
 	return result;
@@ -331,9 +332,36 @@ collect_endpoint(void *context, const struct shunt_addr *address, uint16_t port_
 	struct key_set *set = &c->sets[is_service ? MAP_SERVICES : MAP_SERVERS];
 
 	if (c->result == 0)
-		c->result = key_set_add(set, address, port_be, protocol);
+		c->result = key_set_add(set, address, port_be, protocol, false);
 	if (c->result == 0)
-		c->result = key_set_add(set, address, 0, 0); /* its fragments */
+		c->result = key_set_add(set, address, 0, 0, false); /* its fragments */
+}
+
+/* For ICMP errors about tunnels' packets, which quote these. */
+static void
+collect_tunnels(struct collector *c, const struct generation *generation)
+{
+	static const uint8_t protocols[SHUNT_ENCAP_COUNT][2] = {
+		[SHUNT_IPIP] = { IPPROTO_IPIP, IPPROTO_IPV6 },
+		[SHUNT_GUE] = { IPPROTO_UDP },
+		[SHUNT_GRE] = { IPPROTO_GRE },
+	};
+
+	for (uint32_t id = 1; id < generation->server_count; id++) {
+		const struct gen_server *s = &generation->servers[id];
+		struct shunt_addr address;
+
+		if (s->version == 0 || s->forward != SHUNT_TUNNEL)
+			continue;
+		if (s->version == 4)
+			address = shunt_addr_from_v4(s->address);
+		else
+			memcpy(&address, s->address, sizeof(address));
+		for (int i = 0; i < 2 && c->result == 0 && protocols[s->encap][i]; i++)
+			c->result = key_set_add(&c->sets[MAP_SERVERS], &address,
+				s->encap == SHUNT_GUE ? s->encap_port_be : 0,
+				protocols[s->encap][i], true);
+	}
 }
 
 static int
@@ -343,13 +371,14 @@ collect(struct key_set *sets, const struct generation *generation,
 	struct collector c = { .sets = sets };
 
 	classifier_each(generation->classifier, collect_endpoint, &c);
+	collect_tunnels(&c, generation);
 	for (uint32_t id = 1; id < object_store_end(objects, SHUNT_KIND_LOCAL); id++) {
 		const struct object *o = object_store_get(objects, SHUNT_KIND_LOCAL, id);
 
 		if (o && c.result == 0)
 			c.result = key_set_add(&sets[MAP_LOCALS],
 				&((const struct shunt_local *)(const void *)o->bytes)->address, 0,
-				0);
+				0, false);
 	}
 	for (int m = 0; m < MAP_COUNT; m++)
 		key_set_sort(&sets[m]);

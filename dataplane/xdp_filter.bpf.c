@@ -102,6 +102,7 @@ struct endpoints {
 	enum fragment fragment;
 	__be32 fragment_id;
 	__u8 fragment_protocol;
+	__u8 is_icmp_error;
 };
 
 static __always_inline void
@@ -133,12 +134,15 @@ parse_quoted_l4(void *l4, void *end, __u8 protocol, struct endpoints *e)
 {
 	__be16 *ports = l4;
 
+	e->is_icmp_error = 1;
+	e->destination.protocol = protocol;
+	e->source.protocol = protocol;
+	if (protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6 || protocol == IPPROTO_GRE)
+		return 1; /* perhaps one of our tunnels */
 	if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || (void *)(ports + 2) > end)
 		return 0;
 	e->destination.port_be = ports[0];
 	e->source.port_be = ports[1];
-	e->destination.protocol = protocol;
-	e->source.protocol = protocol;
 	return 1;
 }
 
@@ -271,12 +275,15 @@ parse_v6(void *l3, void *end, struct endpoints *e)
 	return parse_l4(next, end, protocol, e);
 }
 
-/* To a service, or from a server unless it is to the balancer itself. */
+/* To a service, from a server unless it is to the balancer itself, or an error about a tunnel. */
 static __always_inline int
 is_ours(struct endpoints *e)
 {
-	struct xdp_filter_key local;
+	struct xdp_filter_key local, tunnel = e->source;
 
+	tunnel.tunnel = 1;
+	if (e->is_icmp_error && bpf_map_lookup_elem(&servers, &tunnel))
+		return 1;
 	if (bpf_map_lookup_elem(&services, &e->destination))
 		return 1;
 	if (!bpf_map_lookup_elem(&servers, &e->source))

@@ -15,13 +15,14 @@
 
 /*
  * An endpoint of a service or a server. A key with port and protocol 0 says that the address has
- * services, or is a server's: for fragments, of which only the first has ports.
+ * services, or is a server's: for fragments, of which only the first has ports. Of a tunnel, port is
+ * GUE's or 0.
  */
 struct xdp_filter_key {
 	unsigned char address[16];
 	unsigned short port_be;
 	unsigned char protocol;
-	unsigned char pad;
+	unsigned char tunnel; /* 1: of a tunnel to a server; packets to there are Shunt's own */
 };
 
 #endif

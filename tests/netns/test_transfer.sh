@@ -53,7 +53,7 @@ wrong() {
 			for (i = 2; i <= NF; i++)
 				if (name[i] ~ /InCsumErrors|InHdrErrors/) { sum += $i; seen++ }
 		}
-		END { print seen > 3 ? sum + 0 : "nothing is counted" }' /proc/net/snmp
+		END { print (seen > 3 ? sum + 0 : "nothing is counted") }' /proc/net/snmp
 }
 of_workers() { ctl -j show workers | json "$1"; }
 

@@ -33,8 +33,9 @@ def receive_one(connection):
             connection.sendall(b"%d\n" % total if right else b"wrong\n")
 
 
-def receive(port):
-    server = socket.create_server(("", port), backlog=512)
+def receive(port, both):
+    server = socket.create_server(("", port), backlog=512, dualstack_ipv6=both,
+                                  family=socket.AF_INET6 if both else socket.AF_INET)
     print("listening", flush=True)
     while True:
         threading.Thread(target=receive_one, args=(server.accept()[0],), daemon=True).start()
@@ -57,13 +58,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("do", choices=("send", "receive"))
     parser.add_argument("--port", type=int, default=5001)
+    parser.add_argument("--family6", action="store_true", help="listens for IPv6 too")
     parser.add_argument("--to")
     parser.add_argument("--from", dest="source", default="")
     parser.add_argument("--bytes", type=int, default=1 << 30)
     parser.add_argument("--connections", type=int, default=1, help="one after the other")
     args = parser.parse_args()
     if args.do == "receive":
-        receive(args.port)
+        receive(args.port, args.family6)
     host, port = args.to.rsplit(":", 1)
     for _ in range(args.connections):
         answer, seconds = send((host.strip("[]"), int(port)), args.source, args.bytes)
