@@ -15,9 +15,10 @@
 #include "generation.h"
 
 /* RFC 1191 section 6.3: tried anew after 10 minutes, for the way may have become wider. */
-#define PMTU_TICKS	(10u * 60 * 1000 / SHUNT_FLOW_TICK_MS)
-#define PMTU_PER_SECOND 100 /* errors that one worker looks into; each costs a walk over servers \
-			     */
+#define PMTU_TICKS (10u * 60 * 1000 / SHUNT_FLOW_TICK_MS)
+#define PMTU_PER_SECOND                                                          \
+	100 /* errors that one worker looks into; each costs a walk over servers \
+	     */
 #define PMTU_BURST 20
 
 struct pmtu_table {

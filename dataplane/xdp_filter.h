@@ -15,8 +15,8 @@
 
 /*
  * An endpoint of a service or a server. A key with port and protocol 0 says that the address has
- * services, or is a server's: for fragments, of which only the first has ports. Of a tunnel, port is
- * GUE's or 0.
+ * services, or is a server's: for fragments, of which only the first has ports. Of a tunnel, port
+ * is GUE's or 0.
  */
 struct xdp_filter_key {
 	unsigned char address[16];
