@@ -8,6 +8,7 @@
 #include "known.h"
 #include "mem.h"
 #include "objects.h"
+#include "pmtu.h"
 
 /*
  * How long a flow that both sides have closed is kept: long enough for a last acknowledgment or a
@@ -579,6 +580,27 @@ build_known(struct builder *b)
 	return g->known ? 0 : out_of_memory(b);
 }
 
+/* The same table as before, without what it says of ids that mean another server now. */
+static int
+share_pmtu(struct builder *b)
+{
+	const struct generation *before = b->before;
+	struct generation *g = b->generation;
+
+	if (!before) {
+		g->pmtu = pmtu_create();
+		return g->pmtu ? 0 : out_of_memory(b);
+	}
+	g->pmtu = before->pmtu;
+	g->pmtu->references++;
+	for (uint32_t id = 0; id < g->server_count && id < before->server_count; id++) {
+		if (memcmp(g->servers[id].address, before->servers[id].address,
+			    sizeof(g->servers[id].address)) != 0)
+			pmtu_forget(g->pmtu, id);
+	}
+	return 0;
+}
+
 static struct generation *
 generation_alloc(uint64_t number, uint32_t server_count)
 {
@@ -611,6 +633,7 @@ generation_create(const struct object_store *objects, uint64_t number,
 		build_services,
 		build_classifier,
 		build_known,
+		share_pmtu,
 	};
 	uint32_t servers = object_store_end(objects, SHUNT_KIND_SERVER);
 	struct builder b = {
@@ -643,6 +666,7 @@ generation_destroy(struct generation *generation)
 		return;
 	classifier_destroy(generation->classifier);
 	known_destroy(generation->known);
+	pmtu_destroy(generation->pmtu);
 	for (uint32_t id = 0; generation->backends && id < SHUNT_MAX_BACKENDS; id++)
 		backend_release(generation->backends[id]);
 	mem_free(generation->backends);

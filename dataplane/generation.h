@@ -16,6 +16,7 @@ struct object_store;	/* objects.h */
 struct classifier;	/* classify.h */
 struct known;		/* known.h */
 struct shared_services; /* generation.c */
+struct pmtu_table;	/* pmtu.h */
 
 enum gen_family {
 	GEN_V4,
@@ -131,6 +132,7 @@ struct generation {
 	bool has_fullnat; /* a backend of that mode: workers need source ports */
 	struct classifier *classifier;
 	struct known *known;
+	struct pmtu_table *pmtu; /* of all generations; workers write to it, see pmtu.h */
 };
 
 /* Which object a refusal is about, and why, for people. */

@@ -162,7 +162,7 @@ run_agent(const struct options *options, const struct settings *settings, const 
 	struct worker *workers[SHUNT_MAX_WORKERS];
 	const struct worker_settings worker_settings = {
 		.ports = &parts->ports,
-		.twin = parts->twin,
+		.twin_rings = twin_rings(parts->twin),
 		.stats = parts->stats,
 		.flow_capacity = settings->flow_table_size,
 		.sleeps = settings->idle == SETTINGS_IDLE_ADAPTIVE,

@@ -2,6 +2,7 @@
 #include "direct.h"
 #include "fullnat.h"
 #include "nat.h"
+#include "pmtu.h"
 #include "rewrite.h"
 #include "tunnel.h"
 
@@ -51,6 +52,7 @@ rewrite_burst(const struct generation *generation, const struct hop_table *hops,
 	}
 	for (unsigned int i = 0; i < m.count[SHUNT_TUNNEL]; i++) {
 		p = m.pkts[SHUNT_TUNNEL][i];
-		tunnel_to_server(p, &servers[p->server], port_macs, port_mtus);
+		if (!pmtu_exceeds(generation, p))
+			tunnel_to_server(p, &servers[p->server], port_macs, port_mtus);
 	}
 }

@@ -28,8 +28,6 @@
 #define BUSY_FOR_NS    (10 * 1000 * 1000ll) /* after the last frame */
 #define LINK_PERIOD_NS (500 * 1000 * 1000ll)
 
-#define HEADERS_BYTES (14 + 2 * 4) /* Ethernet, and two VLAN tags */
-
 struct tap {
 	int fd;
 	uint32_t port; /* index */
@@ -52,19 +50,10 @@ struct twin {
 	int64_t link_ns;
 };
 
-uint16_t
-twin_longest_frame(const struct port *port)
-{
-	/* A frame that fills a slot to its end may have been cut off there by read(). */
-	unsigned int longest = port->mtu + HEADERS_BYTES;
-
-	return (uint16_t)(longest < FRAME_RING_BYTES ? longest : FRAME_RING_BYTES - 1);
-}
-
 const struct twin_rings *
-twin_rings(const struct twin *twin, uint32_t worker)
+twin_rings(const struct twin *twin)
 {
-	return &twin->rings[worker];
+	return twin ? twin->rings : NULL;
 }
 
 static int
@@ -109,7 +98,7 @@ add_tap(struct twin *twin, const struct settings_port *p, struct port *port, uin
 	twin->fds[index] = tap->fd;
 	twin->tap_count++;
 	result = tap_configure(p->kernel_interface, &port->mac,
-		(uint16_t)(twin_longest_frame(port) - HEADERS_BYTES));
+		(uint16_t)(twin_longest_frame(port) - TWIN_HEADERS_BYTES));
 	if (result < 0) {
 		log_error("%s: cannot set MAC and MTU of the TAP %s: %s", p->name,
 			p->kernel_interface, strerror(-result));

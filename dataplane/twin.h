@@ -21,9 +21,7 @@ void twin_destroy(struct twin *twin); /* stops the thread; NULL is fine */
 /* Starts the thread. 0 or -errno. NULL is fine. */
 int twin_start(struct twin *twin);
 
-const struct twin_rings *twin_rings(const struct twin *twin, uint32_t worker);
-
-/* What may be sent out of a port: its MTU, with Ethernet header and two VLAN tags. */
-uint16_t twin_longest_frame(const struct port *port);
+/* By worker. NULL for NULL. */
+const struct twin_rings *twin_rings(const struct twin *twin);
 
 #endif

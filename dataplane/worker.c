@@ -17,6 +17,7 @@
 #include "known.h"
 #include "mem.h"
 #include "parse.h"
+#include "pmtu.h"
 #include "rewrite.h"
 #include "too_big.h"
 #include "worker_impl.h"
@@ -287,6 +288,8 @@ worker_tick(struct worker *w)
 
 	while (now >= w->tick_tsc) {
 		w->tick++;
+		if (w->index == 0)
+			pmtu_tick(w->tracker->generation->pmtu, w->tick);
 		w->tick_tsc += w->cycles_per_tick;
 	}
 	if (now >= w->step_tsc) {
@@ -321,6 +324,31 @@ worker_idle(struct worker *w, unsigned int packets)
 	rte_delay_us_sleep(w->idle_turns < IDLE_TURNS_LONG ? IDLE_SLEEP_US : IDLE_LONGSLEEP_US);
 }
 
+void
+worker_start_clock(struct worker *w)
+{
+	w->tick_tsc = rte_rdtsc() + w->cycles_per_tick;
+	w->sweep_tsc = rte_rdtsc();
+	w->step_tsc = rte_rdtsc() + w->cycles_per_step;
+}
+
+unsigned int
+worker_turn(struct worker *w)
+{
+	unsigned int packets;
+
+	worker_read_inbox(w);
+	if (!w->tracker->generation)
+		return 0;
+	packets = worker_receive(w);
+	packets += worker_take_over(w);
+	packets += worker_inject(w);
+	tx_flush(&w->tx);
+	worker_tick(w);
+	packets += worker_reset_flows(w);
+	return packets;
+}
+
 static int
 worker_run(void *argument)
 {
@@ -328,23 +356,9 @@ worker_run(void *argument)
 
 	/* The kernel rounds sleeps up by 50 us if it is not asked otherwise. */
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
-	w->tick_tsc = rte_rdtsc() + w->cycles_per_tick;
-	w->sweep_tsc = rte_rdtsc();
-	w->step_tsc = rte_rdtsc() + w->cycles_per_step;
-	while (!w->stopped) {
-		unsigned int packets = 0;
-
-		worker_read_inbox(w);
-		if (w->tracker->generation) {
-			packets = worker_receive(w);
-			packets += worker_take_over(w);
-			packets += worker_inject(w);
-			tx_flush(&w->tx);
-			worker_tick(w);
-			packets += worker_reset_flows(w);
-		}
-		worker_idle(w, packets);
-	}
+	worker_start_clock(w);
+	while (!w->stopped)
+		worker_idle(w, worker_turn(w));
 	return 0;
 }
 
@@ -442,7 +456,7 @@ worker_create(
 	w->tx.worker = index;
 	w->tx.worker_count = count;
 	w->tx.stats = w->stats;
-	worker_add_twin(w, settings->twin, settings->ports);
+	worker_add_twin(w, settings->twin_rings, settings->ports);
 	w->stats->flows_max = (uint32_t)flow_capacity(w->tracker->flows);
 	buckets = (flow_bytes(w->tracker->flows, 4) + flow_bytes(w->tracker->flows, 6)) / 64;
 	w->ttl_limit.period = second / ICMP_ANSWERS_PER_SECOND;
@@ -450,6 +464,8 @@ worker_create(
 	w->too_big_limit.period = second / TOO_BIG_PER_SECOND;
 	w->too_big_limit.burst = TOO_BIG_BURST;
 	worker_tcp_init(w, second);
+	w->tunnel_limit.period = second / PMTU_PER_SECOND;
+	w->tunnel_limit.burst = PMTU_BURST;
 	w->cycles_per_tick = second / 1000 * SHUNT_FLOW_TICK_MS;
 	w->cycles_per_step = second / 1000 * CLOCK_STEP_MS;
 	w->cycles_per_sweep =

@@ -13,7 +13,7 @@
 #include "shunt/stats.h"
 
 struct generation;
-struct twin;
+struct twin_rings;
 struct worker;
 
 enum worker_op {
@@ -30,7 +30,7 @@ struct worker_msg {
 
 struct worker_settings {
 	const struct ports *ports;
-	const struct twin *twin; /* NULL: no port has a kernel twin */
+	const struct twin_rings *twin_rings; /* by worker; NULL: no port has a kernel twin */
 	struct shunt_stats *stats;
 	uint32_t flow_capacity;
 	bool sleeps;	     /* idle: adaptive */

@@ -7,6 +7,7 @@
 #include "icmp.h"
 #include "icmp_answer.h"
 #include "known.h"
+#include "pmtu.h"
 #include "rewrite.h"
 #include "too_big.h"
 #include "worker_impl.h"
@@ -45,6 +46,23 @@ worker_answer(struct worker *w, struct pkt *p)
 	return answer_ttl(w, p) || answer_too_big(w, p) || worker_answer_reset(w, p);
 }
 
+/*
+ * An error about no flow: it may be about a packet of a tunnel, which is Shunt's own. How often one
+ * is looked into is limited, for that costs more than to forward a packet.
+ */
+static void
+process_tunnel_icmp(struct worker *w, struct pkt *p)
+{
+	uint8_t drop = p->drop;
+
+	if (p->protocol == SHUNT_TCP || !icmp_limit_take(&w->tunnel_limit, rte_rdtsc()))
+		return;
+	p->drop = SHUNT_DROP_NONE;
+	pmtu_icmp_error(w->tracker->generation, p, w->port_mtus);
+	if (!p->drop)
+		p->drop = drop;
+}
+
 /* An ICMP error: to the end of the flow that its quoted packet came from. True: handed over. */
 static bool
 process_icmp(struct worker *w, struct pkt *p)
@@ -53,10 +71,15 @@ process_icmp(struct worker *w, struct pkt *p)
 	struct tracker *t = w->tracker;
 	uint32_t owner;
 
-	classify_icmp_error(g->classifier, p, w->owner_seed);
+	if (p->protocol == SHUNT_TCP || p->protocol == SHUNT_UDP)
+		classify_icmp_error(g->classifier, p, w->owner_seed);
+	else
+		p->drop = SHUNT_DROP_PROTOCOL;
 	known_mark_local(g->known, &p, 1);
-	if (p->drop)
+	if (p->drop) {
+		process_tunnel_icmp(w, p);
 		return false;
+	}
 	owner = worker_owner(p->owner_hash, w->count);
 	if (owner != w->index) {
 		tx_owner(&w->tx, burst_mbuf(&w->burst, p), p->in_port, owner);

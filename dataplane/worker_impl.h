@@ -59,7 +59,8 @@ struct worker {
 	struct icmp_limit doubt_limit; /* challenges to the senders of RSTs */
 	struct icmp_limit provoke_limit;
 	struct icmp_limit reset_limit;
-	struct rte_mempool *buffers; /* for packets that it makes itself */
+	struct rte_mempool *buffers;	/* for packets that it makes itself */
+	struct icmp_limit tunnel_limit; /* errors about tunnels looked into */
 	struct tx tx;
 	struct worker_twin twin;
 	struct burst burst;
@@ -72,6 +73,11 @@ burst_mbuf(const struct burst *b, const struct pkt *p)
 }
 
 /* All of these: worker only, on what is live in w->burst. */
+
+/* One turn of the loop, and what comes before the first: the loop itself, and tests, which walk
+ * several workers in one thread. */
+void worker_start_clock(struct worker *w);
+unsigned int worker_turn(struct worker *w);
 
 /* Takes the dropped packets out of the burst, and counts why. */
 void burst_drop(struct worker *w);
@@ -96,8 +102,8 @@ void worker_tcp_init(struct worker *w, uint64_t cycles_per_second);
 /* Sees to an ICMP error of the burst; uses the burst's live list. */
 void worker_icmp(struct worker *w, struct pkt *p);
 
-/* Connects it with the twin's thread; twin may be NULL. Main lcore, before the launch. */
-void worker_add_twin(struct worker *w, const struct twin *twin, const struct ports *ports);
+/* Connects it with the twins' thread. rings: by worker, or NULL. Main lcore, before the launch. */
+void worker_add_twin(struct worker *w, const struct twin_rings *rings, const struct ports *ports);
 /* Gives a dropped packet to the kernel twin and frees it. False: it is dropped, for p->drop. */
 bool worker_punt(struct worker *w, struct pkt *p);
 /* Sends what has come from the kernel twins. Returns how many. */

@@ -2,16 +2,15 @@
 /* Between a worker and the kernel twins: see twin.h for the other end of the rings. */
 #include <rte_cycles.h>
 
-#include "twin.h"
 #include "worker_impl.h"
 
 #define INJECT_BURST 32 /* frames from the kernel, in one turn of the loop */
 #define PUNT_BURST   64 /* frames of a class that may come at once; less than a ring holds */
 
 void
-worker_add_twin(struct worker *w, const struct twin *twin, const struct ports *ports)
+worker_add_twin(struct worker *w, const struct twin_rings *rings, const struct ports *ports)
 {
-	w->twin.rings = twin ? twin_rings(twin, w->index) : NULL;
+	w->twin.rings = rings ? &rings[w->index] : NULL;
 	for (uint32_t i = 0; w->twin.rings && i < ports->count; i++) {
 		const struct port *port = &ports->port[i];
 		uint64_t sharers = RTE_MIN(port->rx_queues, w->count);

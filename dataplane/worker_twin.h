@@ -5,9 +5,10 @@
 
 #include "frame_ring.h"
 #include "icmp_limit.h"
+#include "port.h"
 #include "punt.h"
 
-struct twin;
+#define TWIN_HEADERS_BYTES (14 + 2 * 4) /* Ethernet, and two VLAN tags */
 
 /* Of one worker; the other end of each is the twin's thread. */
 struct twin_rings {
@@ -22,5 +23,15 @@ struct worker_twin {
 	uint16_t longest[SHUNT_MAX_PORTS]; /* frame that a port takes */
 	struct icmp_limit limit[SHUNT_MAX_PORTS][PUNT_CLASSES];
 };
+
+/* What may be sent out of a port: its MTU, with Ethernet header and two VLAN tags. */
+static inline uint16_t
+twin_longest_frame(const struct port *port)
+{
+	/* A frame that fills a slot to its end may have been cut off there by read(). */
+	unsigned int longest = port->mtu + TWIN_HEADERS_BYTES;
+
+	return (uint16_t)(longest < FRAME_RING_BYTES ? longest : FRAME_RING_BYTES - 1);
+}
 
 #endif

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -86,6 +87,17 @@ key_set_add(
 	struct key_set *set, const struct shunt_addr *address, uint16_t port_be, uint8_t protocol)
 {
 	return key_set_add_prefix(set, address, port_be, protocol, XDP_FILTER_PREFIX_BITS);
+}
+
+static int
+key_set_add_tunnel(
+	struct key_set *set, const struct shunt_addr *address, uint16_t port_be, uint8_t protocol)
+{
+	int result = key_set_add(set, address, port_be, protocol);
+
+	if (result == 0)
+		set->keys[set->count - 1].key.tunnel = 1;
+	return result;
 }
 
 /*
@@ -268,6 +280,8 @@ read_keys(struct key_set *set, int fd, int map)
 		memcpy(&address, key.key.address, sizeof(address));
 		result = key_set_add_prefix(
 			set, &address, key.key.port_be, key.key.protocol, key.bits);
+		if (result == 0)
+			set->keys[set->count - 1].key.tunnel = key.key.tunnel;
 		previous = in_map;
 	}
 	return result;
@@ -390,6 +404,33 @@ collect_endpoint(void *context, const struct shunt_addr *address, uint16_t first
 		c->result = key_set_add(set, address, 0, 0); /* its fragments */
 }
 
+/* For ICMP errors about tunnels' packets, which quote these. */
+static void
+collect_tunnels(struct collector *c, const struct generation *generation)
+{
+	static const uint8_t protocols[SHUNT_ENCAP_COUNT][2] = {
+		[SHUNT_IPIP] = { IPPROTO_IPIP, IPPROTO_IPV6 },
+		[SHUNT_GUE] = { IPPROTO_UDP },
+		[SHUNT_GRE] = { IPPROTO_GRE },
+	};
+
+	for (uint32_t id = 1; id < generation->server_count; id++) {
+		const struct gen_server *s = &generation->servers[id];
+		struct shunt_addr address;
+
+		if (s->version == 0 || s->forward != SHUNT_TUNNEL)
+			continue;
+		if (s->version == 4)
+			address = shunt_addr_from_v4(s->address);
+		else
+			memcpy(&address, s->address, sizeof(address));
+		for (int i = 0; i < 2 && c->result == 0 && protocols[s->encap][i]; i++)
+			c->result = key_set_add_tunnel(&c->sets[MAP_SERVERS], &address,
+				s->encap == SHUNT_GUE ? s->encap_port_be : 0,
+				protocols[s->encap][i]);
+	}
+}
+
 static int
 collect_sources(struct key_set *set, const struct generation *generation)
 {
@@ -417,6 +458,7 @@ collect(struct key_set *sets, const struct generation *generation,
 	struct collector c = { .sets = sets };
 
 	classifier_each(generation->classifier, collect_endpoint, &c);
+	collect_tunnels(&c, generation);
 	for (uint32_t id = 1; id < object_store_end(objects, SHUNT_KIND_LOCAL); id++) {
 		const struct object *o = object_store_get(objects, SHUNT_KIND_LOCAL, id);
 

@@ -129,6 +129,7 @@ struct endpoints {
 	enum fragment fragment;
 	__be32 fragment_id;
 	__u8 fragment_protocol;
+	__u8 is_icmp_error;
 };
 
 static __always_inline void
@@ -160,12 +161,15 @@ parse_quoted_l4(void *l4, void *end, __u8 protocol, struct endpoints *e)
 {
 	__be16 *ports = l4;
 
+	e->is_icmp_error = 1;
+	e->destination.protocol = protocol;
+	e->source.protocol = protocol;
+	if (protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6 || protocol == IPPROTO_GRE)
+		return 1; /* perhaps one of our tunnels */
 	if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || (void *)(ports + 2) > end)
 		return 0;
 	e->destination.port_be = ports[0];
 	e->source.port_be = ports[1];
-	e->destination.protocol = protocol;
-	e->source.protocol = protocol;
 	return 1;
 }
 
@@ -325,12 +329,28 @@ is_in_range(struct endpoints *e)
 		!is_address_in(&locals, &e->destination);
 }
 
-/* To a service, to a source address, or from a server unless it is to the balancer itself. */
+/* Is it an error about a packet of a tunnel to a server? Not inlined either. */
+static __noinline int
+is_about_tunnel(struct endpoints *e)
+{
+	struct xdp_filter_key tunnel;
+
+	if (!e || !e->is_icmp_error)
+		return 0;
+	tunnel = e->source;
+	tunnel.tunnel = 1;
+	return bpf_map_lookup_elem(&servers, &tunnel) != NULL;
+}
+
+/*
+ * To a service, to a source address, from a server unless it is to the balancer itself, or an error
+ * about a tunnel.
+ */
 static __always_inline int
 is_ours(struct endpoints *e)
 {
 	if (bpf_map_lookup_elem(&services, &e->destination) ||
-		is_address_in(&sources, &e->destination))
+		is_address_in(&sources, &e->destination) || is_about_tunnel(e))
 		return 1;
 	if (bpf_map_lookup_elem(&servers, &e->source) && !is_address_in(&locals, &e->destination))
 		return 1;

@@ -19,12 +19,13 @@
 
 /*
  * An endpoint of a service or a server, or an address. A key with port and protocol 0 says that the
- * address has services, or is a server's: for fragments, of which only the first has ports.
+ * address has services, or is a server's: for fragments, of which only the first has ports. Of a
+ * tunnel, port is GUE's or 0.
  */
 struct xdp_filter_key {
 	unsigned char address[16];
 	unsigned char protocol;
-	unsigned char pad;
+	unsigned char tunnel; /* 1: of a tunnel to a server; packets to there are Shunt's own */
 	unsigned short port_be;
 };
 

@@ -49,6 +49,8 @@
 	X(ICMP_CHECKSUM, "icmp-checksum", "ICMP error with a bad checksum")                       \
 	X(ICMP_INNER, "icmp-inner",                                                               \
 		"ICMP error whose quoted packet is cut short or not its receiver's")              \
+	X(ICMP_TUNNEL, "icmp-tunnel",                                                             \
+		"ICMP error about a tunnel to a server: noted, not passed on")                    \
 	X(NO_SERVICE, "no-service", "no service and no server has this address and port")         \
 	X(NO_FLOW, "no-flow", "reply, end of a connection or ICMP error of no flow")              \
 	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                     \

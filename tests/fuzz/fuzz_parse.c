@@ -305,7 +305,8 @@ check(const uint8_t *data, size_t bytes)
 		if (p.kind == PKT_FRAGMENT)
 			check_tracking(&p, data[0]);
 		if (p.kind == PKT_ICMP_ERROR) {
-			check_icmp(&p, bytes & 1);
+			if (p.protocol == SHUNT_TCP || p.protocol == SHUNT_UDP)
+				check_icmp(&p, bytes & 1);
 		} else {
 			check_tunnels(&p);
 			check_answers(&p);

@@ -413,7 +413,7 @@ class Drops:
         ports to be without one, or a host that answers to be reset."""
         elsewhere = {"handover-full", "tx-full", "too-big", "vlan", "headroom", "client-port",
                      "no-source-port", "flow-table-full", "reset", "tcp-answer", "local",
-                     "punt-limited", "punt-full"}
+                     "punt-limited", "punt-full", "icmp-tunnel"}
         self.assertEqual(self.result.drop_names - elsewhere, set(self.expected))
 
 
