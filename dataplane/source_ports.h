@@ -31,8 +31,9 @@
 #define SOURCE_PORTS_TRIES 64
 
 /*
- * How long a port is held whose server has closed first: its socket waits in TIME_WAIT, 60 s in
- * Linux (RFC 9293 section 3.4.2 says 4 minutes, which nobody does).
+ * How long a port is held whose server has closed first: its socket waits in TIME_WAIT, for twice
+ * the MSL (RFC 9293 section 3.6.1). That is 60 s in Linux, where RFC 9293 section 3.4.2 would have
+ * 4 minutes.
  */
 #define SOURCE_PORTS_HOLD_TICKS (60000 / SHUNT_FLOW_TICK_MS + 1)
 

@@ -10,6 +10,8 @@
 #include "port.h"
 #include "worker_twin.h"
 
+struct twin;
+
 /*
  * Makes the TAPs of the settings' ports, switched on, with MAC, MTU and addresses, and writes their
  * names into the ports. *twin: NULL if no port has one. Logs what is wrong. 0 or -errno. Main
