@@ -111,6 +111,11 @@ bool json_get_time_ms(struct json_at at, uint32_t min_ms, uint32_t max_ms, uint3
 bool json_get_size(struct json_at at, uint64_t min, uint64_t max, uint64_t *out);
 /* An IPv4 or IPv6 address, without port. */
 bool json_get_address(struct json_at at, struct shunt_addr *out);
+/*
+ * The same, or a prefix "10.0.0.208/30", whose bits behind the length must be zero; *bits is its
+ * length, all of an address's if none is given.
+ */
+bool json_get_prefix(struct json_at at, struct shunt_addr *out, uint8_t *bits);
 /* "192.0.2.1:80" or "[2001:db8::1]:80"; the port is never 0. */
 bool json_get_endpoint(struct json_at at, struct shunt_addr *out, uint16_t *port_be);
 /* "02:00:00:00:00:11", neither zero nor a group address. */

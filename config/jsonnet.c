@@ -37,6 +37,51 @@ json_get_address(struct json_at at, struct shunt_addr *out)
 	return true;
 }
 
+/* False if bits are set behind the prefix. */
+static bool
+is_prefix(const struct shunt_addr *address, unsigned int bits)
+{
+	for (unsigned int i = shunt_addr_is_v4(address) ? 96 + bits : bits; i < 128; i++) {
+		if (address->bytes[i / 8] & (0x80 >> i % 8))
+			return false;
+	}
+	return true;
+}
+
+bool
+json_get_prefix(struct json_at at, struct shunt_addr *out, uint8_t *bits)
+{
+	const char *text = json_string_value(at.value);
+	const char *slash = text ? strchr(text, '/') : NULL;
+	char host[JSON_ADDRESS_TEXT_SIZE] = "";
+	struct shunt_addr address;
+	unsigned long length = 0;
+	size_t digits;
+
+	if (!slash) {
+		if (!json_get_address(at, out))
+			return false;
+		*bits = shunt_addr_is_v4(out) ? 32 : 128;
+		return true;
+	}
+	digits = strspn(slash + 1, "0123456789");
+	if ((size_t)(slash - text) < sizeof(host))
+		memcpy(host, text, slash - text);
+	if (digits > 0 && digits <= 3 && slash[1 + digits] == '\0')
+		length = strtoul(slash + 1, NULL, 10);
+	if (!parse_address(host, &address) || length < 1 ||
+		length > (shunt_addr_is_v4(&address) ? 32 : 128))
+		return json_at_mismatch(at,
+			"an address or a prefix such as \"10.0.0.208/30\" or \"2001:db8::/126\"");
+	if (!is_prefix(&address, length)) {
+		json_at_error(at, "\"%.*s\" has bits set behind the prefix", SHOWN, text);
+		return false;
+	}
+	*out = address;
+	*bits = length;
+	return true;
+}
+
 /* The port of an endpoint. False after adding an error. */
 static bool
 get_port(struct json_at at, const char *text, uint16_t *port_be)

@@ -46,6 +46,7 @@ struct compiler {
 	struct ids *backends;
 	struct ids *services;
 	struct ids *locals;
+	struct ids *sources;
 	struct tables *tables;
 	struct shunt_addr *local_addresses; /* scratch */
 	struct way *adopted;		    /* by server id; NULL: none are left */
@@ -63,10 +64,11 @@ compiler_create(void)
 	c->backends = ids_create(SHUNT_MAX_BACKENDS, sizeof(struct backend_key));
 	c->services = ids_create(SHUNT_MAX_SERVICES, sizeof(struct service_key));
 	c->locals = ids_create(SHUNT_MAX_LOCALS, sizeof(struct shunt_addr));
+	c->sources = ids_create(SHUNT_MAX_SOURCES, sizeof(struct shunt_addr));
 	c->tables = tables_create();
 	c->local_addresses = calloc(SHUNT_MAX_LOCALS, sizeof(*c->local_addresses));
 	if (!c->nexthops || !c->servers || !c->backends || !c->services || !c->locals ||
-		!c->tables || !c->local_addresses) {
+		!c->sources || !c->tables || !c->local_addresses) {
 		compiler_destroy(c);
 		return NULL;
 	}
@@ -83,6 +85,7 @@ compiler_destroy(struct compiler *c)
 	ids_destroy(c->backends);
 	ids_destroy(c->services);
 	ids_destroy(c->locals);
+	ids_destroy(c->sources);
 	tables_destroy(c->tables);
 	free(c->local_addresses);
 	free(c->adopted);
@@ -126,6 +129,24 @@ service_key(const struct service *service)
 	};
 }
 
+static int
+compare_source_ids(const void *a, const void *b)
+{
+	return *(const uint8_t *)a - *(const uint8_t *)b;
+}
+
+static void
+give_source_ids(struct compiler *c, struct backend *backend,
+	uint32_t (*give)(struct ids *ids, const void *key))
+{
+	size_t count = backend->config.source_count;
+
+	for (size_t i = 0; i < count; i++)
+		backend->source_ids[i] = (uint8_t)give(c->sources, &backend->config.sources[i]);
+	if (count > 1)
+		qsort(backend->source_ids, count, 1, compare_source_ids);
+}
+
 /*
  * Ids are given in two passes: first everyone who has one is found, so that none of those can be
  * given away in the second.
@@ -140,6 +161,7 @@ give_ids(struct compiler *c, struct control *control,
 
 		copy_name(key.name, backend->config.name);
 		backend->id = give(c->backends, &key);
+		give_source_ids(c, backend, give);
 		for (size_t j = 0; j < backend->server_count; j++) {
 			struct server_key server = server_key(backend->servers[j]);
 
@@ -169,6 +191,9 @@ check_ids(const struct control *control)
 
 		if (!backend->id)
 			return no_more_ids("backends", SHUNT_MAX_BACKENDS);
+		/* They ascend: if one has none, it is the first. */
+		if (backend->config.source_count > 0 && !backend->source_ids[0])
+			return no_more_ids("source addresses", SHUNT_MAX_SOURCES);
 		for (size_t j = 0; j < backend->server_count; j++) {
 			if (!backend->servers[j]->id)
 				return no_more_ids("servers", SHUNT_MAX_SERVERS);
@@ -345,6 +370,32 @@ put_locals(struct compiler *c, const struct control *control, struct image *imag
 }
 
 static int
+put_source(const struct compiler *c, struct image *image, const struct shunt_addr *address)
+{
+	const struct shunt_source object = { .address = *address };
+	uint32_t id = ids_find(c->sources, address);
+
+	/* Backends may share one. */
+	if (image_get(image, SHUNT_KIND_SOURCE, id, NULL))
+		return 0;
+	return image_put(image, SHUNT_KIND_SOURCE, id, &object, sizeof(object));
+}
+
+static int
+put_sources(const struct compiler *c, const struct control *control, struct image *image)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < control->backend_count; i++) {
+		const struct backend_config *backend = &control->backends[i]->config;
+
+		for (size_t j = 0; rc == 0 && j < backend->source_count; j++)
+			rc = put_source(c, image, &backend->sources[j]);
+	}
+	return rc;
+}
+
+static int
 put_settings(const struct control *control, struct image *image)
 {
 	struct shunt_settings settings = { 0 };
@@ -365,6 +416,7 @@ compiler_compile(struct compiler *c, struct control *control, struct image *imag
 	ids_begin(c->backends);
 	ids_begin(c->services);
 	ids_begin(c->locals);
+	ids_begin(c->sources);
 	give_ids(c, control, ids_find);
 	give_ids(c, control, ids_get);
 	rc = check_ids(control);
@@ -378,6 +430,8 @@ compiler_compile(struct compiler *c, struct control *control, struct image *imag
 		rc = put_services(control, image);
 	if (rc == 0)
 		rc = put_locals(c, control, image);
+	if (rc == 0)
+		rc = put_sources(c, control, image);
 	return rc;
 }
 
@@ -484,6 +538,9 @@ adopt_object(void *context, uint32_t kind, uint32_t id, const void *bytes, size_
 		break;
 	case SHUNT_KIND_LOCAL:
 		ids_adopt(a->compiler->locals, bytes, id);
+		break;
+	case SHUNT_KIND_SOURCE:
+		ids_adopt(a->compiler->sources, bytes, id);
 		break;
 	default: /* the settings have no identity */
 		break;

@@ -40,7 +40,9 @@ struct backend_config {
 	uint8_t forward;   /* enum shunt_forward */
 	uint8_t encap;	   /* enum shunt_encap: of a tunnel */
 	uint16_t encap_port_be;
-	uint16_t mss_clamp; /* 0: none */
+	uint16_t mss_clamp;				      /* 0: none */
+	struct shunt_addr sources[SHUNT_MAX_BACKEND_SOURCES]; /* of full NAT */
+	size_t source_count;
 	struct server_config *servers;
 	size_t server_count;
 };

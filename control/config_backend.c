@@ -45,7 +45,7 @@ config_read_forward(struct json_at at, uint8_t *forward)
 		{ "nat", SHUNT_NAT },
 		{ "dr", SHUNT_DR },
 		{ "tunnel", SHUNT_TUNNEL },
-		{ "fullnat", JSON_WORD_UNSUPPORTED },
+		{ "fullnat", SHUNT_FULLNAT },
 		{ NULL, 0 },
 	};
 	int value;
@@ -182,15 +182,6 @@ read_servers(
 		read_server(json_at_element(&at, i), defaults, &backend->servers[i]);
 }
 
-static void
-refuse_key(struct json_at at)
-{
-	if (json_at_present(at))
-		json_at_error(at,
-			"is not supported by this version; use \"forward\": \"nat\", "
-			"which does without");
-}
-
 /* False, and an error if it is there, where the key means nothing. */
 static bool
 key_is_for(struct json_at at, bool right, const char *what)
@@ -253,7 +244,9 @@ read_backend(
 	config_read_balance(json_at_member(&at, "balance"), &backend->algorithm);
 	read_hash_on(json_at_member(&at, "hash-on"), backend, &backend->hash_on);
 	config_read_forward(json_at_member(&at, "forward"), &backend->forward);
-	refuse_key(json_at_member(&at, "source-addresses"));
+	if (key_is_for(json_at_member(&at, "source-addresses"), backend->forward == SHUNT_FULLNAT,
+		    "\"forward\": \"fullnat\""))
+		config_read_sources(json_at_member(&at, "source-addresses"), backend);
 	read_encap(at, backend);
 	read_mss_clamp(json_at_member(&at, "mss-clamp"), backend);
 	config_read_check(json_at_member(&at, "check"), &inner.check);

@@ -237,14 +237,14 @@ forward_name(uint8_t forward)
 	return forward == SHUNT_DR ? "dr" : forward == SHUNT_TUNNEL ? "tunnel" : "nat";
 }
 
-/* A packet keeps its family, unless it goes inside another one. */
+/* A packet keeps its family, unless it goes inside another one or is translated as a whole. */
 static void
 check_bind_family(struct json_at at, const struct bind_config *bind,
 	const struct backend_config *backend, const struct members *m)
 {
 	const struct server_config *other = shunt_addr_is_v4(&bind->address) ? m->v6 : m->v4;
 
-	if (!other || backend->forward == SHUNT_TUNNEL)
+	if (!other || backend->forward == SHUNT_TUNNEL || backend->forward == SHUNT_FULLNAT)
 		return;
 	json_at_error(at,
 		"is %s, but server \"%s\" of backend \"%s\" is %s, and \"%s\" keeps the family: "
@@ -260,7 +260,7 @@ check_bind_port(struct json_at at, const struct bind_config *bind,
 {
 	const struct server_config *other = m->other_port;
 
-	if (backend->forward == SHUNT_NAT)
+	if (backend->forward == SHUNT_NAT || backend->forward == SHUNT_FULLNAT)
 		return;
 	if (m->first && m->first->port_be != bind->port_be)
 		other = m->first;
@@ -392,6 +392,8 @@ config_cross_check(struct json_at *root, const struct settings *settings, struct
 		check_names(&backends, &frontends, config, &seen);
 		check_frontends(&frontends, config, &seen);
 		check_backends(&backends, config, &seen);
+		if (!config_check_sources(&backends, config))
+			seen.no_memory = true;
 		check_ways(&frontends, config, &seen);
 		check_neighbors(&neighbors, config, settings, &seen);
 	} else {

@@ -41,6 +41,15 @@ void config_read_frontends(
 /* False, and an error, unless packets can be sent to the address. */
 bool config_check_unicast(struct json_at at, const struct shunt_addr *address);
 
+/* config_source.c */
+/* Of a backend with full NAT, which needs some. */
+void config_read_sources(struct json_at at, struct backend_config *backend);
+/*
+ * Those of all backends: they must be of their servers' families, and nobody else's addresses.
+ * False: out of memory.
+ */
+bool config_check_sources(const struct json_at *backends, const struct config *config);
+
 /* config_check.c: resolves references too. settings: NULL if they had errors of their own. */
 void
 config_cross_check(struct json_at *root, const struct settings *settings, struct config *config);

@@ -219,7 +219,7 @@ index_by_name(const struct interfaces *interfaces, const char *name)
 }
 
 uint32_t
-interfaces_home(const struct interfaces *interfaces, const struct shunt_addr *address)
+interfaces_subnet(const struct interfaces *interfaces, const struct shunt_addr *address)
 {
 	uint8_t narrowest = 0;
 	uint32_t home = 0;
@@ -239,6 +239,14 @@ interfaces_home(const struct interfaces *interfaces, const struct shunt_addr *ad
 			home = a->index;
 		}
 	}
+	return home;
+}
+
+uint32_t
+interfaces_home(const struct interfaces *interfaces, const struct shunt_addr *address)
+{
+	uint32_t home = interfaces_subnet(interfaces, address);
+
 	for (uint32_t i = 0; home == 0 && i < interfaces->port_count; i++)
 		home = index_by_name(interfaces, interfaces->ports[i].interface);
 	return home;

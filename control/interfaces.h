@@ -37,6 +37,8 @@ int interfaces_port(const struct interfaces *interfaces, uint32_t index);
 bool interfaces_up(const struct interfaces *interfaces, uint32_t index);
 bool interfaces_link_up(const struct rtnl_link *link);
 
+/* The port's interface with the narrowest subnet around an address; 0: there is none. */
+uint32_t interfaces_subnet(const struct interfaces *interfaces, const struct shunt_addr *address);
 /*
  * The interface on which to answer for an address: the port's with the narrowest subnet around
  * it, else that of the first port that has one. 0: no port has one.

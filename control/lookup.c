@@ -177,6 +177,28 @@ hash_reason(uint8_t hash_on)
 	}
 }
 
+/* Adds where packets to the servers come from, if it is not the client. Takes `data` over. */
+static json_t *
+with_sources(json_t *data, const struct service *service)
+{
+	const struct backend_config *backend = &service->backend->config;
+	json_t *sources;
+
+	if (!data || backend->source_count == 0)
+		return data;
+	sources = json_array();
+	for (size_t i = 0; i < backend->source_count; i++) {
+		char text[JSON_ADDRESS_TEXT_SIZE];
+
+		json_address_text(&backend->sources[i], text);
+		json_array_append_new(sources, json_string(text));
+	}
+	if (json_object_set_new(data, "source-addresses", sources) == 0)
+		return data;
+	json_decref(data);
+	return NULL;
+}
+
 json_t *
 lookup_answer(const struct control *control, const struct lookup *lookup, uint32_t flow)
 {
@@ -193,7 +215,8 @@ lookup_answer(const struct control *control, const struct lookup *lookup, uint32
 		/* The workers select anew for the UDP flows of a server that is down. */
 		if (lookup->protocol != SHUNT_UDP ||
 			(server && server_state(server) != SHUNT_SERVER_DOWN))
-			return answer_server(control, service, flow, "established flow");
+			return with_sources(
+				answer_server(control, service, flow, "established flow"), service);
 	}
 	backend = running_backend(image, service->backend);
 	if (!backend)
@@ -202,7 +225,8 @@ lookup_answer(const struct control *control, const struct lookup *lookup, uint32
 	if (!backend->member_count)
 		return answer("drop", service, NULL, "no-server: the backend has no server up");
 	if (backend->algorithm != SHUNT_SOURCE)
-		return answer_candidates(control, service, backend);
-	return answer_server(control, service, pick_by_hash(image, backend, lookup),
-		hash_reason(backend->hash_on));
+		return with_sources(answer_candidates(control, service, backend), service);
+	return with_sources(answer_server(control, service, pick_by_hash(image, backend, lookup),
+				    hash_reason(backend->hash_on)),
+		service);
 }

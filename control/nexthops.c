@@ -549,6 +549,14 @@ nexthops_find(const struct nexthops *nexthops, const struct shunt_addr *address,
 	return true;
 }
 
+uint32_t
+nexthops_interface(const struct nexthops *nexthops, const struct shunt_addr *address)
+{
+	const struct destination *destination = find_destination(nexthops, address);
+
+	return destination && destination->way == WAY_GOOD ? destination->index : 0;
+}
+
 bool
 nexthops_take_changed(struct nexthops *nexthops)
 {

@@ -47,6 +47,8 @@ struct backend {
 	struct server **by_name;      /* the same, sorted */
 	size_t server_count;
 	uint32_t id; /* in the image; 0: not yet given */
+	/* Ids of config.sources, ascending, as the image has them. */
+	uint8_t source_ids[SHUNT_MAX_BACKEND_SOURCES];
 };
 
 /* One bind line of a frontend. */

@@ -266,6 +266,15 @@ sources_are_good(const struct generation *g, const struct gen_backend *backend)
 	return true;
 }
 
+/* Full NAT needs a source of the family of each server. */
+static bool
+sources_suffice(const struct gen_backend *backend, uint8_t families)
+{
+	return backend->forward != SHUNT_FULLNAT ||
+		((!(families & FAMILY_V4) || backend->source_count[GEN_V4]) &&
+			(!(families & FAMILY_V6) || backend->source_count[GEN_V6]));
+}
+
 /* For a shared backend too: servers and sources may have changed under it. */
 static int
 check_backend_refers(struct builder *b, const struct gen_backend *backend)
@@ -275,6 +284,9 @@ check_backend_refers(struct builder *b, const struct gen_backend *backend)
 	if (!sources_are_good(g, backend))
 		return refuse(b, SHUNT_KIND_BACKEND, backend->id,
 			"one of its source addresses does not exist, or is of another family now");
+	if (!sources_suffice(backend, b->families[backend->id]))
+		return refuse(b, SHUNT_KIND_BACKEND, backend->id,
+			"it has a server of an address family of which it has no source address");
 	for (uint32_t i = 0; i < backend->member_count; i++) {
 		uint32_t server = backend->members[i].server;
 
@@ -386,11 +398,13 @@ check_service(struct builder *b, uint32_t id, const struct gen_service *s)
 
 	if (!b->generation->backends[s->backend])
 		return refuse(b, SHUNT_KIND_SERVICE, id, "its backend does not exist");
+	/* Source addresses of each server's family are what check_backend_refers() sees to. */
 	if (b->generation->backends[s->backend]->forward != SHUNT_TUNNEL &&
+		b->generation->backends[s->backend]->forward != SHUNT_FULLNAT &&
 		(b->families[s->backend] & ~family))
 		return refuse(b, SHUNT_KIND_SERVICE, id,
 			"its backend has servers of the other address family (only a tunnel "
-			"leads from one to the other)");
+			"and full NAT lead from one to the other)");
 	return 0;
 }
 

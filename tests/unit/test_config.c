@@ -287,7 +287,7 @@ test_defaults_wrong(void)
 	config_case_expect(
 		"'frontends': [], 'defaults': {'timeout': {'syn': 0, 'established': '25h', "
 		"'fin': 'x', 'udp': -1, 'check': [], 'client': '1s'}, 'balance': 'random', "
-		"'forward': 'fullnat', 'check': 5, 'mode': 'tcp'}",
+		"'forward': 'full', 'check': 5, 'mode': 'tcp'}",
 		"$.defaults.mode: unknown key; the keys here are: timeout, check, balance, "
 		"forward\n"
 		"$.defaults.timeout.client: unknown key; the keys here are: syn, established, fin, "
@@ -300,8 +300,8 @@ test_defaults_wrong(void)
 		"$.defaults.check: must be true, false or an object, found the number 5\n"
 		"$.defaults.balance: 'random' is not supported by this version; use 'source', "
 		"'roundrobin', 'leastconn'\n"
-		"$.defaults.forward: 'fullnat' is not supported by this version; use "
-		"'nat', 'dr', 'tunnel'\n" FRONTENDS_NONE);
+		"$.defaults.forward: must be one of 'nat', 'dr', 'tunnel', 'fullnat', found the "
+		"string 'full'\n" FRONTENDS_NONE);
 }
 
 #define F      "$.frontends[0]"
@@ -395,18 +395,16 @@ test_backends_wrong(void)
 		"{'name': 'app', 'servers': {}}", B ".servers: must be an array, found an object");
 	expect_backend("{'servers': [{'name': 's', 'address': '10.0.0.1:80'}]}",
 		B ".name: missing, but required\n" F ".default-backend: there is no backend 'app'");
-	expect_backend(
-		"{'name': 'app', 'balance': 'first', 'hash-on': 'src', 'forward': 'fullnat', "
-		"'check': 'tcp', 'source-addresses': ['10.0.0.9'], 'encap': 'gue', "
-		"'server': 1, 'servers': [{'name': 's', 'address': '10.0.0.1:80'}]}",
+	expect_backend("{'name': 'app', 'balance': 'first', 'hash-on': 'src', 'forward': 'half', "
+		       "'check': 'tcp', 'source-addresses': ['10.0.0.9'], 'encap': 'gue', "
+		       "'server': 1, 'servers': [{'name': 's', 'address': '10.0.0.1:80'}]}",
 		B ".server: unknown key; did you mean 'servers'?\n" B
 		  ".balance: 'first' is not supported by this version; use 'source', 'roundrobin', "
 		  "'leastconn'\n" B ".hash-on: must be one of 'source', 'source-port', "
 		  "'connection', found the string 'src'\n" B
-		  ".forward: 'fullnat' is not supported by this version; use 'nat', 'dr', "
-		  "'tunnel'\n" B
-		  ".source-addresses: is not supported by this version; use 'forward': 'nat', "
-		  "which does without\n" B ".encap: is for 'forward': 'tunnel' only\n" B
+		  ".forward: must be one of 'nat', 'dr', 'tunnel', 'fullnat', found the string "
+		  "'half'\n" B ".source-addresses: is for 'forward': 'fullnat' only\n" B
+		  ".encap: is for 'forward': 'tunnel' only\n" B
 		  ".check: must be true, false or an object, found the string 'tcp'");
 	expect_backend("{'name': 'app', 'balance': 'rr', 'hash-on': 'source', 'servers': [{'name': "
 		       "'s', 'address': '10.0.0.1:80'}]}",
