@@ -268,6 +268,17 @@ tell_workers(struct agent *a)
 	}
 }
 
+/* Source ports are made with the first generation that has full NAT. */
+static int
+prepare_workers(struct agent *a, const struct generation *generation)
+{
+	int result = 0;
+
+	for (uint32_t i = 0; i < a->settings->worker_count && result == 0; i++)
+		result = worker_prepare(a->settings->workers[i], generation);
+	return result;
+}
+
 static void
 on_commit(struct agent *a, const struct shunt_msg *msg)
 {
@@ -288,6 +299,13 @@ on_commit(struct agent *a, const struct shunt_msg *msg)
 			a->settings->ports->count, &error, &result);
 		if (!generation)
 			refuse(t, result, error.kind, error.id, error.text);
+		else if (prepare_workers(a, generation) < 0) {
+			refuse(t, -ENOMEM, 0, 0,
+				"no memory for full NAT's source ports: reserve more hugepages, or "
+				"make flow-table-size smaller");
+			generation_destroy(generation);
+			generation = NULL;
+		}
 	}
 	if (!generation) {
 		struct shunt_msg done = {

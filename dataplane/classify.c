@@ -12,12 +12,22 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include <arpa/inet.h>
+
 #include "classify.h"
 #include "mem.h"
+#include "source_ports.h"
 
 enum role {
 	ROLE_SERVICE = 0,
 	ROLE_SERVER = 1,
+	ROLE_SOURCE = 2, /* an address of full NAT's: port and protocol 0 */
+};
+
+/* What replies of a server are like: bits, for it may be a server of several backends. */
+enum {
+	REPLIES_TO_CLIENTS = 1,
+	REPLIES_TO_SOURCES = 2,
 };
 
 /* tail: port (as on the wire) 16 | protocol 8 | role 8; never 0, for no protocol is 0. */
@@ -29,10 +39,11 @@ struct key {
 struct entry {
 	uint64_t address[2];
 	uint32_t tail;	  /* 0: empty */
-	uint16_t service; /* id; of a server: the first it answers for */
+	uint16_t service; /* id; of a server: the first it answers for; of a source: its id */
 	uint16_t others;  /* how many more there are */
 	uint32_t list;	  /* index of the first of the others */
-	uint32_t pad;
+	uint8_t replies;  /* of a server: REPLIES_ bits */
+	uint8_t pad[3];
 };
 
 static_assert(sizeof(struct entry) == 32, "two entries a cache line");
@@ -173,6 +184,8 @@ group_objects(struct builder *b)
 		if (is_reply_endpoint(&g->servers[id]))
 			b->servers[next[g->servers[id].backend]++] = id;
 	}
+	for (uint32_t id = 1; id < SHUNT_MAX_SOURCES; id++)
+		keys += g->sources[id].version != 0;
 	return keys + b->service_total;
 }
 
@@ -191,22 +204,36 @@ allocate_entries(struct builder *b, uint32_t keys)
 }
 
 static void
-insert_services(struct builder *b)
+insert_id(struct builder *b, const struct key *key, uint32_t id)
+{
+	struct entry *e = find(b->classifier, key, key_hash(key));
+
+	memcpy(e->address, key->address, sizeof(e->address));
+	e->tail = key->tail;
+	e->service = id;
+}
+
+static void
+insert_services_and_sources(struct builder *b)
 {
 	const struct generation *g = b->generation;
+	struct key key;
 
 	for (uint32_t id = 1; id < SHUNT_MAX_SERVICES; id++) {
 		const struct gen_service *s = &g->services[id];
-		struct key key;
-		struct entry *e;
 
 		if (s->version == 0)
 			continue;
 		key = key_of(s->address, s->version, s->port_be, s->protocol, ROLE_SERVICE);
-		e = find(b->classifier, &key, key_hash(&key));
-		memcpy(e->address, key.address, sizeof(e->address));
-		e->tail = key.tail;
-		e->service = id;
+		insert_id(b, &key, id);
+	}
+	for (uint32_t id = 1; id < SHUNT_MAX_SOURCES; id++) {
+		const struct gen_source *s = &g->sources[id];
+
+		if (s->version == 0)
+			continue;
+		key = key_of(s->address, s->version, 0, 0, ROLE_SOURCE);
+		insert_id(b, &key, id);
 	}
 }
 
@@ -241,6 +268,7 @@ insert_server(struct builder *b, const struct gen_server *s, unsigned int protoc
 		e->list = start;
 	}
 	note->backend = s->backend;
+	e->replies |= s->forward == SHUNT_FULLNAT ? REPLIES_TO_SOURCES : REPLIES_TO_CLIENTS;
 	e->others += count;
 }
 
@@ -330,7 +358,7 @@ build(struct builder *b)
 {
 	if (allocate_entries(b, group_objects(b)) < 0)
 		return -1;
-	insert_services(b);
+	insert_services_and_sources(b);
 	each_server(b, insert_server);
 	if (build_list(b) < 0)
 		return -1;
@@ -371,7 +399,8 @@ classifier_share(const struct generation *before, const struct generation *gener
 		memcmp(before->services, generation->services,
 			SHUNT_MAX_SERVICES * sizeof(*generation->services)) != 0)
 		return NULL;
-	if (before->server_count != generation->server_count)
+	if (before->server_count != generation->server_count ||
+		memcmp(before->sources, generation->sources, sizeof(before->sources)) != 0)
 		return NULL;
 	for (uint32_t id = 0; id < generation->server_count; id++) {
 		const struct gen_server *a = &before->servers[id], *b = &generation->servers[id];
@@ -405,7 +434,8 @@ classifier_each(const struct classifier *classifier,
 		const struct entry *e = &classifier->entries[i];
 		struct shunt_addr address;
 
-		if (e->tail == 0)
+		if (e->tail == 0 || e->tail >> 24 == ROLE_SOURCE ||
+			e->replies == REPLIES_TO_SOURCES)
 			continue;
 		memcpy(&address, e->address, sizeof(address));
 		fn(context, &address, e->tail & 0xffff, (e->tail >> 16) & 0xff,
@@ -447,8 +477,37 @@ static inline void
 set_client(struct pkt *p, const struct key *key, const uint8_t *address, uint64_t owner_seed)
 {
 	p->client = address;
+	p->client_version = p->version;
 	p->client_port_be = key->tail & 0xffff;
 	p->owner_hash = owner_hash(key, owner_seed);
+}
+
+/*
+ * A reply to an address of full NAT's, if its destination is one. Who the client is stands in the
+ * table of the worker that owns the port. False: it is none.
+ */
+static bool
+reply_to_source(const struct classifier *c, struct pkt *p, const struct key *destination)
+{
+	struct key key = *destination;
+	uint16_t port = ntohs(key.tail & 0xffff);
+	const struct entry *e;
+
+	key.tail = (uint32_t)ROLE_SOURCE << 24;
+	e = find(c, &key, key_hash(&key));
+	if (e->tail == 0)
+		return false;
+	if (port < SHUNT_MIN_SOURCE_PORT) {
+		p->drop = SHUNT_DROP_NO_FLOW;
+		return true;
+	}
+	p->direction = PKT_TO_CLIENT;
+	p->source = (uint8_t)e->service;
+	p->source_port = port;
+	p->owner_hash = source_ports_owner_hash(port);
+	p->service = 0;
+	p->other_service_count = 0;
+	return true;
 }
 
 /* The addresses: of the end that may be a service, and of the one that may be a server. */
@@ -458,12 +517,15 @@ classify_pkt(const struct classifier *c, struct pkt *p, const struct lookup *l,
 {
 	const struct entry *e = find(c, &l->service, l->service_hash);
 
+	p->source = 0;
 	if (e->tail) {
 		p->direction = PKT_TO_SERVER;
 		set_client(p, &l->server, server_end, owner_seed);
 	} else {
 		e = find(c, &l->server, l->server_hash);
-		if (e->tail == 0) {
+		if ((e->replies & REPLIES_TO_SOURCES) && reply_to_source(c, p, &l->service))
+			return;
+		if (!(e->replies & REPLIES_TO_CLIENTS)) {
 			p->drop = SHUNT_DROP_NO_SERVICE;
 			return;
 		}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What is this packet to us? A packet to a service's address, port and protocol is on its way to
- * a server; one from the address, port and protocol of a service's server is a reply; anything
- * else is not ours. One read-only hash table for both, built by the agent with a generation.
+ * a server; one from the address, port and protocol of a service's server is a reply, if the server
+ * is one of full NAT's only to a source address; anything else is not ours. One read-only hash
+ * table for both, built by the agent with a generation.
  */
 #ifndef DATAPLANE_CLASSIFY_H
 #define DATAPLANE_CLASSIFY_H
@@ -20,8 +21,8 @@ struct classifier *classifier_create(const struct generation *generation);
 /*
  * The classifier of the generation before, with one more reference, if it would be built the same:
  * every service has the same address, port, protocol and backend, and every server the same
- * address, port, backend and forwarding mode. States, next hops, weights and timeouts do not count.
- * NULL: it has to be built. Agent only.
+ * address, port, backend and forwarding mode, and the source addresses are the same. States, next
+ * hops, weights and timeouts do not count. NULL: it has to be built. Agent only.
  */
 struct classifier *
 classifier_share(const struct generation *before, const struct generation *generation);
@@ -30,8 +31,9 @@ void classifier_destroy(struct classifier *classifier); /* drops one reference; 
 
 /*
  * Sets direction, service, other services, client address and port, and owner_hash of each packet
- * that has no drop reason yet; sets SHUNT_DROP_NO_SERVICE for what is not ours. owner_seed: the
- * same for all workers. n: at most PKT_BURST. Worker.
+ * that has no drop reason yet; sets SHUNT_DROP_NO_SERVICE for what is not ours. Of a reply to a
+ * source address: direction, source, source_port and owner_hash, as the port names the owner; the
+ * rest is track_sources()'. owner_seed: the same for all workers. n: at most PKT_BURST. Worker.
  */
 void classify_burst(const struct classifier *classifier, struct pkt *const *pkts, unsigned int n,
 	uint64_t owner_seed);
@@ -51,7 +53,10 @@ uint32_t classify_owner_hash(
 uint16_t
 classify_other_service(const struct classifier *classifier, const struct pkt *p, unsigned int i);
 
-/* Calls fn for every service and every server endpoint: for the XDP filter's maps. */
+/*
+ * Calls fn for every service and every server endpoint whose replies are addressed to clients: for
+ * the XDP filter's maps.
+ */
 void classifier_each(const struct classifier *classifier,
 	void (*fn)(void *context, const struct shunt_addr *address, uint16_t port_be,
 		uint8_t protocol, bool is_service),

@@ -12,6 +12,7 @@
 #include "hop.h"
 #include "port.h"
 #include "shunt/log.h"
+#include "source_ports.h"
 #include "track.h"
 
 #define MAX_ARGS    (16 + 2 * SHUNT_MAX_PORTS)
@@ -23,9 +24,12 @@
 
 #define FILTER_NAME "xdp_filter.bpf.o"
 
-/* What the ports' buffers and the workers' tables take. */
+/*
+ * What the ports' buffers and the workers' tables take. Of ordinary pages there is never more than
+ * is set aside at the start, where hugepages may be added later.
+ */
 static uint64_t
-needed_bytes(const struct settings *settings)
+needed_bytes(const struct settings *settings, bool huge)
 {
 	uint64_t entries = (uint64_t)settings->flow_table_size * 100 / FLOW_MAX_LOAD_PERCENT;
 	uint64_t worker = entries * (FLOW_V4_BYTES + FLOW_V6_BYTES) + sizeof(struct hop_table) +
@@ -33,6 +37,9 @@ needed_bytes(const struct settings *settings)
 
 	if (settings->memory_size_bytes)
 		return settings->memory_size_bytes;
+	/* A configuration may come to have full NAT; what is not touched by then costs nothing. */
+	if (!huge)
+		worker += source_ports_bytes(settings->flow_table_size);
 	return SLACK_BYTES + port_mbuf_bytes(port_mbuf_count(settings)) +
 		settings->worker_count * worker;
 }
@@ -89,12 +96,14 @@ eal_start(const struct settings *settings)
 {
 	const char *args[MAX_ARGS];
 	char memory[32], main_lcore[32];
-	uint64_t needed = needed_bytes(settings);
+	uint64_t needed = needed_bytes(settings, true);
 	int count = 0, huge = choose_memory(settings, needed), result;
 	bool pci = false;
 
 	if (huge < 0)
 		return huge;
+	if (!huge)
+		needed = needed_bytes(settings, false);
 	snprintf(memory, sizeof(memory), "%lu", (needed >> 20) + 1);
 	snprintf(main_lcore, sizeof(main_lcore), "%u", settings->main_lcore);
 	args[count++] = "shunt-dataplane";

@@ -117,10 +117,10 @@ void
 flow_key_of(const struct pkt *p, uint16_t service, struct flow_key *key)
 {
 	memset(key, 0, sizeof(*key));
-	memcpy(key->address, p->client, p->version == 6 ? 16 : 4);
+	memcpy(key->address, p->client, p->client_version == 6 ? 16 : 4);
 	key->port_be = p->client_port_be;
 	key->service = service;
-	key->version = p->version;
+	key->version = p->client_version;
 }
 
 /*
@@ -222,7 +222,7 @@ lookup_part(const struct flow_table *table, struct pkt *const *pkts, unsigned in
 
 		if (p->drop || !p->service)
 			continue;
-		if (p->version == 6) {
+		if (p->client_version == 6) {
 			struct probe *probe = &probes6[n6++];
 
 			probe->p = p;
@@ -241,7 +241,7 @@ lookup_part(const struct flow_table *table, struct pkt *const *pkts, unsigned in
 }
 
 /*
- * Uses drop, version, service, client and client_port_be; sets flow of packets that are not
+ * Uses drop, service, client_version, client and client_port_be; sets flow of packets that are not
  * dropped and have a service.
  */
 void
@@ -259,14 +259,13 @@ forget(struct flow_table *table, struct flow_family *family, union flow_bucket *
 	static const struct flow_words none;
 	unsigned int slots = family->slots;
 	uint64_t value = *flow_slot_value(bucket, slots, slot);
-	uint32_t endpoint = flow_slot_endpoint(bucket, slots, slot);
+	struct flow_words words = flow_slot_words(bucket, slots, slot);
 
 	flow_change_begin(table);
 	flow_slot_put(bucket, slots, slot, &none, 0);
 	flow_change_end(table);
 	__atomic_store_n(&family->count, family->count - 1, __ATOMIC_RELAXED);
-	if (table->gone)
-		table->gone(table->context, endpoint >> 16, value);
+	flow_tell_gone(table, slots, &words, value);
 }
 
 /* Frees the expired entries of one bucket. Which slots are in use is beyond prediction too. */

@@ -140,7 +140,7 @@ struct flow_key {
 };
 
 /* Told of every entry that goes: by expiry, whether found by the sweep or by an insert. */
-typedef void flow_gone_fn(void *context, uint16_t service, uint64_t value);
+typedef void flow_gone_fn(void *context, const struct flow_key *key, uint64_t value);
 
 /*
  * When entries expire: ticks[service][state]. The worker points this at its generation's table.

@@ -154,9 +154,9 @@ insert(struct flow_table *table, struct flow_family *family, unsigned int slots,
 	const struct flow_words *words, uint64_t value, uint16_t tick)
 {
 	uint64_t hash = flow_hash(table->secret, slots, words), old, *place;
+	struct flow_words old_words;
 	struct search search;
 	unsigned int at, slot;
-	uint32_t old_endpoint;
 
 	search.used = 2;
 	search.steps[0] = (struct step){ .bucket = flow_first(family, hash) };
@@ -168,14 +168,14 @@ insert(struct flow_table *table, struct flow_family *family, unsigned int slots,
 		return NULL;
 
 	old = *flow_slot_value(&family->buckets[search.steps[at].bucket], slots, slot);
-	old_endpoint = flow_slot_endpoint(&family->buckets[search.steps[at].bucket], slots, slot);
+	old_words = flow_slot_words(&family->buckets[search.steps[at].bucket], slots, slot);
 	flow_change_begin(table);
 	place = fill(family, slots, &search, at, slot, words, value);
 	flow_change_end(table);
 	if (flow_state(old) == FLOW_FREE)
 		__atomic_store_n(&family->count, family->count + 1, __ATOMIC_RELAXED);
-	else if (table->gone)
-		table->gone(table->context, old_endpoint >> 16, old);
+	else
+		flow_tell_gone(table, slots, &old_words, old);
 	return place;
 }
 

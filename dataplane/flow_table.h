@@ -105,6 +105,20 @@ flow_words_of(const struct flow_key *key)
 				 : flow_words_v4(key->address, key->port_be, key->service);
 }
 
+/* The other way round. */
+FLOW_INLINE struct flow_key
+flow_key_from(unsigned int slots, const struct flow_words *words)
+{
+	struct flow_key key = {
+		.port_be = words->endpoint & 0xffff,
+		.service = words->endpoint >> 16,
+		.version = slots == FLOW_SLOTS_V4 ? 4 : 6,
+	};
+
+	memcpy(key.address, words->word, slots == FLOW_SLOTS_V4 ? 4 : 16);
+	return key;
+}
+
 FLOW_INLINE uint64_t
 flow_fold(uint64_t a, uint64_t b)
 {
@@ -232,6 +246,19 @@ flow_expired(const struct flow_timeouts *timeouts, uint32_t endpoint, uint64_t v
 		return false;
 	limit = timeouts[(endpoint >> 16) & (SHUNT_MAX_SERVICES - 1)].ticks[flow_state(value) & 7];
 	return (limit == 0) | ((uint16_t)(tick - flow_last_seen(value)) > limit);
+}
+
+/* An entry has gone: tells who is to know. */
+FLOW_INLINE void
+flow_tell_gone(struct flow_table *table, unsigned int slots, const struct flow_words *words,
+	uint64_t value)
+{
+	struct flow_key key;
+
+	if (!table->gone)
+		return;
+	key = flow_key_from(slots, words);
+	table->gone(table->context, &key, value);
 }
 
 FLOW_INLINE void

@@ -321,6 +321,7 @@ build_backend(struct builder *b, uint32_t id)
 		}
 	}
 	b->generation->backends[id] = backend;
+	b->generation->has_fullnat |= backend->forward == SHUNT_FULLNAT;
 	return check_backend_refers(b, backend);
 }
 

@@ -48,11 +48,11 @@ gen_server_is_direct(const struct gen_server *s)
 	return s->forward == SHUNT_DR || s->forward == SHUNT_TUNNEL;
 }
 
-/* Can it be sent a packet of this family? A tunnel carries either over either. */
+/* Can it be sent a packet of this family? A tunnel carries either, full NAT translates. */
 static inline bool
 gen_server_takes(const struct gen_server *s, uint8_t version)
 {
-	return s->version == version || s->forward == SHUNT_TUNNEL;
+	return s->version == version || s->forward == SHUNT_TUNNEL || s->forward == SHUNT_FULLNAT;
 }
 
 struct gen_service {
@@ -103,6 +103,7 @@ struct generation {
 	const struct flow_timeouts *timeouts;	      /* [SHUNT_MAX_SERVICES], by service id */
 	struct gen_backend **backends;		      /* [SHUNT_MAX_BACKENDS], by id; NULL: none */
 	struct gen_source sources[SHUNT_MAX_SOURCES]; /* by id */
+	bool has_fullnat; /* a backend of that mode: workers need source ports */
 	struct classifier *classifier;
 };
 

@@ -71,13 +71,20 @@ struct pkt {
 	uint32_t other_services;
 	uint16_t other_service_count;
 	uint16_t client_port_be;
-	const uint8_t *client; /* into data: 4 or 16 bytes */
-	uint32_t owner_hash;   /* of client address and port: names the owning worker */
+	uint8_t client_version; /* the client's address family; full NAT may have changed it */
+	const uint8_t *client;	/* 4 or 16 bytes: into data, or client_address */
+	uint32_t owner_hash;	/* of client address and port: names the owning worker */
 
 	/* flow and track */
 	uint64_t *flow;	 /* packed value in the table (flow.h); NULL: none */
 	uint32_t server; /* id */
 	uint16_t hop;	 /* the client's way back (hop.h) */
+
+	/* full NAT: of a packet to a server, track sets them; of a reply, classify and track */
+	uint8_t source;		    /* id of the source address; 0: not that mode */
+	uint16_t source_port;	    /* as a number */
+	uint16_t service_port_be;   /* that the client has connected to; of replies */
+	uint8_t client_address[16]; /* of replies, which do not have it in them */
 };
 
 /* IP bytes of the packet: what the counters count. */

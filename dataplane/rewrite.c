@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "direct.h"
+#include "fullnat.h"
 #include "nat.h"
 #include "rewrite.h"
 #include "tunnel.h"
@@ -41,6 +42,8 @@ rewrite_burst(const struct generation *generation, const struct hop_table *hops,
 			nat_to_client(p, &services[p->service], &servers[p->server],
 				&hops->hops[p->hop], port_macs);
 	}
+	for (unsigned int i = 0; i < m.count[SHUNT_FULLNAT]; i++)
+		fullnat_rewrite(m.pkts[SHUNT_FULLNAT][i], generation, hops, port_macs);
 	/* Nothing from a server that answers directly has come so far: see classify.h. */
 	for (unsigned int i = 0; i < m.count[SHUNT_DR]; i++) {
 		p = m.pkts[SHUNT_DR][i];

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stddef.h>
+
 #include "mem.h"
 #include "track_impl.h"
-
-static const uint8_t *
-source_address(const struct pkt *p)
-{
-	return p->data + p->l3_offset + (p->version == 4 ? 12 : 8);
-}
 
 static bool
 ttl_used_up(const struct pkt *p)
@@ -27,8 +24,8 @@ is_session(enum flow_state state)
 	return state != FLOW_FREE && state != FLOW_CLOSED;
 }
 
-static void
-session_begins(struct tracker *t, uint16_t service, uint32_t server)
+void
+track_session_begins(struct tracker *t, uint16_t service, uint32_t server)
 {
 	t->services[service].sessions++;
 	t->services[service].sessions_total++;
@@ -43,14 +40,16 @@ session_ends(struct tracker *t, uint16_t service, uint32_t server)
 	t->servers[server].sessions--;
 }
 
-static void
-flow_gone(void *context, uint16_t service, uint64_t value)
+void
+track_flow_gone(void *context, const struct flow_key *key, uint64_t value)
 {
 	struct tracker *t = context;
 
 	t->stats->flows_expired++;
 	if (is_session(flow_state(value)))
-		session_ends(t, service, flow_server(value));
+		session_ends(t, key->service, flow_server(value));
+	if (track_source_id(value))
+		track_release_source(t, key, value);
 }
 
 struct tracker *
@@ -69,6 +68,9 @@ tracker_create(const struct shunt_stats *stats, uint32_t worker, uint32_t flow_c
 		return NULL;
 	}
 	t->hops->seed = flow_seed[0] ^ flow_seed[1];
+	t->seed[0] = flow_seed[0];
+	t->seed[1] = flow_seed[1];
+	t->flow_capacity = flow_capacity;
 	t->stats = shunt_stats_worker(stats, worker);
 	t->services = shunt_stats_services(stats, worker);
 	t->servers = shunt_stats_servers(stats, worker);
@@ -85,16 +87,39 @@ tracker_destroy(struct tracker *t)
 		return;
 	if (t->flows)
 		flow_table_destroy(t->flows);
+	source_ports_destroy(t->ports_made);
 	mem_free(t->hops);
 	mem_free(t->untracked);
 	mem_free(t);
 }
 
+int
+tracker_prepare(struct tracker *t, const struct generation *generation)
+{
+	if (!generation->has_fullnat || t->ports_made)
+		return 0;
+	t->ports_made = source_ports_create(
+		t->flow_capacity, t->select.worker, t->select.worker_count, t->seed);
+	return t->ports_made ? 0 : -ENOMEM;
+}
+
 void
 tracker_set_generation(struct tracker *t, const struct generation *generation)
 {
+	/* It was made before the message that brings the generation, and changes no more. */
+	if (generation->has_fullnat)
+		t->ports = t->ports_made;
 	t->generation = generation;
-	flow_table_bind(t->flows, generation->timeouts, flow_gone, t);
+	flow_table_bind(t->flows, generation->timeouts, track_flow_gone, t);
+}
+
+/* Who closes first waits in TIME_WAIT (RFC 9293 section 3.6), unless a reset ends it. */
+static unsigned int
+next_flags(const struct pkt *p, unsigned int flags, enum flow_state state, enum flow_state next)
+{
+	if (next == FLOW_FIN_SERVER && state < FLOW_FIN_CLIENT)
+		return flags | FLOW_SERVER_CLOSED_FIRST;
+	return p->tcp_flags & PKT_RST ? flags & ~(unsigned int)FLOW_SERVER_CLOSED_FIRST : flags;
 }
 
 /* Writes the entry only if something in it is new: most packets leave its cache line clean. */
@@ -115,20 +140,16 @@ update_flow(struct tracker *t, struct pkt *p, const struct gen_server *server, u
 		tick = flow_last_seen(value);
 	if (!flow_source(value))
 		value = flow_value_with_hop(value, hop);
-	updated = flow_value_update(value, next, flow_flags(value), tick);
+	updated =
+		flow_value_update(value, next, next_flags(p, flow_flags(value), state, next), tick);
 	if (updated != *p->flow)
 		flow_set(p->flow, updated);
 	if (is_session(state) && !is_session(next))
 		session_ends(t, p->service, flow_server(value));
 	p->server = flow_server(value);
 	p->hop = hop;
-}
-
-/* A packet that begins something: it may be given another server than the one before. */
-static bool
-is_first(const struct pkt *p)
-{
-	return p->protocol == SHUNT_UDP || tcp_state_opens(p->tcp_flags);
+	if (server->forward == SHUNT_FULLNAT)
+		track_set_source(p, value);
 }
 
 /*
@@ -143,28 +164,41 @@ hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	uint16_t hop = flow_hop(*p->flow);
 
 	if (!server || !gen_server_takes(server, p->version) ||
-		server->backend != t->generation->services[p->service].backend)
+		server->backend != t->generation->services[p->service].backend ||
+		!track_mode_fits(t, server, *p->flow))
 		return false;
-	if (is_first(p) && server->state == SHUNT_SERVER_DOWN)
+	if (track_is_first(p) && server->state == SHUNT_SERVER_DOWN)
 		return false;
 	if (tcp_state_opens(p->tcp_flags) && tcp_state_reusable(flow_state(*p->flow)))
 		return false;
-	if (!hop_is(t->hops, hop, source_mac(p), p->in_port))
+	if (server->forward == SHUNT_FULLNAT) {
+		/* A change is found when the flow is next seen in a new tick. */
+		if (flow_last_seen(*p->flow) != tick) {
+			track_set_source(p, *p->flow);
+			track_refresh_hop(t, p, server);
+		}
+	} else if (!hop_is(t->hops, hop, source_mac(p), p->in_port))
 		hop = hop_learn(t->hops, source_mac(p), p->in_port);
 	update_flow(t, p, server, hop, tick);
 	return true;
 }
 
 /*
- * A server that answers directly sends no replies through here: the same address and port may
- * serve another backend by NAT.
+ * Is this a reply of the flow with this value? A server that answers directly sends none through
+ * here: the same address and port may serve another backend by NAT, or by full NAT, which is told
+ * by whom the reply is addressed to.
  */
 static bool
-comes_from(const struct pkt *p, const struct gen_server *server)
+comes_from(const struct pkt *p, const struct gen_server *server, uint64_t value)
 {
-	return server && !gen_server_is_direct(server) && server->version == p->version &&
-		server->port_be == p->sport_be &&
-		memcmp(server->address, source_address(p), track_address_bytes(p)) == 0;
+	if (!server || gen_server_is_direct(server) || server->version != p->version ||
+		server->port_be != p->sport_be ||
+		memcmp(server->address, track_source_address(p), track_address_bytes(p)) != 0)
+		return false;
+	if (server->forward != SHUNT_FULLNAT)
+		return p->source == 0;
+	return p->source && flow_source(value) == p->source &&
+		flow_source_port(value) == p->source_port;
 }
 
 /* False: not a packet of this flow, whose server is another. */
@@ -173,9 +207,9 @@ hit_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 {
 	const struct gen_server *server = track_server(t->generation, flow_server(*p->flow));
 
-	if (!comes_from(p, server))
+	if (!comes_from(p, server, *p->flow))
 		return false;
-	update_flow(t, p, server, flow_hop(*p->flow), tick);
+	update_flow(t, p, server, p->source ? p->hop : flow_hop(*p->flow), tick);
 	return true;
 }
 
@@ -245,11 +279,11 @@ new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend, ui
 	 * A TCP flow seen from its middle on (the dataplane was restarted, say) goes where the
 	 * hash sends it: if that was the rule at its beginning too, it lives on.
 	 */
-	p->server = is_first(p) ? select_server(&t->select, t->generation, backend, p)
-				: select_by_hash(t->generation, backend, p);
+	p->server = track_is_first(p) ? select_server(&t->select, t->generation, backend, p)
+				      : select_by_hash(t->generation, backend, p);
 	p->flow = flow;
 	flow_set(flow, flow_value(p->server, state, p->hop, tick));
-	session_begins(t, p->service, p->server);
+	track_session_begins(t, p->service, p->server);
 }
 
 static void
@@ -270,13 +304,18 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 		return;
 	}
 	/* Rewriting would drop it: a packet that goes no further begins nothing. */
-	if (backend->forward == SHUNT_NAT && ttl_used_up(p)) {
+	if ((backend->forward == SHUNT_NAT || backend->forward == SHUNT_FULLNAT) &&
+		ttl_used_up(p)) {
 		p->drop = SHUNT_DROP_TTL;
 		return;
 	}
 	p->hop = hop_learn(t->hops, source_mac(p), p->in_port);
+	if (backend->forward == SHUNT_FULLNAT) {
+		track_new_fullnat(t, p, backend, &key, flow, tick);
+		return;
+	}
 	if (flow) {
-		flow_gone(t, p->service, *flow);
+		track_flow_gone(t, &key, *flow);
 	} else if (!(p->tcp_flags & (PKT_RST | PKT_FIN))) {
 		/* The server follows once there is room: choosing has side effects. */
 		flow = flow_insert(t->flows, &key, flow_value(0, FLOW_CLOSED, 0, tick), tick);
@@ -297,7 +336,22 @@ untracked_is(const struct tracker *t, const struct track_untracked *u, const str
 
 	return u->server != 0 && u->owner_hash == p->owner_hash && service->version == p->version &&
 		service->protocol == p->protocol &&
-		comes_from(p, track_server(t->generation, u->server));
+		comes_from(p, track_server(t->generation, u->server), 0);
+}
+
+/* The flow of a reply to a source address has perhaps come about since track_sources(). */
+static void
+miss_to_source(struct tracker *t, struct pkt *p, uint16_t tick)
+{
+	struct flow_key key;
+
+	p->flow = NULL;
+	if (track_find_source(t, p, track_source_address(p), p->sport_be)) {
+		flow_key_of(p, p->service, &key);
+		p->flow = flow_lookup(t->flows, &key, tick);
+	}
+	if (!p->flow || !hit_to_client(t, p, tick))
+		p->drop = SHUNT_DROP_NO_FLOW;
 }
 
 static void
@@ -315,7 +369,7 @@ miss_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 		flow_key_of(p, service, &key);
 		p->flow = flow_lookup(t->flows, &key, tick);
 		server = p->flow ? track_server(t->generation, flow_server(*p->flow)) : NULL;
-		if (comes_from(p, server)) {
+		if (p->flow && comes_from(p, server, *p->flow)) {
 			p->service = service;
 			update_flow(t, p, server, flow_hop(*p->flow), tick);
 			return;
@@ -339,19 +393,11 @@ track_misses(struct tracker *t, struct pkt *const *pkts, unsigned int n, uint16_
 	for (unsigned int i = 0; i < n; i++) {
 		if (pkts[i]->direction == PKT_TO_SERVER)
 			miss_to_server(t, pkts[i], tick);
+		else if (pkts[i]->source)
+			miss_to_source(t, pkts[i], tick);
 		else
 			miss_to_client(t, pkts[i], tick);
 	}
-}
-
-void
-track_recall(const struct tracker *t, struct pkt *p)
-{
-	const struct gen_server *server = track_server(t->generation, p->server);
-
-	if (!server || !gen_server_takes(server, p->version) ||
-		t->generation->services[p->service].version != p->version)
-		p->drop = p->direction == PKT_TO_SERVER ? SHUNT_DROP_NO_SERVER : SHUNT_DROP_NO_FLOW;
 }
 
 void

@@ -12,6 +12,7 @@
 
 #include "hop.h"
 #include "select.h"
+#include "source_ports.h"
 
 #define TRACK_UNTRACKED_COUNT 65536u
 
@@ -28,6 +29,10 @@ struct tracker {
 	struct flow_table *flows;
 	struct hop_table *hops;
 	struct track_untracked *untracked; /* [TRACK_UNTRACKED_COUNT] */
+	struct source_ports *ports;	   /* of full NAT; NULL until a generation has that mode */
+	struct source_ports *ports_made;   /* the same; agent: rw, until the worker takes it over */
+	uint64_t seed[2];
+	uint32_t flow_capacity;
 	struct shunt_worker_stats *stats;
 	struct shunt_service_stats *services; /* this worker's, by id */
 	struct shunt_server_stats *servers;   /* this worker's, by id */
@@ -39,8 +44,22 @@ struct tracker *tracker_create(const struct shunt_stats *stats, uint32_t worker,
 	uint32_t flow_capacity, const uint64_t flow_seed[2]);
 void tracker_destroy(struct tracker *tracker);
 
+/*
+ * Makes the table of source ports, if it is not there and this generation has full NAT. To be
+ * called before a worker is given the generation. 0, -ENOMEM. Agent.
+ */
+int tracker_prepare(struct tracker *tracker, const struct generation *generation);
+
 /* From now on this generation decides. Worker. */
 void tracker_set_generation(struct tracker *tracker, const struct generation *generation);
+
+/*
+ * Finds the clients of replies to source addresses: sets service, client, client_port_be,
+ * client_version, service_port_be and hop of those that have source. Of one that is not found
+ * service stays 0: its flow may come about in this burst. To be called before flow_lookup_burst().
+ * n: at most PKT_BURST.
+ */
+void track_sources(struct tracker *tracker, struct pkt *const *pkts, unsigned int n);
 
 /*
  * Uses flow (flow_lookup_burst) and all that parse and classify have set.
@@ -64,10 +83,13 @@ void track_misses(struct tracker *tracker, struct pkt *const *pkts, unsigned int
 void track_icmp_error(struct tracker *tracker, struct pkt *p, uint16_t tick);
 
 /*
- * For a packet whose service and server were found with another one before it: sets drop if they
- * are not there any more.
+ * For a packet whose service, server and source were found with another one before it: sets drop if
+ * they are not there any more. Sets what else track_sources() sets.
  */
-void track_recall(const struct tracker *tracker, struct pkt *p);
+void track_recall(struct tracker *tracker, struct pkt *p);
+
+/* Gives the tables a part of their sweep: so many buckets of the flow table. */
+void track_sweep(struct tracker *tracker, unsigned int buckets, uint16_t tick);
 
 /* Counts what leaves (drop not set) for its service and server. */
 void track_count(struct tracker *tracker, struct pkt *const *pkts, unsigned int n);

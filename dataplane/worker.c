@@ -163,6 +163,7 @@ worker_forward(struct worker *w)
 	struct pkt *misses[PKT_BURST];
 	unsigned int missed;
 
+	track_sources(t, b->live, b->count);
 	flow_lookup_burst(t->flows, b->live, b->count, w->tick);
 	missed = track_hits(t, b->live, b->count, w->tick, misses);
 	track_misses(t, misses, missed, w->tick);
@@ -299,7 +300,7 @@ worker_tick(struct worker *w)
 	w->sweep_tsc += w->cycles_per_sweep;
 	if (now > w->sweep_tsc + w->cycles_per_tick)
 		w->sweep_tsc = now; /* after a long pause, do not make up for all of it */
-	flow_sweep(w->tracker->flows, SWEEP_BUCKETS, w->tick);
+	track_sweep(w->tracker, SWEEP_BUCKETS, w->tick);
 	w->stats->flows = flow_count(w->tracker->flows);
 }
 
@@ -350,6 +351,12 @@ worker_tell(struct worker *w, const struct worker_msg *msg)
 	struct worker_msg copy = *msg;
 
 	return rte_ring_sp_enqueue_elem(w->inbox, &copy, sizeof(copy));
+}
+
+int
+worker_prepare(struct worker *w, const struct generation *generation)
+{
+	return tracker_prepare(w->tracker, generation);
 }
 
 uint64_t

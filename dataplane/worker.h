@@ -45,6 +45,11 @@ void workers_destroy(struct worker **workers, uint32_t count);
 /* Starts the workers' loops on their lcores. */
 int workers_launch(struct worker **workers, uint32_t count);
 
+/*
+ * Makes what the worker needs for this generation, before it is told of it. 0, or -ENOMEM. Agent.
+ */
+int worker_prepare(struct worker *worker, const struct generation *generation);
+
 /* 0, or -ENOBUFS if the worker does not take its messages. Agent. */
 int worker_tell(struct worker *worker, const struct worker_msg *msg);
 

@@ -3,6 +3,7 @@
 #include <rte_cycles.h>
 
 #include "classify.h"
+#include "fullnat.h"
 #include "icmp.h"
 #include "icmp_answer.h"
 #include "rewrite.h"
@@ -15,7 +16,8 @@ answer_ttl(struct worker *w, struct pkt *p)
 {
 	const struct gen_service *services = w->tracker->generation->services;
 
-	if (p->drop != SHUNT_DROP_TTL ||
+	/* A reply may be of another family than the service that it would be answered from. */
+	if (p->drop != SHUNT_DROP_TTL || services[p->service].version != p->version ||
 		rte_pktmbuf_headroom(burst_mbuf(&w->burst, p)) < ICMP_ANSWER_ROOM ||
 		!icmp_answer_allowed(p) || !icmp_limit_take(&w->ttl_limit, rte_rdtsc()))
 		return false;
@@ -61,7 +63,9 @@ process_icmp(struct worker *w, struct pkt *p)
 	track_icmp_error(t, p, w->tick);
 	if (p->drop)
 		return false;
-	if (gen_server_is_direct(&g->servers[p->server]))
+	if (g->servers[p->server].forward == SHUNT_FULLNAT)
+		fullnat_icmp(p, g, t->hops, w->port_macs);
+	else if (gen_server_is_direct(&g->servers[p->server]))
 		/* It has the balanced address, and reads the error as it is. */
 		rewrite_burst(g, t->hops, w->port_macs, w->port_mtus, &p, 1);
 	else if (p->direction == PKT_TO_SERVER)

@@ -15,12 +15,13 @@
 #include "xdp_filter.h"
 #include "xdp_guard.h"
 
-#define MAX_MAPS 8 /* the filter has five */
+#define MAX_MAPS 8 /* the filter has six */
 
 enum {
 	MAP_SERVICES,
 	MAP_SERVERS,
 	MAP_LOCALS,
+	MAP_SOURCES,
 	MAP_COUNT,
 };
 
@@ -28,6 +29,7 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_SERVICES] = XDP_FILTER_SERVICES,
 	[MAP_SERVERS] = XDP_FILTER_SERVERS,
 	[MAP_LOCALS] = XDP_FILTER_LOCALS,
+	[MAP_SOURCES] = XDP_FILTER_SOURCES,
 };
 
 /* The keys of one map, sorted, each once. */
@@ -337,6 +339,26 @@ collect_endpoint(void *context, const struct shunt_addr *address, uint16_t port_
 }
 
 static int
+collect_sources(struct key_set *set, const struct generation *generation)
+{
+	int result = 0;
+
+	for (uint32_t id = 1; id < SHUNT_MAX_SOURCES && result == 0; id++) {
+		const struct gen_source *s = &generation->sources[id];
+		struct shunt_addr address;
+
+		if (s->version == 0)
+			continue;
+		if (s->version == 4)
+			address = shunt_addr_from_v4(s->address);
+		else
+			memcpy(address.bytes, s->address, sizeof(address.bytes));
+		result = key_set_add(set, &address, 0, 0);
+	}
+	return result;
+}
+
+static int
 collect(struct key_set *sets, const struct generation *generation,
 	const struct object_store *objects)
 {
@@ -351,6 +373,8 @@ collect(struct key_set *sets, const struct generation *generation,
 				&((const struct shunt_local *)(const void *)o->bytes)->address, 0,
 				0);
 	}
+	if (c.result == 0)
+		c.result = collect_sources(&sets[MAP_SOURCES], generation);
 	for (int m = 0; m < MAP_COUNT; m++)
 		key_set_sort(&sets[m]);
 	return c.result;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the dataplane wants of a kernel interface: packets to services, packets from servers that
- * are replies to balanced flows, in fragments or not, and ICMP errors about either. Everything else
- * (ARP, ping, ssh, probes, their answers and errors about them) goes on to the kernel as if Shunt
- * were not there.
+ * are replies to balanced flows, what comes to full NAT's source addresses, in fragments or not,
+ * and ICMP errors about any of them. Everything else (ARP, ping, ssh, probes, their answers and
+ * errors about them) goes on to the kernel as if Shunt were not there.
  *
  * A packet that is ours while no dataplane is listening is dropped, not passed: the kernel would
  * answer it with a reset, where a drop lets the connection live through a restart.
@@ -62,6 +62,16 @@ struct {
 	__type(key, struct xdp_filter_key);
 	__type(value, __u8);
 } locals SEC(".maps");
+
+/* Full NAT's addresses. They are Shunt's alone: TCP and UDP to them, and errors about it, is ours.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * SHUNT_MAX_SOURCES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct xdp_filter_key);
+	__type(value, __u8);
+} sources SEC(".maps");
 
 /* A datagram in fragments; IPv6: protocol 0, as RFC 8200 section 4.5 has none in it. */
 struct datagram {
@@ -271,20 +281,21 @@ parse_v6(void *l3, void *end, struct endpoints *e)
 	return parse_l4(next, end, protocol, e);
 }
 
-/* To a service, or from a server unless it is to the balancer itself. */
+/* To a service, to a source address, or from a server unless it is to the balancer itself. */
 static __always_inline int
 is_ours(struct endpoints *e)
 {
-	struct xdp_filter_key local;
+	struct xdp_filter_key address = e->destination;
 
 	if (bpf_map_lookup_elem(&services, &e->destination))
 		return 1;
+	address.port_be = 0;
+	address.protocol = 0;
+	if (bpf_map_lookup_elem(&sources, &address))
+		return 1;
 	if (!bpf_map_lookup_elem(&servers, &e->source))
 		return 0;
-	local = e->destination;
-	local.port_be = 0;
-	local.protocol = 0;
-	return !bpf_map_lookup_elem(&locals, &local);
+	return !bpf_map_lookup_elem(&locals, &address);
 }
 
 static __always_inline int

@@ -11,11 +11,12 @@
 #define XDP_FILTER_SERVICES   "services"
 #define XDP_FILTER_SERVERS    "servers"
 #define XDP_FILTER_LOCALS     "locals"
+#define XDP_FILTER_SOURCES    "sources"
 #define XDP_FILTER_MAX_QUEUES 64
 
 /*
- * An endpoint of a service or a server. A key with port and protocol 0 says that the address has
- * services, or is a server's: for fragments, of which only the first has ports.
+ * An endpoint of a service or a server, or an address. A key with port and protocol 0 says that the
+ * address has services, or is a server's: for fragments, of which only the first has ports.
  */
 struct xdp_filter_key {
 	unsigned char address[16];

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Stands in for the XDP filter while a restarted process replaces it: drops, before the kernel can
- * answer or forward them, TCP and UDP packets to addresses that have services, and those from
- * servers. It looks into the maps of the filter that is taken off. All else is left to whatever
- * comes after it: ARP, ping, neighbour discovery (ICMP is never dropped), probes and their answers.
+ * answer or forward them, TCP and UDP packets to addresses that have services, to source addresses
+ * of full NAT, and those from servers. It looks into the maps of the filter that is taken off. All
+ * else is left to whatever comes after it: ARP, ping, neighbour discovery (ICMP is never dropped),
+ * probes and their answers.
  *
  * Its parse is not the filter's. That one must be exact, because what it takes goes to the workers
  * and what it leaves must reach the kernel for good. This one lives for milliseconds and only ever
@@ -36,6 +37,7 @@
 GUARD_MAP(services);
 GUARD_MAP(servers);
 GUARD_MAP(locals);
+GUARD_MAP(sources);
 
 struct ends {
 	struct xdp_filter_key source; /* with port, except of a fragment */
@@ -115,7 +117,8 @@ shunt_guard(struct __sk_buff *skb)
 		ours = parse_v6(skb, &e);
 	if (!ours)
 		return TC_ACT_UNSPEC;
-	if (bpf_map_lookup_elem(&services, &e.destination))
+	if (bpf_map_lookup_elem(&services, &e.destination) ||
+		bpf_map_lookup_elem(&sources, &e.destination))
 		return TC_ACT_SHOT;
 	/*
 	 * A reply that the kernel forwards reaches the client under the server's own address, and

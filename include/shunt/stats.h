@@ -51,11 +51,13 @@
 	X(ICMP_INNER, "icmp-inner",                                                              \
 		"ICMP error whose quoted packet is cut short or not its receiver's")             \
 	X(NO_SERVICE, "no-service", "no service and no server has this address and port")        \
-	X(NO_FLOW, "no-flow", "reply or ICMP error that belongs to no flow")                     \
+	X(NO_FLOW, "no-flow", "reply, end of a connection or ICMP error of no flow")             \
 	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                    \
 	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known") \
 	X(HANDOVER_FULL, "handover-full", "ring to the worker that owns the flow is full")       \
 	X(TX_FULL, "tx-full", "the port did not take the packet")                                \
+	X(NO_SOURCE_PORT, "no-source-port", "full NAT: no source port is free for a new flow")   \
+	X(FLOW_TABLE_FULL, "flow-table-full", "full NAT: the flow table has no room for it")     \
 	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")
 
 enum shunt_drop {
@@ -123,8 +125,9 @@ struct shunt_worker_stats {
 	uint64_t loops;	    /* turns of the loop; all and those that found nothing to do */
 	uint64_t idle_loops;
 	uint64_t sleeps;
-	uint64_t icmp_sent; /* ICMP errors made here; counted as sent packets too */
-	uint64_t pad2[2];
+	uint64_t icmp_sent;    /* ICMP errors made here; counted as sent packets too */
+	uint64_t source_ports; /* level: in use by full NAT */
+	uint64_t pad2[1];
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 

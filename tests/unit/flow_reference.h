@@ -78,13 +78,16 @@ reference_expired(const struct reference *r, uint32_t i)
 }
 
 static inline void
-reference_gone(void *context, uint16_t service, uint64_t value)
+reference_gone(void *context, const struct flow_key *key, uint64_t value)
 {
 	struct reference *r = context;
 	uint32_t i = flow_server(value);
+	struct flow_key expected = reference_key(i < KEYS ? i : 0);
 
 	r->gone++;
-	if (i >= KEYS || r->value[i] != value || reference_key(i).service != service ||
+	if (i >= KEYS || r->value[i] != value || expected.service != key->service ||
+		expected.port_be != key->port_be || expected.version != key->version ||
+		memcmp(expected.address, key->address, sizeof(key->address)) != 0 ||
 		!reference_expired(r, i)) {
 		r->errors++;
 		return;

@@ -160,6 +160,7 @@ path_run(struct path *path, struct result *r, uint8_t port, size_t bytes)
 	classify_burst(path->generation->classifier, &p, 1, PATH_OWNER_SEED);
 	if (p->drop)
 		return;
+	track_sources(path->tracker, &p, 1);
 	flow_lookup_burst(path->tracker->flows, &p, 1, path->tick);
 	missed = track_hits(path->tracker, &p, 1, path->tick, &miss);
 	track_misses(path->tracker, &miss, missed, path->tick);
