@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "mem.h"
+#include "owner.h"
 
 #define BUCKET_ENTRIES 2
 /* Candidates whose buckets are fetched together. */
@@ -92,7 +93,7 @@ create_first_port(uint32_t worker, uint32_t worker_count)
 	uint32_t port = SHUNT_MIN_SOURCE_PORT + worker * SOURCE_PORTS_COUNT / worker_count;
 
 	while (port <= UINT16_MAX &&
-		((uint64_t)source_ports_owner_hash((uint16_t)port) * worker_count) >> 32 < worker)
+		worker_owner(source_ports_owner_hash((uint16_t)port), worker_count) < worker)
 		port++;
 	return port;
 }

@@ -30,12 +30,6 @@
 #define IDLE_SLEEP_US	  10
 #define IDLE_LONGSLEEP_US 200
 
-uint32_t
-worker_owner(uint32_t owner_hash, uint32_t worker_count)
-{
-	return ((uint64_t)owner_hash * worker_count) >> 32;
-}
-
 /* Sets data, bytes, headroom and in_port. A packet in several pieces is put into one if it can be.
  */
 static void

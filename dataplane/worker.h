@@ -8,6 +8,7 @@
 #define DATAPLANE_WORKER_H
 
 #include "flow.h"
+#include "owner.h"
 #include "port.h"
 #include "shunt/stats.h"
 
@@ -52,9 +53,6 @@ int worker_prepare(struct worker *worker, const struct generation *generation);
 
 /* 0, or -ENOBUFS if the worker does not take its messages. Agent. */
 int worker_tell(struct worker *worker, const struct worker_msg *msg);
-
-/* Which worker owns a flow. Any thread. */
-uint32_t worker_owner(uint32_t owner_hash, uint32_t worker_count);
 
 /* What a worker's table says of a flow, or 0; see flow_peek(). Agent. */
 uint64_t worker_peek(const struct worker *worker, const struct flow_key *key);
