@@ -78,6 +78,11 @@ void worker_send(struct worker *w);
 /* Makes a dropped packet the ICMP error to its sender, if there is one to send. False: there is
  * not. */
 bool worker_answer(struct worker *w, struct pkt *p);
+/*
+ * Makes fragments of a packet that is too big: p is the first then, and no longer dropped; the
+ * others are on their way. False: it may not be fragmented, or there is no memory.
+ */
+bool worker_split(struct worker *w, struct pkt *p);
 /* Sees to an ICMP error of the burst; uses the burst's live list. */
 void worker_icmp(struct worker *w, struct pkt *p);
 

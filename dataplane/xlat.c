@@ -107,12 +107,11 @@ xlat_l4(uint8_t *l4, uint32_t bytes, uint8_t protocol, uint16_t before,
 	memcpy(l4 + at, &checksum, sizeof(checksum));
 }
 
-/* A UDP checksum where there is none: ends->sum has what the pseudo header and the ports add. */
-static void
-compute_udp_checksum(uint8_t *udp, const struct xlat_ends *ends)
+void
+xlat_compute_udp_checksum(uint8_t *udp, uint16_t ends_sum)
 {
 	unsigned int bytes = xlat_load_be16(udp + XLAT_UDP_LENGTH);
-	uint64_t sum = (uint64_t)ends->sum + checksum_sum(udp + 4, bytes - 4);
+	uint64_t sum = (uint64_t)ends_sum + checksum_sum(udp + 4, bytes - 4);
 	uint16_t checksum;
 
 	sum += htons((uint16_t)bytes);
@@ -142,6 +141,10 @@ check(const struct pkt *p, unsigned int start)
 	 */
 	if (has_no_udp_checksum(p) && (p->version == 6 || p->kind == PKT_FRAGMENT))
 		return SHUNT_DROP_UDP_CHECKSUM;
+	/* IPv4 counts its header for a datagram's length, IPv6 does not. */
+	if (p->version == 6 && p->kind == PKT_FRAGMENT &&
+		XLAT_IP4_BYTES + p->fragment_offset + p->fragment_bytes > UINT16_MAX)
+		return SHUNT_DROP_FRAGMENT_TOO_LONG;
 	/* Without options in the first fragment the offsets of the others would be wrong. */
 	if (p->version == 6 && p->kind == PKT_FRAGMENT &&
 		p->data[start - XLAT_FRAGMENT_BYTES] != p->protocol)
@@ -190,7 +193,7 @@ xlat_pkt(struct pkt *p, const struct ends *ends, uint16_t mtu, uint16_t id)
 	if (p->l4_offset)
 		xlat_l4(l4, h.payload_bytes, p->protocol, before, &new_ends);
 	if (compute)
-		compute_udp_checksum(l4, &new_ends);
+		xlat_compute_udp_checksum(l4, new_ends.sum);
 	ip = xlat_move(p, start, header_bytes, ends->version);
 	xlat_put_ip(ip, &h, &new_ends, id);
 	if (p->l4_offset)

@@ -7,8 +7,8 @@
  *
  * Carried over: TOS and traffic class with DSCP and ECN, TTL less one, and the fields of fragments
  * (the 32 bits of an IPv6 identification are cut to 16). Left out: options and extension headers.
- * The flow label is 0. An IPv4 packet without DF is translated as one with it: it is not
- * fragmented, which RFC 7915 section 4 asks for above 1280 bytes, but dropped if it does not fit.
+ * The flow label is 0. An IPv4 packet without DF that does not fit with its longer header can be
+ * fragmented before; one that fits is not, though RFC 7915 section 4 asks for it above 1280 bytes.
  */
 #ifndef DATAPLANE_XLAT_H
 #define DATAPLANE_XLAT_H
@@ -31,16 +31,26 @@
  * and leaves the packet untouched:
  *   TOO_BIG		with the longer header it does not fit the MTU, or the headroom
  *   UDP_CHECKSUM	no checksum, in an IPv6 packet or in a fragment that has to become one
+ *   FRAGMENT_TOO_LONG	a fragment that ends behind what an IPv4 datagram may have
  *   IP6_EXTENSIONS	a fragment whose datagram has headers that cannot be left out
  * Worker.
  */
 void xlat_pkt(struct pkt *p, const struct ends *ends, uint16_t mtu, uint16_t id);
 
 /*
- * The same for an ICMP error about TCP or UDP, with the packet that it quotes; the ends of the
- * error itself have no ports. It is cut where it is longer than errors of its new family may be
- * (1280 or 576 bytes), and extensions of RFC 4884 are left out. Sets inner_l3_offset and
- * inner_l4_offset too. Drops: ICMP_TYPE, if the other family has no such error; TOO_BIG, if the
+ * For an IPv4 packet that xlat_pkt() has found TOO_BIG: cuts it, whole or fragment, behind as much
+ * as fits and makes a fragment of the end, in `room`, which has at least room_bytes. Both are then
+ * as if they had been received so, but for fields of their IP headers that xlat_pkt() does not
+ * read; rest->headroom is for the caller to set. False, and nothing has changed: it may not be
+ * fragmented (DF), or cannot. Worker.
+ */
+bool xlat_split(struct pkt *p, struct pkt *rest, uint8_t *room, uint32_t room_bytes);
+
+/*
+ * The same as xlat_pkt() for an ICMP error about TCP or UDP, with the packet that it quotes; the
+ * ends of the error itself have no ports. It is cut where it is longer than errors of its new
+ * family may be (1280 or 576 bytes), and extensions of RFC 4884 are left out. Sets inner_l3_offset
+ * and inner_l4_offset too. Drops: ICMP_TYPE, if the other family has no such error; TOO_BIG, if the
  * headroom is too small.
  */
 void

@@ -111,4 +111,7 @@ uint8_t *xlat_move(struct pkt *p, unsigned int start, unsigned int header_bytes,
 void xlat_l4(uint8_t *l4, uint32_t bytes, uint8_t protocol, uint16_t before,
 	const struct xlat_ends *ends);
 
+/* A UDP checksum where there is none, of a whole datagram. ends_sum: of addresses and ports. */
+void xlat_compute_udp_checksum(uint8_t *udp, uint16_t ends_sum);
+
 #endif

@@ -69,6 +69,28 @@ can_be_summed(const struct pkt *p)
 			frame_get16(p->data + p->l4_offset + 4) == p->bytes - p->l4_offset);
 }
 
+/* A packet that does not fit, in two pieces that add up to it. */
+static void
+check_split(const struct pkt *whole)
+{
+	struct pkt p = *whole, rest;
+	unsigned int header = p.l3_offset + (p.data[p.l3_offset] & 0xf) * 4u, bytes = p.bytes;
+	uint8_t *frame = frame_exact(p.data, p.bytes), *room = malloc(bytes);
+
+	must(room != NULL);
+	p.data = frame;
+	if (xlat_split(&p, &rest, room, bytes)) {
+		must(whole->version == 4 && !(frame[p.l3_offset + 6] & 0x40));
+		must(p.bytes + rest.bytes - header == bytes && p.fragment_more);
+		must(p.fragment_bytes == p.bytes - header && p.fragment_bytes % 8 == 0);
+		must(rest.fragment_bytes == rest.bytes - header && !rest.l4_offset);
+		must(rest.fragment_offset == p.fragment_offset + p.fragment_bytes);
+		must(memcmp(room + header, whole->data + p.bytes, rest.fragment_bytes) == 0);
+	}
+	free(frame);
+	free(room);
+}
+
 static void
 check_packet(struct pkt *p, uint16_t mtu)
 {
@@ -81,6 +103,8 @@ check_packet(struct pkt *p, uint16_t mtu)
 	if (p->drop) {
 		must(p->data == frame && p->bytes == bytes);
 		must(p->drop != SHUNT_DROP_TOO_BIG || p->fit_bytes < pkt_ip_bytes(p));
+		if (p->drop == SHUNT_DROP_TOO_BIG)
+			check_split(p);
 		return;
 	}
 	must(p->data + p->bytes == end && p->version == ends.version && pkt_ip_bytes(p) <= mtu);
@@ -127,7 +151,7 @@ static void
 check(const uint8_t *data, size_t bytes)
 {
 	struct pkt p = { .data = frame_exact(data, bytes), .bytes = (uint32_t)bytes };
-	static const uint16_t mtus[2] = { 9000, 90 };
+	static const uint16_t mtus[2] = { 9000, 120 };
 	uint8_t *frame = p.data;
 
 	parse_pkt(&p);

@@ -428,6 +428,26 @@ test_fragment_with_options(void)
 	scene_destroy(&c);
 }
 
+/* The header counts for the length of an IPv4 datagram. */
+static void
+test_fragment_too_long(void)
+{
+	struct frame_spec s = frame_default(6, SHUNT_UDP);
+	uint8_t frame[FRAME_MAX_BYTES], piece[FRAME_MAX_BYTES];
+	struct fragment_spec f = { 65504, 12, false, 3 };
+	const struct ends ends = scene_ends(4);
+	size_t bytes = frame_build(frame, &s);
+	struct scene c;
+
+	check_drop(piece, fragment_build(piece, frame, bytes, f), SHUNT_DROP_FRAGMENT_TOO_LONG);
+	f.bytes = 11;
+	bytes = fragment_build(piece, frame, bytes, f);
+	scene_create(&c, piece, bytes, 0);
+	xlat_pkt(&c.p, &ends, 1500, XLAT_ID);
+	CU_ASSERT_EQUAL(c.p.drop, SHUNT_DROP_NONE);
+	scene_destroy(&c);
+}
+
 /* Tags between the addresses and the EtherType are moved with them. */
 static void
 test_longer_link_header(void)
@@ -473,6 +493,7 @@ static const struct unit_test tests[] = {
 	{ "UDP checksum of zero", test_udp_zero_sum },
 	{ "too big", test_too_big },
 	{ "fragments with options inside", test_fragment_with_options },
+	{ "fragments beyond IPv4's length", test_fragment_too_long },
 	{ "a longer link header", test_longer_link_header },
 };
 
