@@ -173,12 +173,12 @@ hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 		return false;
 	if (server->forward == SHUNT_FULLNAT) {
 		/* A change is found when the flow is next seen in a new tick. */
-		if (flow_last_seen(*p->flow) != tick) {
-			track_set_source(p, *p->flow);
-			track_refresh_hop(t, p, server);
-		}
-	} else if (!hop_is(t->hops, hop, source_mac(p), p->in_port))
+		track_set_source(p, *p->flow);
+		if (flow_last_seen(*p->flow) != tick && !track_keep_source(t, p, server))
+			return false;
+	} else if (!hop_is(t->hops, hop, source_mac(p), p->in_port)) {
 		hop = hop_learn(t->hops, source_mac(p), p->in_port);
+	}
 	update_flow(t, p, server, hop, tick);
 	return true;
 }

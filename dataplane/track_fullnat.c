@@ -96,18 +96,37 @@ track_sources(struct tracker *t, struct pkt *const *pkts, unsigned int n)
 	}
 }
 
-void
-track_refresh_hop(struct tracker *t, const struct pkt *p, const struct gen_server *server)
+static bool
+entry_is_of(const struct source_port *entry, const struct flow_key *key)
 {
-	uint64_t tag;
-	struct source_port *entry;
+	struct shunt_addr client;
 
+	if (key->version == 4)
+		client = shunt_addr_from_v4(key->address);
+	else
+		memcpy(client.bytes, key->address, sizeof(client.bytes));
+	return entry->service == key->service && entry->client_port_be == key->port_be &&
+		memcmp(entry->client, client.bytes, sizeof(entry->client)) == 0;
+}
+
+bool
+track_keep_source(struct tracker *t, const struct pkt *p, const struct gen_server *server)
+{
+	struct source_port *entry;
+	struct flow_key key;
+	uint64_t tag;
+
+	if (!t->ports)
+		return false;
 	tag = source_ports_tag(
 		t->ports, server->address, server->version, server->port_be, p->protocol);
 	entry = source_ports_find(t->ports, tag, p->source, p->source_port);
-	if (entry && entry->service == p->service &&
-		!hop_is(t->hops, entry->hop, p->data + 6, p->in_port))
+	flow_key_of(p, p->service, &key);
+	if (!entry || !entry_is_of(entry, &key))
+		return false;
+	if (!hop_is(t->hops, entry->hop, p->data + 6, p->in_port))
 		entry->hop = hop_learn(t->hops, p->data + 6, p->in_port);
+	return true;
 }
 
 /* The entry of a new flow, but for its key. */
@@ -187,19 +206,6 @@ track_new_fullnat(struct tracker *t, struct pkt *p, const struct gen_backend *ba
 	track_set_source(p, value);
 	t->stats->flows_created++;
 	track_session_begins(t, p->service, p->server);
-}
-
-static bool
-entry_is_of(const struct source_port *entry, const struct flow_key *key)
-{
-	struct shunt_addr client;
-
-	if (key->version == 4)
-		client = shunt_addr_from_v4(key->address);
-	else
-		memcpy(client.bytes, key->address, sizeof(client.bytes));
-	return entry->service == key->service && entry->client_port_be == key->port_be &&
-		memcmp(entry->client, client.bytes, sizeof(entry->client)) == 0;
 }
 
 /*

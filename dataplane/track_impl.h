@@ -61,8 +61,11 @@ void track_flow_gone(void *context, const struct flow_key *key, uint64_t value);
 bool track_mode_fits(const struct tracker *t, const struct gen_server *server, uint64_t value);
 /* Tells the packet what its flow's source is. */
 void track_set_source(struct pkt *p, uint64_t value);
-/* A packet of the client has hit: keeps its way back up to date. */
-void track_refresh_hop(struct tracker *t, const struct pkt *p, const struct gen_server *server);
+/*
+ * A packet of the client has hit: keeps its way back up to date. False: its port is not the flow's
+ * any more, as the server's endpoint is another now or the sweep has found the flow expired.
+ */
+bool track_keep_source(struct tracker *t, const struct pkt *p, const struct gen_server *server);
 /* The client of a reply to a source address, for which the server's endpoint is given. */
 bool track_find_source(struct tracker *t, struct pkt *p, const uint8_t *address, uint16_t port_be);
 /* A client's packet that needs a new server: sets drop if it cannot be had. flow: its entry, if

@@ -474,6 +474,33 @@ test_server_goes(void)
 	path_close(&path);
 }
 
+/* A server gets another endpoint: its flows' ports there are others' business, so they get new
+ * ones. */
+static void
+test_endpoint_changes(void)
+{
+	uint16_t ports[100];
+	struct path path;
+	struct result r;
+
+	open_full(&path, 4, 1, CAPACITY);
+	for (uint32_t c = 0; c < 100; c++)
+		ports[c] = request(&path, SHUNT_UDP, c, 1000, 0).p.source_port;
+	for (uint32_t id = 1; id <= SERVERS; id++)
+		path.generation->servers[id].port_be = htons((uint16_t)(SERVER_PORT_BASE + 9 + id));
+	path.tick++;
+	for (uint32_t c = 0; c < 100; c++) {
+		r = request(&path, SHUNT_UDP, c, 1000, 0);
+		CU_ASSERT_EQUAL(r.p.drop, 0);
+		CU_ASSERT_NOT_EQUAL(r.p.source_port, ports[c]);
+	}
+	CU_ASSERT_EQUAL(sessions(&path), 100);
+	CU_ASSERT_EQUAL(live(&path), 200);
+	sweep(&path);
+	CU_ASSERT_EQUAL(live(&path), 100);
+	path_close(&path);
+}
+
 /* A backend's mode changes under its flows: those of the other mode begin anew. */
 static void
 test_mode_changes(void)
@@ -544,6 +571,7 @@ static const struct unit_test tests[] = {
 	{ "a flow goes", test_flow_goes },
 	{ "SYN on a closed flow", test_port_reuse },
 	{ "a server goes", test_server_goes },
+	{ "a server's endpoint changes", test_endpoint_changes },
 	{ "the mode changes", test_mode_changes },
 	{ "fragments", test_recall },
 };
