@@ -7,6 +7,7 @@
 #include "ends.h"
 #include "icmp.h"
 #include "tcp_option.h"
+#include "xlat.h"
 
 /* Where the fields stand: RFC 791 section 3.1, RFC 8200 section 3, RFC 9293 3.1, RFC 768. */
 enum {
@@ -17,6 +18,7 @@ enum {
 	IP6_ADDRESSES = 8,
 	TCP_CHECKSUM = 16,
 	UDP_CHECKSUM = 6,
+	ICMP_CHECKSUM = 2,
 };
 
 /* Both ends that the packet is to have, and the way to the second. */
@@ -51,14 +53,11 @@ fullnat_ends(const struct pkt *p, const struct generation *g, const struct hop_t
 
 /* False: it goes no further, and drop says why. */
 static bool
-fullnat_may_leave(struct pkt *p, const struct ends *ends, const struct link *link)
+fullnat_may_leave(struct pkt *p, const struct link *link)
 {
 	uint8_t ttl = p->data[p->l3_offset + (p->version == 4 ? IP4_TTL : IP6_HOP_LIMIT)];
 
-	/* The other family's header is not this file's to write. */
-	if (p->version != ends->version)
-		p->drop = SHUNT_DROP_NO_SERVER;
-	else if (ttl <= 1)
+	if (ttl <= 1)
 		p->drop = SHUNT_DROP_TTL;
 	else if (!link->known)
 		p->drop = SHUNT_DROP_NO_NEIGHBOR;
@@ -135,23 +134,75 @@ fullnat_l4(struct pkt *p, const struct ends *ends, uint16_t delta)
 	memcpy(at, &checksum, sizeof(checksum));
 }
 
+static void
+fullnat_same_family(struct pkt *p, const struct ends *ends)
+{
+	uint16_t delta = fullnat_ip(p->data + p->l3_offset, ends);
+
+	/* The first fragment has the checksum of the whole datagram; the others have none. */
+	if (p->l4_offset)
+		fullnat_l4(p, ends, delta);
+}
+
+/*
+ * The identification of a packet that becomes one of IPv4: its TCP, UDP or ICMP checksum, for which
+ * no state is needed. Different datagrams have the same by chance only, as with any 16 bits, and
+ * whose fragments get into each other's are mostly the same ones sent again.
+ */
+static uint16_t
+fullnat_id(const struct pkt *p)
+{
+	unsigned int at = ICMP_CHECKSUM;
+	uint16_t id;
+
+	if (!p->l4_offset)
+		return 0; /* a later fragment, which has one */
+	if (p->kind != PKT_ICMP_ERROR)
+		at = p->protocol == SHUNT_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
+	memcpy(&id, p->data + p->l4_offset + at, sizeof(id));
+	return id;
+}
+
 void
 fullnat_rewrite(struct pkt *p, const struct generation *g, const struct hop_table *hops,
-	const struct shunt_mac *port_macs)
+	const struct shunt_mac *port_macs, const uint16_t *port_mtus)
 {
 	struct ends ends;
 	const struct link *link = fullnat_ends(p, g, hops, &ends);
-	uint16_t delta;
 
-	if (!fullnat_may_leave(p, &ends, link))
+	if (!fullnat_may_leave(p, link))
+		return;
+	if (p->version == ends.version)
+		fullnat_same_family(p, &ends);
+	else
+		xlat_pkt(p, &ends, port_mtus[link->port], fullnat_id(p));
+	if (p->drop)
 		return;
 	if (p->direction == PKT_TO_SERVER)
 		fullnat_strip_timestamps(p);
-	delta = fullnat_ip(p->data + p->l3_offset, &ends);
-	/* The first fragment has the checksum of the whole datagram; the others have none. */
-	if (p->l4_offset)
-		fullnat_l4(p, &ends, delta);
 	link_out(p, link, port_macs);
+}
+
+/*
+ * An error that becomes one of the other family, where a router that has sent it has no address: it
+ * comes from the end that the flow's packets come from.
+ */
+static void
+fullnat_icmp_other_family(struct pkt *p, const struct ends *ends, const struct link *link,
+	const struct shunt_mac *macs)
+{
+	/* The quoted packet went the other way. */
+	const struct ends quoted = {
+		.source = ends->destination,
+		.destination = ends->source,
+		.sport_be = ends->dport_be,
+		.dport_be = ends->sport_be,
+		.version = ends->version,
+	};
+
+	xlat_icmp_error(p, ends, &quoted, fullnat_id(p));
+	if (!p->drop)
+		link_out(p, link, macs);
 }
 
 void
@@ -165,7 +216,10 @@ fullnat_icmp(struct pkt *p, const struct generation *g, const struct hop_table *
 	bool is_end = p->direction == PKT_TO_SERVER ||
 		memcmp(sender, g->servers[p->server].address, p->version == 4 ? 4 : 16) == 0;
 
-	if (!fullnat_may_leave(p, &ends, link))
+	if (!fullnat_may_leave(p, link))
 		return;
-	icmp_to_end(p, &ends, is_end, link, port_macs);
+	if (p->version == ends.version)
+		icmp_to_end(p, &ends, is_end, link, port_macs);
+	else
+		fullnat_icmp_other_family(p, &ends, link, port_macs);
 }

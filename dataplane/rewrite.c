@@ -44,7 +44,7 @@ rewrite_burst(const struct generation *generation, const struct hop_table *hops,
 				&hops->hops[p->hop], port_macs);
 	}
 	for (unsigned int i = 0; i < m.count[SHUNT_FULLNAT]; i++)
-		fullnat_rewrite(m.pkts[SHUNT_FULLNAT][i], generation, hops, port_macs);
+		fullnat_rewrite(m.pkts[SHUNT_FULLNAT][i], generation, hops, port_macs, port_mtus);
 	/* Nothing from a server that answers directly has come so far: see classify.h. */
 	for (unsigned int i = 0; i < m.count[SHUNT_DR]; i++) {
 		p = m.pkts[SHUNT_DR][i];

@@ -72,7 +72,7 @@ burst_drop(struct worker *w)
 	for (unsigned int i = 0; i < b->count; i++) {
 		struct pkt *p = b->live[i];
 
-		if (!p->drop) {
+		if (!p->drop || (p->drop == SHUNT_DROP_TOO_BIG && worker_split(w, p))) {
 			b->live[kept++] = p;
 			continue;
 		}

@@ -99,6 +99,11 @@ void worker_challenge(struct worker *w);
 bool worker_reset_flows(struct worker *w);
 /* Sets the limits of what is sent for all that. Agent, at the start. */
 void worker_tcp_init(struct worker *w, uint64_t cycles_per_second);
+/*
+ * Makes fragments of a packet that is too big: p is the first then, and no longer dropped; the
+ * others are on their way. False: it may not be fragmented, or there is no memory.
+ */
+bool worker_split(struct worker *w, struct pkt *p);
 /* Sees to an ICMP error of the burst; uses the burst's live list. */
 void worker_icmp(struct worker *w, struct pkt *p);
 

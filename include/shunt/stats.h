@@ -45,8 +45,10 @@
 	X(TTL, "ttl", "TTL or hop limit used up")                                                 \
 	X(PROTOCOL, "protocol", "neither TCP nor UDP, nor an ICMP error about either")            \
 	X(L4_HEADER, "l4-header", "TCP or UDP header cut short or with a bad length")             \
+	X(UDP_CHECKSUM, "udp-checksum", "UDP without the checksum that IPv6 demands")             \
 	X(TCP_FLAGS, "tcp-flags", "impossible TCP flags")                                         \
 	X(ICMP_CHECKSUM, "icmp-checksum", "ICMP error with a bad checksum")                       \
+	X(ICMP_TYPE, "icmp-type", "ICMP error that the other IP family has no equal of")          \
 	X(ICMP_INNER, "icmp-inner",                                                               \
 		"ICMP error whose quoted packet is cut short or not its receiver's")              \
 	X(ICMP_TUNNEL, "icmp-tunnel",                                                             \
