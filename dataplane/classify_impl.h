@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The inside of the classifier, for classify.c and classify_ranges.c alone.
+ * The inside of the classifier, for classify.c and classify_*.c alone.
  *
  * Where a service has several ports, or a server has any, an entry under port 0 leads to a row of
  * segments, to be searched by bisection. Only packets whose own endpoint is not in the table come
@@ -123,7 +123,7 @@ struct builder {
 	struct classifier *classifier;
 	const struct generation *generation;
 	uint32_t service_total;
-	uint32_t service_start[2 * SHUNT_MAX_BACKENDS + 1]; /* by group_of(): into list */
+	uint32_t service_start[2 * SHUNT_MAX_BACKENDS + 1]; /* by classify_group(): into list */
 	uint32_t server_start[SHUNT_MAX_BACKENDS + 1];	    /* by backend: into servers */
 	uint32_t *servers;				    /* ids, by backend */
 	uint32_t list_length; /* of the stretches that are entries' own */
