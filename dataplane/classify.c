@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "classify_impl.h"
+#include "fields.h"
 #include "source_ports.h"
 
 /*
@@ -171,16 +172,14 @@ classify_burst(const struct classifier *classifier, struct pkt *const *pkts, uns
 		const struct pkt *p = pkts[i];
 		struct lookup *l = &lookups[i];
 		const uint8_t *l3;
-		bool v4;
 
 		if (p->drop)
 			continue;
 		l3 = p->data + p->l3_offset;
-		v4 = p->version == 4;
-		l->service = classify_key(
-			l3 + (v4 ? 16 : 24), p->version, p->dport_be, p->protocol, ROLE_SERVICE);
-		l->server = classify_key(
-			l3 + (v4 ? 12 : 8), p->version, p->sport_be, p->protocol, ROLE_SERVER);
+		l->service = classify_key(l3 + field_destination(p->version), p->version,
+			p->dport_be, p->protocol, ROLE_SERVICE);
+		l->server = classify_key(l3 + field_source(p->version), p->version, p->sport_be,
+			p->protocol, ROLE_SERVER);
 		l->service_hash = classify_key_hash(&l->service);
 		l->server_hash = classify_key_hash(&l->server);
 		__builtin_prefetch(&classifier->entries[l->service_hash & classifier->mask]);
@@ -188,12 +187,13 @@ classify_burst(const struct classifier *classifier, struct pkt *const *pkts, uns
 	}
 	for (unsigned int i = 0; i < n; i++) {
 		struct pkt *p = pkts[i];
-		const uint8_t *l3 = p->data + p->l3_offset;
-		bool v4 = p->version == 4;
+		const uint8_t *l3;
 
-		if (!p->drop)
-			classify_pkt(classifier, p, &lookups[i], l3 + (v4 ? 16 : 24),
-				l3 + (v4 ? 12 : 8), owner_seed);
+		if (p->drop)
+			continue;
+		l3 = p->data + p->l3_offset;
+		classify_pkt(classifier, p, &lookups[i], l3 + field_destination(p->version),
+			l3 + field_source(p->version), owner_seed);
 	}
 }
 
@@ -201,8 +201,8 @@ void
 classify_icmp_error(const struct classifier *classifier, struct pkt *p, uint64_t owner_seed)
 {
 	const uint8_t *l3 = p->data + p->inner_l3_offset;
-	const uint8_t *source = l3 + (p->version == 4 ? 12 : 8);
-	const uint8_t *destination = l3 + (p->version == 4 ? 16 : 24);
+	const uint8_t *source = l3 + field_source(p->version);
+	const uint8_t *destination = l3 + field_destination(p->version);
 	struct lookup l;
 
 	l.service = classify_key(source, p->version, p->sport_be, p->protocol, ROLE_SERVICE);

@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "frag.h"
+#include "fields.h"
 #include "mem.h"
 
 #define NONE UINT16_MAX /* no place among the waiting */
@@ -370,7 +371,7 @@ wait_for_first(struct frag_table *t, struct frag_entry *e, const struct pkt *p, 
 static enum frag_step
 forward_like_first(const struct frag_entry *e, struct pkt *p)
 {
-	unsigned int source = p->version == 4 ? 12 : 8, address = p->version == 4 ? 4 : 16;
+	unsigned int source = field_source(p->version), address = field_address_bytes(p->version);
 
 	p->direction = e->direction;
 	p->protocol = e->protocol;

@@ -5,12 +5,6 @@
 #include "mem.h"
 #include "track_impl.h"
 
-static bool
-ttl_used_up(const struct pkt *p)
-{
-	return p->data[p->l3_offset + (p->version == 4 ? 8 : 7)] <= 1;
-}
-
 void
 track_session_begins(struct tracker *t, uint16_t service, uint32_t server)
 {
@@ -186,7 +180,8 @@ comes_from(const struct tracker *t, const struct pkt *p, const struct gen_server
 {
 	if (!server || gen_server_is_direct(server) || server->version != p->version ||
 		!track_port_is(t->generation, p, server, p->sport_be) ||
-		memcmp(server->address, track_source_address(p), track_address_bytes(p)) != 0)
+		memcmp(server->address, track_source_address(p), field_address_bytes(p->version)) !=
+			0)
 		return false;
 	if (server->forward != SHUNT_FULLNAT)
 		return p->source == 0;
@@ -333,7 +328,7 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	}
 	/* Rewriting would drop it: a packet that goes no further begins nothing. */
 	if ((backend->forward == SHUNT_NAT || backend->forward == SHUNT_FULLNAT) &&
-		ttl_used_up(p)) {
+		field_ttl_is_used_up(p)) {
 		p->drop = SHUNT_DROP_TTL;
 		return;
 	}

@@ -184,9 +184,10 @@ find_claim(struct tracker *t, const struct pkt *p, struct flow_key *claim)
 	if (!flow_claims(t->flows))
 		return NULL;
 	if (p->kind == PKT_ICMP_ERROR)
-		memcpy(address, ip + (p->version == 4 ? 16 : 24), track_address_bytes(p));
+		memcpy(address, ip + field_destination(p->version),
+			field_address_bytes(p->version));
 	else
-		memcpy(address, ip + (p->version == 4 ? 12 : 8), track_address_bytes(p));
+		memcpy(address, ip + field_source(p->version), field_address_bytes(p->version));
 	flow_key_of(p, FLOW_CLAIM, claim);
 	claim->extra = flow_endpoint_tag(t->flows, address, track_server_port_be(p), p->protocol);
 	return flow_lookup(t->flows, claim, 0);

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 
 #include "classify.h"
+#include "fields.h"
 #include "tcp_state.h"
 #include "track.h"
 
@@ -24,16 +25,10 @@ track_server(const struct generation *generation, uint32_t id)
 		: NULL;
 }
 
-static inline unsigned int
-track_address_bytes(const struct pkt *p)
-{
-	return p->version == 4 ? 4 : 16;
-}
-
 static inline const uint8_t *
 track_source_address(const struct pkt *p)
 {
-	return p->data + p->l3_offset + (p->version == 4 ? 12 : 8);
+	return p->data + p->l3_offset + field_source(p->version);
 }
 
 /* The id of a flow's source address; 0: it has none of Shunt's. */

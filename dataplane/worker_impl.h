@@ -4,7 +4,7 @@
 #define DATAPLANE_WORKER_IMPL_H
 
 #include "frag.h"
-#include "icmp_limit.h"
+#include "rate_limit.h"
 #include "track.h"
 #include "tx.h"
 #include "worker.h"
@@ -54,13 +54,13 @@ struct worker {
 	struct shunt_mac port_macs[SHUNT_MAX_PORTS];
 	uint16_t port_mtus[SHUNT_MAX_PORTS];
 	uint16_t port_vlans[SHUNT_MAX_PORTS][2];
-	struct icmp_limit ttl_limit;
-	struct icmp_limit too_big_limit;
-	struct icmp_limit doubt_limit; /* challenges to the senders of RSTs */
-	struct icmp_limit provoke_limit;
-	struct icmp_limit reset_limit;
+	struct rate_limit ttl_limit;
+	struct rate_limit too_big_limit;
+	struct rate_limit doubt_limit; /* challenges to the senders of RSTs */
+	struct rate_limit provoke_limit;
+	struct rate_limit reset_limit;
 	struct rte_mempool *buffers;	/* for packets that it makes itself */
-	struct icmp_limit tunnel_limit; /* errors about tunnels looked into */
+	struct rate_limit tunnel_limit; /* errors about tunnels looked into */
 	struct tx tx;
 	struct worker_twin twin;
 	struct burst burst;
