@@ -9,6 +9,7 @@
  * The flow itself says whether a claim is good: one whose flow is over, or has gone to another
  * server, is as good as none. Worker.
  */
+#include "owner.h"
 #include "track_impl.h"
 
 /* Other ports looked at for one flow, and those of them that are looked up as this worker's own. */
@@ -125,7 +126,7 @@ take_other(struct tracker *t, const struct pkt *p, struct flow_key *claim, uint6
 		port = port == 65535 ? SHUNT_MIN_SOURCE_PORT : port + 1;
 		claim->port_be = htons((uint16_t)port);
 		hash = classify_owner_hash(p->client, p->version, claim->port_be, t->owner_seed);
-		if (classify_owner(hash, t->select.worker_count) != t->select.worker)
+		if (worker_owner(hash, t->select.worker_count) != t->select.worker)
 			continue;
 		claimed = take(t, claim, mine, tick);
 		if (claimed != CLAIM_TAKEN)
