@@ -12,10 +12,10 @@
 static inline uint32_t
 owner_hash(const struct key *client, uint64_t seed)
 {
-	uint64_t h = classify_fold(client->address[0] ^ seed ^ 0xa0761d6478bd642full,
+	uint64_t h = mix_fold(client->address[0] ^ seed ^ 0xa0761d6478bd642full,
 		client->address[1] ^ (seed << 32 | seed >> 32) ^ 0x9e3779b97f4a7c15ull);
 
-	return classify_fold(h ^ (client->tail & 0xffff), 0xe7037ed1a0b428dbull) >> 32;
+	return mix_fold(h ^ (client->tail & 0xffff), 0xe7037ed1a0b428dbull) >> 32;
 }
 
 uint32_t

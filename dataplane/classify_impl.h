@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 
 #include "classify.h"
+#include "mix.h"
 
 enum role {
 	ROLE_SERVICE = 0,
@@ -63,15 +64,6 @@ struct classifier {
 	bool has_sources;
 };
 
-/* Folds the 128-bit product: every bit of either factor reaches all bits of the result. */
-static inline uint64_t
-classify_fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /* address: 4 bytes for version 4, else 16. */
 static inline struct key
 classify_key(
@@ -94,10 +86,10 @@ classify_key(
 static inline uint32_t
 classify_key_hash(const struct key *key)
 {
-	uint64_t h = classify_fold(
+	uint64_t h = mix_fold(
 		key->address[0] ^ 0x9e3779b97f4a7c15ull, key->address[1] ^ 0xa0761d6478bd642full);
 
-	return (uint32_t)classify_fold(h ^ key->tail, 0xe7037ed1a0b428dbull);
+	return (uint32_t)mix_fold(h ^ key->tail, 0xe7037ed1a0b428dbull);
 }
 
 static inline bool
