@@ -51,13 +51,6 @@ void classify_icmp_error(const struct classifier *classifier, struct pkt *p, uin
 uint32_t classify_owner_hash(
 	const uint8_t *client, uint8_t version, uint16_t client_port_be, uint64_t owner_seed);
 
-/* Which worker owns it. Any thread. */
-static inline uint32_t
-classify_owner(uint32_t owner_hash, uint32_t worker_count)
-{
-	return ((uint64_t)owner_hash * worker_count) >> 32;
-}
-
 /* The i-th of p's other services. */
 uint16_t
 classify_other_service(const struct classifier *classifier, const struct pkt *p, unsigned int i);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The inside of the classifier, for classify.c and classify_ranges.c alone.
+ * The inside of the classifier, for classify.c and classify_*.c alone.
  *
  * Where a service has several ports, or a server has any, an entry under port 0 leads to a row of
  * segments, to be searched by bisection. Only packets whose own endpoint is not in the table come
@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 
 #include "classify.h"
+#include "mix.h"
 
 enum role {
 	ROLE_SERVICE = 0,
@@ -63,15 +64,6 @@ struct classifier {
 	bool has_sources;
 };
 
-/* Folds the 128-bit product: every bit of either factor reaches all bits of the result. */
-static inline uint64_t
-classify_fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /* address: 4 bytes for version 4, else 16. */
 static inline struct key
 classify_key(
@@ -94,10 +86,10 @@ classify_key(
 static inline uint32_t
 classify_key_hash(const struct key *key)
 {
-	uint64_t h = classify_fold(
+	uint64_t h = mix_fold(
 		key->address[0] ^ 0x9e3779b97f4a7c15ull, key->address[1] ^ 0xa0761d6478bd642full);
 
-	return (uint32_t)classify_fold(h ^ key->tail, 0xe7037ed1a0b428dbull);
+	return (uint32_t)mix_fold(h ^ key->tail, 0xe7037ed1a0b428dbull);
 }
 
 static inline bool
@@ -123,7 +115,7 @@ struct builder {
 	struct classifier *classifier;
 	const struct generation *generation;
 	uint32_t service_total;
-	uint32_t service_start[2 * SHUNT_MAX_BACKENDS + 1]; /* by group_of(): into list */
+	uint32_t service_start[2 * SHUNT_MAX_BACKENDS + 1]; /* by classify_group(): into list */
 	uint32_t server_start[SHUNT_MAX_BACKENDS + 1];	    /* by backend: into servers */
 	uint32_t *servers;				    /* ids, by backend */
 	uint32_t list_length; /* of the stretches that are entries' own */

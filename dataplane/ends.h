@@ -5,8 +5,7 @@
 
 #include <stdint.h>
 
-/* Addresses: 4 or 16 bytes, by version.
- */
+/* Addresses: 4 or 16 bytes, by version. */
 struct ends {
 	const uint8_t *source;
 	const uint8_t *destination;

@@ -23,17 +23,6 @@ struct probe {
 	struct pkt *p;
 };
 
-/* SplitMix64 (Steele, Lea and Flood, 2014): spreads the seed over the secrets, even a poor one. */
-static uint64_t
-next_secret(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
-}
-
 static int
 family_init(struct flow_family *family, unsigned int slots, uint32_t capacity)
 {
@@ -61,10 +50,10 @@ flow_table_create(uint32_t capacity, const uint64_t seed[2])
 	if (!table)
 		return NULL;
 	/* An odd factor keeps every bit of what it multiplies. */
-	table->secret[0] = next_secret(&even);
-	table->secret[1] = next_secret(&odd) | 1;
-	table->secret[2] = next_secret(&even);
-	table->secret[3] = next_secret(&odd) | 1;
+	table->secret[0] = mix_next(&even);
+	table->secret[1] = mix_next(&odd) | 1;
+	table->secret[2] = mix_next(&even);
+	table->secret[3] = mix_next(&odd) | 1;
 	if (family_init(&table->family[FLOW_V4], FLOW_SLOTS_V4, capacity) < 0 ||
 		family_init(&table->family[FLOW_V6], FLOW_SLOTS_V6, capacity) < 0) {
 		flow_table_destroy(table);

@@ -50,6 +50,7 @@ enum flow_flag {
 };
 
 static_assert(SHUNT_MAX_SERVERS <= 1 << 16, "server ids fit a value");
+
 /*
  * In place of a source address: the client has kept its own and been given another port. Then the
  * hop is in the flow's claim.
@@ -58,7 +59,8 @@ static_assert(SHUNT_MAX_SERVERS <= 1 << 16, "server ids fit a value");
 
 static_assert(SHUNT_MAX_SOURCES <= FLOW_SOURCE_CLIENT, "source ids fit a value");
 
-/* In a key, in place of a service: a claim. One past the ids, so that it has the timeouts of id 0.
+/*
+ * In a key, in place of a service: a claim. One past the ids, so that it has the timeouts of id 0.
  */
 #define FLOW_CLAIM SHUNT_MAX_SERVICES
 
@@ -217,6 +219,7 @@ void flow_table_bind(struct flow_table *table, const struct flow_timeouts *timeo
 
 /* Who judges the claims; has the context of flow_table_bind(). Claims of others stay. */
 void flow_table_judge(struct flow_table *table, flow_claim_fn *judge);
+
 /* What the sweep shows flows to, with the context of flow_table_bind(). NULL, at first: nobody. */
 void flow_table_show(struct flow_table *table, flow_visit_fn *visit);
 
@@ -243,12 +246,6 @@ uint64_t *flow_lookup(struct flow_table *table, const struct flow_key *key, uint
 uint64_t *
 flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t value, uint16_t tick);
 
-static inline uint16_t
-flow_tag_port_be(uint32_t tag)
-{
-	return tag & 0xffff;
-}
-
 /* Removes a claim, if it is there. Nobody is told. */
 void flow_remove_claim(struct flow_table *table, const struct flow_key *key);
 
@@ -259,6 +256,13 @@ void flow_remove_claim(struct flow_table *table, const struct flow_key *key);
  */
 uint32_t flow_endpoint_tag(const struct flow_table *table, const uint8_t address[16],
 	uint16_t port_be, uint8_t protocol);
+
+/* The port in it. */
+static inline uint16_t
+flow_tag_port_be(uint32_t tag)
+{
+	return tag & 0xffff;
+}
 
 /* Looks at up to `buckets` buckets, from where the last sweep stopped; returns entries freed. */
 unsigned int flow_sweep(struct flow_table *table, unsigned int buckets, uint16_t tick);

@@ -16,6 +16,7 @@
 #define DATAPLANE_FLOW_TABLE_H
 
 #include "flow.h"
+#include "mix.h"
 
 #define FLOW_INLINE static inline __attribute__((always_inline))
 
@@ -158,14 +159,6 @@ flow_key_from(unsigned int slots, const struct flow_words *words)
 	return key;
 }
 
-FLOW_INLINE uint64_t
-flow_fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /*
  * Two multiply-folds, as in wyhash (Wang Yi, 2019), with the constants replaced by secrets. Not
  * linear in the key, as CRC32C is, where keys that collide under one seed collide under all.
@@ -174,9 +167,9 @@ FLOW_INLINE uint64_t
 flow_hash(const uint64_t secret[4], unsigned int slots, const struct flow_words *words)
 {
 	if (slots == FLOW_SLOTS_V4)
-		return flow_fold(
-			flow_fold(words->word[0] ^ secret[0], secret[1]) ^ secret[2], secret[3]);
-	return flow_fold(flow_fold(words->word[0] ^ secret[0], words->word[1] ^ secret[1]) ^
+		return mix_fold(
+			mix_fold(words->word[0] ^ secret[0], secret[1]) ^ secret[2], secret[3]);
+	return mix_fold(mix_fold(words->word[0] ^ secret[0], words->word[1] ^ secret[1]) ^
 			words->endpoint ^ (uint64_t)words->extra << 32 ^ secret[2],
 		secret[3]);
 }

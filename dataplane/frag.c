@@ -2,7 +2,9 @@
 #include <stddef.h>
 
 #include "frag.h"
+#include "fields.h"
 #include "mem.h"
+#include "mix.h"
 
 #define NONE UINT16_MAX /* no place among the waiting */
 
@@ -131,15 +133,6 @@ frag_key_of(const struct pkt *p, struct frag_key *key)
 	key->version = p->version;
 }
 
-/* Folds the 128-bit product: every bit of either factor reaches all bits of the result. */
-static uint64_t
-multiply_fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /*
  * Keyed and non-linear, so that nobody outside can aim at a bucket or a worker. The constants are
  * those of wyhash (Wang Yi, 2019).
@@ -150,9 +143,9 @@ frag_hash(const struct frag_key *key, uint64_t seed_a, uint64_t seed_b)
 	uint64_t words[5], h;
 
 	memcpy(words, key, sizeof(words));
-	h = multiply_fold(words[0] ^ seed_a ^ 0xa0761d6478bd642full, words[1] ^ seed_b);
-	h = multiply_fold(words[2] ^ h ^ 0xe7037ed1a0b428dbull, words[3] ^ seed_a);
-	return multiply_fold(words[4] ^ h ^ 0x8ebc6af09c88c6e3ull, seed_b ^ 0x589965cc75374cc3ull);
+	h = mix_fold(words[0] ^ seed_a ^ 0xa0761d6478bd642full, words[1] ^ seed_b);
+	h = mix_fold(words[2] ^ h ^ 0xe7037ed1a0b428dbull, words[3] ^ seed_a);
+	return mix_fold(words[4] ^ h ^ 0x8ebc6af09c88c6e3ull, seed_b ^ 0x589965cc75374cc3ull);
 }
 
 uint32_t
@@ -370,7 +363,7 @@ wait_for_first(struct frag_table *t, struct frag_entry *e, const struct pkt *p, 
 static enum frag_step
 forward_like_first(const struct frag_entry *e, struct pkt *p)
 {
-	unsigned int source = p->version == 4 ? 12 : 8, address = p->version == 4 ? 4 : 16;
+	unsigned int source = field_source(p->version), address = field_address_bytes(p->version);
 
 	p->direction = e->direction;
 	p->protocol = e->protocol;

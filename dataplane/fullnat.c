@@ -3,23 +3,11 @@
 
 #include <arpa/inet.h>
 
-#include "checksum.h"
 #include "ends.h"
+#include "fields.h"
 #include "icmp.h"
 #include "tcp_option.h"
 #include "xlat.h"
-
-/* Where the fields stand: RFC 791 section 3.1, RFC 8200 section 3, RFC 9293 3.1, RFC 768. */
-enum {
-	IP4_TTL = 8,
-	IP4_CHECKSUM = 10,
-	IP4_ADDRESSES = 12,
-	IP6_HOP_LIMIT = 7,
-	IP6_ADDRESSES = 8,
-	TCP_CHECKSUM = 16,
-	UDP_CHECKSUM = 6,
-	ICMP_CHECKSUM = 2,
-};
 
 /* Both ends that the packet is to have, and the way to the second. */
 static const struct link *
@@ -55,9 +43,7 @@ fullnat_ends(const struct pkt *p, const struct generation *g, const struct hop_t
 static bool
 fullnat_may_leave(struct pkt *p, const struct link *link)
 {
-	uint8_t ttl = p->data[p->l3_offset + (p->version == 4 ? IP4_TTL : IP6_HOP_LIMIT)];
-
-	if (ttl <= 1)
+	if (field_ttl_is_used_up(p))
 		p->drop = SHUNT_DROP_TTL;
 	else if (!link->known)
 		p->drop = SHUNT_DROP_NO_NEIGHBOR;
@@ -76,7 +62,7 @@ static void
 fullnat_strip_timestamps(struct pkt *p)
 {
 	uint8_t *tcp = p->data + p->l4_offset, *option, *even;
-	uint16_t before, checksum;
+	uint16_t before, after;
 
 	if (!(p->tcp_flags & PKT_SYN))
 		return;
@@ -87,21 +73,17 @@ fullnat_strip_timestamps(struct pkt *p)
 	even = option - (option - tcp) % 2;
 	before = checksum_sum(even, TCP_OPTION_TIMESTAMPS_BYTES + 2 * (size_t)(option - even));
 	memset(option, TCP_OPTION_NOP, TCP_OPTION_TIMESTAMPS_BYTES);
-	memcpy(&checksum, tcp + TCP_CHECKSUM, sizeof(checksum));
-	checksum = checksum_update(checksum,
-		checksum_delta(before,
-			checksum_sum(
-				even, TCP_OPTION_TIMESTAMPS_BYTES + 2 * (size_t)(option - even))));
-	memcpy(tcp + TCP_CHECKSUM, &checksum, sizeof(checksum));
+	after = checksum_sum(even, TCP_OPTION_TIMESTAMPS_BYTES + 2 * (size_t)(option - even));
+	field_update_checksum(tcp + TCP_CHECKSUM, checksum_delta(before, after));
 }
 
 /* Returns what the pseudo header's sum changes by. */
 static uint16_t
 fullnat_ip(uint8_t *ip, const struct ends *ends)
 {
-	unsigned int bytes = ends->version == 4 ? 4 : 16;
-	uint8_t *at = ip + (ends->version == 4 ? IP4_ADDRESSES : IP6_ADDRESSES);
-	uint16_t before = checksum_sum(at, 2 * (size_t)bytes), delta, checksum;
+	unsigned int bytes = field_address_bytes(ends->version);
+	uint8_t *at = ip + field_source(ends->version);
+	uint16_t before = checksum_sum(at, 2 * (size_t)bytes), delta;
 
 	memcpy(at, ends->source, bytes);
 	memcpy(at + bytes, ends->destination, bytes);
@@ -112,9 +94,7 @@ fullnat_ip(uint8_t *ip, const struct ends *ends)
 	}
 	/* TTL is the upper byte of its word: one less is a difference of 0x0100. */
 	ip[IP4_TTL]--;
-	memcpy(&checksum, ip + IP4_CHECKSUM, sizeof(checksum));
-	checksum = checksum_update(checksum, checksum_add(delta, (uint16_t)~htons(0x0100)));
-	memcpy(ip + IP4_CHECKSUM, &checksum, sizeof(checksum));
+	field_update_checksum(ip + IP4_CHECKSUM, checksum_add(delta, (uint16_t)~htons(0x0100)));
 	return delta;
 }
 
@@ -122,16 +102,12 @@ static void
 fullnat_l4(struct pkt *p, const struct ends *ends, uint16_t delta)
 {
 	uint8_t *l4 = p->data + p->l4_offset;
-	uint8_t *at = l4 + (p->protocol == SHUNT_TCP ? TCP_CHECKSUM : UDP_CHECKSUM);
-	uint16_t ports = checksum_sum(l4, 4), checksum;
+	uint16_t ports = checksum_sum(l4, 4);
 
-	memcpy(l4, &ends->sport_be, sizeof(ends->sport_be));
-	memcpy(l4 + 2, &ends->dport_be, sizeof(ends->dport_be));
+	memcpy(l4 + L4_SPORT, &ends->sport_be, sizeof(ends->sport_be));
+	memcpy(l4 + L4_DPORT, &ends->dport_be, sizeof(ends->dport_be));
 	delta = checksum_add(delta, checksum_delta(ports, checksum_sum(l4, 4)));
-	memcpy(&checksum, at, sizeof(checksum));
-	checksum = p->protocol == SHUNT_TCP ? checksum_update(checksum, delta)
-					    : checksum_update_udp(checksum, delta);
-	memcpy(at, &checksum, sizeof(checksum));
+	field_update_l4_checksum(l4 + field_l4_checksum(p->protocol), p->protocol, delta);
 }
 
 static void
@@ -158,7 +134,7 @@ fullnat_id(const struct pkt *p)
 	if (!p->l4_offset)
 		return 0; /* a later fragment, which has one */
 	if (p->kind != PKT_ICMP_ERROR)
-		at = p->protocol == SHUNT_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
+		at = field_l4_checksum(p->protocol);
 	memcpy(&id, p->data + p->l4_offset + at, sizeof(id));
 	return id;
 }
@@ -211,10 +187,9 @@ fullnat_icmp(struct pkt *p, const struct generation *g, const struct hop_table *
 {
 	struct ends ends;
 	const struct link *link = fullnat_ends(p, g, hops, &ends);
-	const uint8_t *sender =
-		p->data + p->l3_offset + (p->version == 4 ? IP4_ADDRESSES : IP6_ADDRESSES);
+	const uint8_t *sender = p->data + p->l3_offset + field_source(p->version);
 	bool is_end = p->direction == PKT_TO_SERVER ||
-		memcmp(sender, g->servers[p->server].address, p->version == 4 ? 4 : 16) == 0;
+		memcmp(sender, g->servers[p->server].address, field_address_bytes(p->version)) == 0;
 
 	if (!fullnat_may_leave(p, link))
 		return;

@@ -15,7 +15,7 @@
 struct object_store;	/* objects.h */
 struct classifier;	/* classify.h */
 struct known;		/* known.h */
-struct shared_services; /* generation.c */
+struct shared_services; /* generation_services.c */
 struct pmtu_table;	/* pmtu.h */
 
 enum gen_family {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "hop.h"
 
+#include "mix.h"
+
 /* Any odd constants with well-mixed bits; these are the first two primes of XXH64. */
 #define HOP_MULTIPLY_A 0x9e3779b185ebca87ull
 #define HOP_MULTIPLY_B 0xc2b2ae3d27d4eb4full
@@ -13,12 +15,10 @@ static uint32_t
 hop_hash(uint64_t seed, const struct link *source)
 {
 	uint64_t word = (uint64_t)source->port << 48, vlans = link_vlans(source->vlan);
-	unsigned __int128 product;
 
 	memcpy(&word, source->mac.bytes, sizeof(source->mac.bytes));
-	product = (unsigned __int128)(word ^ seed ^ HOP_MULTIPLY_A) *
-		(HOP_MULTIPLY_B ^ seed << 1 ^ vlans << 16);
-	return (uint32_t)((uint64_t)(product >> 64) ^ (uint64_t)product);
+	return (uint32_t)mix_fold(
+		word ^ seed ^ HOP_MULTIPLY_A, HOP_MULTIPLY_B ^ seed << 1 ^ vlans << 16);
 }
 
 uint16_t

@@ -4,19 +4,7 @@
 #include <arpa/inet.h>
 #include <stddef.h>
 
-#include "checksum.h"
-
-/* Where the fields stand: RFC 791 section 3.1, RFC 8200 section 3, RFC 792, RFC 4443. */
-enum {
-	IP4_TTL = 8,
-	IP4_CHECKSUM = 10,
-	IP4_SOURCE = 12,
-	IP6_HOP_LIMIT = 7,
-	IP6_SOURCE = 8,
-	ICMP_CHECKSUM = 2,
-	TCP_CHECKSUM = 16,
-	UDP_CHECKSUM = 6,
-};
+#include "fields.h"
 
 /* The end of a packet; it says by how many addresses (or ports) the field is behind the source's.
  */
@@ -35,7 +23,7 @@ struct icmp_rewrite {
 static uint8_t *
 ip_address(uint8_t *ip, uint8_t version, enum end end)
 {
-	return version == 4 ? ip + IP4_SOURCE + end * 4 : ip + IP6_SOURCE + end * 16;
+	return ip + field_source(version) + end * field_address_bytes(version);
 }
 
 /* Overwrites some words; returns what a checksum over them changes by. */
@@ -67,8 +55,8 @@ icmp_replace_addresses(uint8_t *ip, uint8_t version, const uint8_t *const with[2
 
 	for (enum end end = SOURCE; end <= DESTINATION; end++) {
 		if (with[end])
-			delta += icmp_replace(
-				ip_address(ip, version, end), with[end], version == 4 ? 4 : 16);
+			delta += icmp_replace(ip_address(ip, version, end), with[end],
+				field_address_bytes(version));
 	}
 	return checksum_fold(delta);
 }
@@ -82,7 +70,7 @@ static uint16_t
 icmp_rewrite_quoted(struct pkt *p, const struct icmp_rewrite *rewrite)
 {
 	uint8_t *ip = p->data + p->inner_l3_offset, *l4 = p->data + p->inner_l4_offset;
-	unsigned int checksum_at = p->protocol == SHUNT_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
+	unsigned int checksum_at = field_l4_checksum(p->protocol);
 	uint16_t l3_delta = icmp_replace_addresses(ip, p->version, rewrite->quoted);
 	uint16_t l4_delta = l3_delta;
 	uint32_t delta;
@@ -120,12 +108,6 @@ icmp_rewrite(struct pkt *p, const struct icmp_rewrite *rewrite)
 	icmp_update(p->data + p->l4_offset + ICMP_CHECKSUM, checksum_fold(delta), false);
 }
 
-static bool
-icmp_ttl_used_up(const struct pkt *p)
-{
-	return p->data[p->l3_offset + (p->version == 4 ? IP4_TTL : IP6_HOP_LIMIT)] <= 1;
-}
-
 void
 icmp_to_server(struct pkt *p, const struct gen_server *server, const struct shunt_mac *port_macs)
 {
@@ -136,7 +118,7 @@ icmp_to_server(struct pkt *p, const struct gen_server *server, const struct shun
 		.outer = { [DESTINATION] = server->address },
 	};
 
-	if (icmp_ttl_used_up(p)) {
+	if (field_ttl_is_used_up(p)) {
 		p->drop = SHUNT_DROP_TTL;
 		return;
 	}
@@ -153,7 +135,7 @@ icmp_to_client(struct pkt *p, const struct gen_service *service, const struct ge
 	const struct link *hop, const struct shunt_mac *port_macs)
 {
 	const uint8_t *source = ip_address(p->data + p->l3_offset, p->version, SOURCE);
-	bool is_server = memcmp(source, server->address, p->version == 4 ? 4 : 16) == 0;
+	bool is_server = memcmp(source, server->address, field_address_bytes(p->version)) == 0;
 	const struct icmp_rewrite rewrite = {
 		.quoted = { [DESTINATION] = service->address },
 		.port_be = { [SOURCE] = p->other_port_be,
@@ -161,7 +143,7 @@ icmp_to_client(struct pkt *p, const struct gen_service *service, const struct ge
 		.outer = { [SOURCE] = is_server ? service->address : NULL },
 	};
 
-	if (icmp_ttl_used_up(p)) {
+	if (field_ttl_is_used_up(p)) {
 		p->drop = SHUNT_DROP_TTL;
 		return;
 	}

@@ -1,44 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "icmp_answer.h"
 
-#include "checksum.h"
+#include "fields.h"
 
 enum {
 	ETHERNET_SOURCE = 6,
 	ETHERNET_GROUP = 1, /* in the first byte of an address */
 
-	IP4_BYTES = 20,
 	IP4_MAX_BYTES = 576, /* of an error: RFC 1812 section 4.3.2.3 */
 	IP4_CONTROL = 0xc0,  /* precedence 6: RFC 1812 section 4.3.2.5 */
 	IP4_DONT_FRAGMENT = 0x40,
-	IP6_BYTES = 40,
 	IP6_MAX_BYTES = 1280, /* the least MTU of IPv6: RFC 4443 section 2.4(c) */
 
-	ICMP_BYTES = 8,
-	ICMP4_PROTOCOL = 1,
 	ICMP4_TIME_EXCEEDED = 11, /* code 0: in transit */
-	ICMP6_PROTOCOL = 58,
-	ICMP6_TIME_EXCEEDED = 3, /* code 0: in transit */
+	ICMP6_TIME_EXCEEDED = 3,  /* code 0: in transit */
 
 	ANSWER_TTL = 64,
 };
 
 static_assert(ICMP_ANSWER_ROOM == IP6_BYTES + ICMP_BYTES, "the greater of the two");
-
-static void
-store_be16(uint8_t *at, unsigned int value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static void
-store_checksum(uint8_t *at, uint16_t sum)
-{
-	uint16_t checksum = (uint16_t)~sum;
-
-	memcpy(at, &checksum, sizeof(checksum));
-}
 
 bool
 icmp_answer_allowed(const struct pkt *p)
@@ -55,28 +35,28 @@ answer_ip4(uint8_t *ip, uint32_t bytes, const struct gen_service *service)
 	memset(ip, 0, IP4_BYTES + ICMP_BYTES);
 	ip[0] = 0x45;
 	ip[1] = IP4_CONTROL;
-	store_be16(ip + 2, IP4_BYTES + bytes);
+	field_store_be16(ip + 2, IP4_BYTES + bytes);
 	ip[6] = IP4_DONT_FRAGMENT; /* so that the id may be 0: RFC 6864 */
 	ip[8] = ANSWER_TTL;
-	ip[9] = ICMP4_PROTOCOL;
+	ip[9] = PROTOCOL_ICMP4;
 	memcpy(ip + 12, service->address, 4);
 	memcpy(ip + 16, icmp + ICMP_BYTES + 12, 4);
-	store_checksum(ip + 10, checksum_sum(ip, IP4_BYTES));
+	field_store_checksum(ip + IP4_CHECKSUM, checksum_sum(ip, IP4_BYTES));
 	icmp[0] = ICMP4_TIME_EXCEEDED;
-	store_checksum(icmp + 2, checksum_sum(icmp, bytes));
+	field_store_checksum(icmp + ICMP_CHECKSUM, checksum_sum(icmp, bytes));
 }
 
 static void
 answer_ip6(uint8_t *ip, uint32_t bytes, const struct gen_service *service)
 {
-	const uint8_t pseudo[2] = { 0, ICMP6_PROTOCOL };
+	const uint8_t pseudo[2] = { 0, PROTOCOL_ICMP6 };
 	uint8_t *icmp = ip + IP6_BYTES;
 	uint64_t sum;
 
 	memset(ip, 0, IP6_BYTES + ICMP_BYTES);
 	ip[0] = 0x60;
-	store_be16(ip + 4, bytes);
-	ip[6] = ICMP6_PROTOCOL;
+	field_store_be16(ip + 4, bytes);
+	ip[6] = PROTOCOL_ICMP6;
 	ip[7] = ANSWER_TTL;
 	memcpy(ip + 8, service->address, 16);
 	memcpy(ip + 24, icmp + ICMP_BYTES + 8, 16);
@@ -84,7 +64,7 @@ answer_ip6(uint8_t *ip, uint32_t bytes, const struct gen_service *service)
 	/* The pseudo header's length is the IP header's: there are no extension headers. */
 	sum = (uint64_t)checksum_sum(ip + 8, 32) + checksum_sum(ip + 4, 2);
 	sum += checksum_sum(pseudo, sizeof(pseudo));
-	store_checksum(icmp + 2, checksum_fold(sum + checksum_sum(icmp, bytes)));
+	field_store_checksum(icmp + ICMP_CHECKSUM, checksum_fold(sum + checksum_sum(icmp, bytes)));
 }
 
 void

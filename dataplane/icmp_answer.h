@@ -13,7 +13,7 @@
 
 #include "generation.h"
 
-/* Of one worker; see icmp_limit.h. */
+/* Of one worker; see rate_limit.h. */
 #define ICMP_ANSWERS_PER_SECOND 100
 #define ICMP_ANSWERS_BURST	50
 #define ICMP_ANSWER_ROOM	48 /* in front of a packet that is answered, at most */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "link.h"
 
+#include "fields.h"
 #include "shunt/table.h"
 
 enum {
@@ -9,19 +10,6 @@ enum {
 	ETHERTYPE_S_TAG = 0x88a8, /* IEEE 802.1ad */
 	PRIORITY = 0xf000,	  /* of a tag's second word: priority and drop eligibility */
 };
-
-static uint16_t
-load_be16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static void
-store_be16(uint8_t *at, unsigned int value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
 
 /* A frame that comes without tags and leaves with two gets the priority 0 in both. */
 uint32_t
@@ -32,10 +20,10 @@ link_priorities(const struct pkt *p)
 
 	if (p->l3_offset == LINK_ETHERNET_BYTES)
 		return 0;
-	outer = load_be16(tag) & PRIORITY;
+	outer = field_load_be16(tag) & PRIORITY;
 	inner = p->l3_offset == LINK_ETHERNET_BYTES + LINK_TAG_BYTES
 		? outer
-		: load_be16(tag + LINK_TAG_BYTES) & PRIORITY;
+		: field_load_be16(tag + LINK_TAG_BYTES) & PRIORITY;
 	return outer << 16 | inner;
 }
 
@@ -47,18 +35,18 @@ link_put_tags(uint8_t *frame, const struct link *link, uint32_t priorities, uint
 	for (int i = 0; i < LINK_MAX_TAGS && link->vlan[i]; i++) {
 		bool service = link->vlan[i] & SHUNT_VLAN_S_TAG;
 
-		store_be16(at, service ? ETHERTYPE_S_TAG : ETHERTYPE_C_TAG);
-		store_be16(at + 2, (priorities >> 16) | (link->vlan[i] & SHUNT_VLAN_ID));
+		field_store_be16(at, service ? ETHERTYPE_S_TAG : ETHERTYPE_C_TAG);
+		field_store_be16(at + 2, (priorities >> 16) | (link->vlan[i] & SHUNT_VLAN_ID));
 		at += LINK_TAG_BYTES;
 		priorities <<= 16;
 	}
-	store_be16(at, ethertype);
+	field_store_be16(at, ethertype);
 }
 
 void
 link_retag(struct pkt *p, const struct link *link)
 {
-	uint16_t ethertype = load_be16(p->data + p->l3_offset - 2);
+	uint16_t ethertype = field_load_be16(p->data + p->l3_offset - 2);
 	uint32_t priorities = link_priorities(p);
 	int grow = (int)link_header_bytes(link) - p->l3_offset;
 

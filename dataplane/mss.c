@@ -3,12 +3,8 @@
 
 #include <arpa/inet.h>
 
-#include "checksum.h"
+#include "fields.h"
 #include "tcp_option.h"
-
-enum {
-	TCP_CHECKSUM = 16,
-};
 
 /*
  * What the checksum loses and gains with the new value. The option may stand at an odd offset, and
@@ -27,7 +23,7 @@ void
 mss_clamp(struct pkt *p, uint16_t limit)
 {
 	uint8_t *tcp = p->data + p->l4_offset, *at;
-	uint16_t limit_be = htons(limit), mss_be, checksum;
+	uint16_t limit_be = htons(limit), mss_be;
 
 	if (!(p->tcp_flags & PKT_SYN))
 		return;
@@ -38,8 +34,6 @@ mss_clamp(struct pkt *p, uint16_t limit)
 	memcpy(&mss_be, at, sizeof(mss_be));
 	if (ntohs(mss_be) <= limit)
 		return;
-	memcpy(&checksum, tcp + TCP_CHECKSUM, sizeof(checksum));
-	checksum = checksum_update(checksum, mss_delta(mss_be, limit_be, (at - tcp) % 2));
-	memcpy(tcp + TCP_CHECKSUM, &checksum, sizeof(checksum));
+	field_update_checksum(tcp + TCP_CHECKSUM, mss_delta(mss_be, limit_be, (at - tcp) % 2));
 	memcpy(at, &limit_be, sizeof(limit_be));
 }

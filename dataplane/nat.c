@@ -4,22 +4,7 @@
 #include <arpa/inet.h>
 #include <stddef.h>
 
-#include "checksum.h"
-
-/* Where the fields stand: RFC 791 section 3.1, RFC 8200 section 3, RFC 9293 3.1, RFC 768. */
-enum {
-	IP4_TTL = 8,
-	IP4_CHECKSUM = 10,
-	IP4_SOURCE = 12,
-	IP4_DESTINATION = 16,
-	IP6_HOP_LIMIT = 7,
-	IP6_SOURCE = 8,
-	IP6_DESTINATION = 24,
-	L4_SPORT = 0,
-	L4_DPORT = 2,
-	TCP_CHECKSUM = 16,
-	UDP_CHECKSUM = 6,
-};
+#include "fields.h"
 
 /* One end of a packet gets another address and port. */
 struct nat_rewrite {
@@ -32,25 +17,15 @@ struct nat_rewrite {
 	uint8_t l4_offset;
 };
 
-/* A router forwards no packet whose TTL it has used up (RFC 1812 section 5.3.1, RFC 8200). */
-static bool
-nat_ttl_used_up(const struct pkt *p)
-{
-	return p->data[p->l3_offset + (p->version == 4 ? IP4_TTL : IP6_HOP_LIMIT)] <= 1;
-}
-
 static void
 nat_ip4(uint8_t *ip, const struct nat_rewrite *rewrite)
 {
 	/* TTL is the upper byte of its word: one less is a difference of 0x0100. */
 	uint32_t delta = (uint32_t)rewrite->l3_delta + (uint16_t)~htons(0x0100);
-	uint16_t checksum;
 
 	memcpy(ip + rewrite->ip4_offset, rewrite->address, 4);
 	ip[IP4_TTL]--;
-	memcpy(&checksum, ip + IP4_CHECKSUM, sizeof(checksum));
-	checksum = checksum_update(checksum, checksum_fold(delta));
-	memcpy(ip + IP4_CHECKSUM, &checksum, sizeof(checksum));
+	field_update_checksum(ip + IP4_CHECKSUM, checksum_fold(delta));
 }
 
 static void
@@ -63,17 +38,9 @@ nat_ip6(uint8_t *ip, const struct nat_rewrite *rewrite)
 static void
 nat_l4(uint8_t *l4, uint8_t protocol, const struct nat_rewrite *rewrite)
 {
-	uint8_t *at = l4 + (protocol == SHUNT_TCP ? TCP_CHECKSUM : UDP_CHECKSUM);
-	uint16_t checksum;
-
 	if (rewrite->port_be)
 		memcpy(l4 + rewrite->l4_offset, &rewrite->port_be, sizeof(rewrite->port_be));
-	memcpy(&checksum, at, sizeof(checksum));
-	if (protocol == SHUNT_TCP)
-		checksum = checksum_update(checksum, rewrite->l4_delta);
-	else
-		checksum = checksum_update_udp(checksum, rewrite->l4_delta);
-	memcpy(at, &checksum, sizeof(checksum));
+	field_update_l4_checksum(l4 + field_l4_checksum(protocol), protocol, rewrite->l4_delta);
 }
 
 /*
@@ -127,7 +94,7 @@ nat_to_server(struct pkt *p, const struct gen_service *service, const struct gen
 		.l4_offset = L4_DPORT,
 	};
 
-	if (nat_ttl_used_up(p)) {
+	if (field_ttl_is_used_up(p)) {
 		p->drop = SHUNT_DROP_TTL;
 		return;
 	}
@@ -157,7 +124,7 @@ nat_to_client(struct pkt *p, const struct gen_service *service, const struct gen
 		.l4_offset = L4_SPORT,
 	};
 
-	if (nat_ttl_used_up(p)) {
+	if (field_ttl_is_used_up(p)) {
 		p->drop = SHUNT_DROP_TTL;
 		return;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "parse.h"
 
-#include "checksum.h"
+#include "fields.h"
 #include "shunt/table.h"
 
 enum {
@@ -14,7 +14,6 @@ enum {
 	ETHERTYPE_S_TAG = 0x88a8,   /* IEEE 802.1ad */
 	ETHERTYPE_OLD_TAG = 0x9100, /* before 802.1ad */
 
-	IP4_MIN_BYTES = 20,
 	IP4_FRAGMENT_MASK = 0x3fff, /* more fragments, and the offset; not "don't fragment" */
 	IP4_FRAGMENT_MORE = 0x2000,
 	IP4_FRAGMENT_OFFSET = 0x1fff, /* in units of 8 bytes */
@@ -24,7 +23,6 @@ enum {
 	IP4_OPTION_LSRR = 131, /* RFC 791 section 3.1 */
 	IP4_OPTION_SSRR = 137,
 
-	IP6_BYTES = 40,
 	IP6_HOP_BY_HOP = 0, /* as next header: RFC 8200 section 4 */
 	IP6_ROUTING = 43,
 	IP6_FRAGMENT = 44,
@@ -36,16 +34,7 @@ enum {
 	IP6_FRAGMENT_OFFSET = 0xfff8, /* in bytes, as the field stands */
 
 	TCP_MIN_BYTES = 20,
-	UDP_BYTES = 8,
-	ICMP4_PROTOCOL = 1,
-	ICMP6_PROTOCOL = 58,
 };
-
-static uint16_t
-load_be16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
 
 /*
  * A source route lets the sender choose the way past filters, and the destination field is then not
@@ -131,11 +120,11 @@ parse_is_later_fragment(const struct pkt *p)
 static enum shunt_drop
 parse_ip4_fragment(struct pkt *p, const uint8_t *ip, unsigned int header_bytes)
 {
-	unsigned int field = load_be16(ip + 6);
+	unsigned int field = field_load_be16(ip + 6);
 
 	p->fragment_more = (field & IP4_FRAGMENT_MORE) != 0;
 	p->fragment_offset = (uint16_t)((field & IP4_FRAGMENT_OFFSET) * 8);
-	p->fragment_id = load_be16(ip + 4);
+	p->fragment_id = field_load_be16(ip + 4);
 	return parse_fragment(p, p->bytes - p->l3_offset - header_bytes, header_bytes, ip[9]);
 }
 
@@ -147,20 +136,20 @@ parse_ip4(struct pkt *p)
 	uint32_t bytes = p->bytes - p->l3_offset;
 	unsigned int header_bytes, total_bytes;
 
-	if (bytes < IP4_MIN_BYTES)
+	if (bytes < IP4_BYTES)
 		return SHUNT_DROP_SHORT_FRAME;
 	if (ip[0] >> 4 != 4)
 		return SHUNT_DROP_IP_VERSION;
 	header_bytes = (ip[0] & 0xf) * 4u;
-	if (header_bytes < IP4_MIN_BYTES || header_bytes > bytes)
+	if (header_bytes < IP4_BYTES || header_bytes > bytes)
 		return SHUNT_DROP_IP_HEADER;
-	total_bytes = load_be16(ip + 2);
+	total_bytes = field_load_be16(ip + 2);
 	if (total_bytes < header_bytes || total_bytes > bytes)
 		return SHUNT_DROP_IP_LENGTH;
 	if (checksum_sum(ip, header_bytes) != 0xffff)
 		return SHUNT_DROP_IP_CHECKSUM;
-	if (header_bytes > IP4_MIN_BYTES &&
-		!parse_ip4_options_are_fine(ip + IP4_MIN_BYTES, header_bytes - IP4_MIN_BYTES))
+	if (header_bytes > IP4_BYTES &&
+		!parse_ip4_options_are_fine(ip + IP4_BYTES, header_bytes - IP4_BYTES))
 		return SHUNT_DROP_IP_OPTIONS;
 	if (!parse_ip4_source_is_fine(ip + 12))
 		return SHUNT_DROP_IP_SOURCE;
@@ -169,7 +158,7 @@ parse_ip4(struct pkt *p)
 	p->protocol = ip[9];
 	p->l4_offset = (uint16_t)(p->l3_offset + header_bytes);
 	p->bytes = p->l3_offset + total_bytes;
-	if (load_be16(ip + 6) & IP4_FRAGMENT_MASK)
+	if (field_load_be16(ip + 6) & IP4_FRAGMENT_MASK)
 		return parse_ip4_fragment(p, ip, header_bytes);
 	return SHUNT_DROP_NONE;
 }
@@ -181,13 +170,13 @@ parse_ip4(struct pkt *p)
 static enum shunt_drop
 parse_ip6_fragment(struct pkt *p, const uint8_t *at, uint32_t left, unsigned int walked)
 {
-	unsigned int field = load_be16(at + 2);
+	unsigned int field = field_load_be16(at + 2);
 
 	p->fragment_more = field & IP6_FRAGMENT_MORE;
 	p->fragment_offset = field & IP6_FRAGMENT_OFFSET;
 	if (!p->fragment_more && p->fragment_offset == 0)
 		return SHUNT_DROP_NONE;
-	p->fragment_id = (uint32_t)load_be16(at + 4) << 16 | load_be16(at + 6);
+	p->fragment_id = (uint32_t)field_load_be16(at + 4) << 16 | field_load_be16(at + 6);
 	return parse_fragment(p, left - IP6_FRAGMENT_BYTES, walked, at[0]);
 }
 
@@ -256,7 +245,7 @@ parse_ip6(struct pkt *p)
 		return SHUNT_DROP_SHORT_FRAME;
 	if (ip[0] >> 4 != 6)
 		return SHUNT_DROP_IP_VERSION;
-	payload_bytes = load_be16(ip + 4);
+	payload_bytes = field_load_be16(ip + 4);
 	if (payload_bytes > bytes - IP6_BYTES)
 		return SHUNT_DROP_IP_LENGTH;
 	if (!parse_ip6_addresses_are_fine(ip + 8, ip + 24))
@@ -325,7 +314,7 @@ parse_udp(const struct pkt *p, const uint8_t *l4, uint32_t bytes)
 
 	if (bytes < UDP_BYTES)
 		return parse_short_l4(p);
-	udp_bytes = load_be16(l4 + 4);
+	udp_bytes = field_load_be16(l4 + 4);
 	if (udp_bytes < UDP_BYTES || (udp_bytes > bytes && p->kind != PKT_FRAGMENT))
 		return SHUNT_DROP_L4_HEADER;
 	return SHUNT_DROP_NONE;
@@ -354,7 +343,7 @@ parse_l4(struct pkt *p)
 		drop = parse_tcp(p, l4, bytes);
 	else if (p->protocol == SHUNT_UDP)
 		drop = parse_udp(p, l4, bytes);
-	else if (p->protocol == (p->version == 4 ? ICMP4_PROTOCOL : ICMP6_PROTOCOL))
+	else if (p->protocol == (p->version == 4 ? PROTOCOL_ICMP4 : PROTOCOL_ICMP6))
 		return parse_icmp_error(p);
 	else
 		return SHUNT_DROP_PROTOCOL;
@@ -388,21 +377,21 @@ parse_later_fragment(struct pkt *p)
 static enum shunt_drop
 parse_tagged(struct pkt *p)
 {
-	unsigned int type = load_be16(p->data + p->l3_offset - 2), id, ids = 0;
+	unsigned int type = field_load_be16(p->data + p->l3_offset - 2), id, ids = 0;
 
 	while (type == ETHERTYPE_C_TAG || type == ETHERTYPE_S_TAG) {
 		if (p->l3_offset == ETHERNET_BYTES + MAX_TAGS * TAG_BYTES)
 			return SHUNT_DROP_VLAN_TAGS;
 		if (p->bytes < p->l3_offset + (uint32_t)TAG_BYTES)
 			return SHUNT_DROP_SHORT_FRAME;
-		id = load_be16(p->data + p->l3_offset) & SHUNT_VLAN_ID;
+		id = field_load_be16(p->data + p->l3_offset) & SHUNT_VLAN_ID;
 		if (id == SHUNT_VLAN_END)
 			return SHUNT_DROP_VLAN_TAGS;
 		if (id)
 			p->vlan[ids++] =
 				(uint16_t)(id | (type == ETHERTYPE_S_TAG ? SHUNT_VLAN_S_TAG : 0));
 		p->l3_offset += TAG_BYTES;
-		type = load_be16(p->data + p->l3_offset - 2);
+		type = field_load_be16(p->data + p->l3_offset - 2);
 	}
 	if (type == ETHERTYPE_IP4)
 		return parse_ip4(p);
@@ -417,7 +406,7 @@ parse_l3(struct pkt *p)
 	if (p->bytes < ETHERNET_BYTES)
 		return SHUNT_DROP_SHORT_FRAME;
 	p->l3_offset = ETHERNET_BYTES;
-	switch (load_be16(p->data + 12)) {
+	switch (field_load_be16(p->data + 12)) {
 	case ETHERTYPE_IP4:
 		return parse_ip4(p);
 	case ETHERTYPE_IP6:

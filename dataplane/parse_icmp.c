@@ -8,11 +8,10 @@
  * from true ones (RFC 5927), but only the end of the connection knows what it has sent: that check
  * is left to it, and an error changes nothing in the balancer.
  */
-#include "checksum.h"
+#include "fields.h"
 #include "parse.h"
 
 enum {
-	ICMP_HEADER_BYTES = 8,
 	QUOTED_L4_BYTES = 8,
 
 	ICMP4_UNREACHABLE = 3,
@@ -20,26 +19,14 @@ enum {
 	ICMP4_PARAMETER_PROBLEM = 12,
 	ICMP6_UNREACHABLE = 1, /* and up to parameter problem: the errors of RFC 4443 */
 	ICMP6_PARAMETER_PROBLEM = 4,
-	ICMP6_PROTOCOL = 58,
-	IP4_IN_IP_PROTOCOL = 4, /* what Shunt's tunnels have, beside UDP: tunnel.c */
-	IP6_IN_IP_PROTOCOL = 41,
-	GRE_PROTOCOL = 47,
 
-	IP4_MIN_BYTES = 20,
 	IP4_OFFSET_MASK = 0x1fff,
-	IP6_BYTES = 40,
 	IP6_HOP_BY_HOP = 0,
 	IP6_ROUTING = 43,
 	IP6_FRAGMENT = 44,
 	IP6_DESTINATION_OPTIONS = 60,
 	IP6_MAX_EXTENSIONS = 8,
 };
-
-static uint16_t
-load_be16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
 
 /*
  * Redirects are for the neighbour that gets them and are not forwarded, source quench is no longer
@@ -63,7 +50,7 @@ parse_icmp_checksum_is_right(const struct pkt *p)
 
 	if (p->version == 6) {
 		const uint8_t pseudo[8] = { 0, 0, (uint8_t)(bytes >> 8), (uint8_t)bytes, 0, 0, 0,
-			ICMP6_PROTOCOL };
+			PROTOCOL_ICMP6 };
 
 		sum += checksum_sum(p->data + p->l3_offset + 8, 32);
 		sum += checksum_sum(pseudo, sizeof(pseudo));
@@ -77,12 +64,12 @@ parse_inner_ip4(struct pkt *p, const uint8_t *at, uint32_t bytes)
 {
 	unsigned int header_bytes;
 
-	if (bytes < IP4_MIN_BYTES || at[0] >> 4 != 4)
+	if (bytes < IP4_BYTES || at[0] >> 4 != 4)
 		return false;
 	header_bytes = (at[0] & 0xf) * 4u;
-	if (header_bytes < IP4_MIN_BYTES || header_bytes > bytes)
+	if (header_bytes < IP4_BYTES || header_bytes > bytes)
 		return false;
-	if (load_be16(at + 6) & IP4_OFFSET_MASK)
+	if (field_load_be16(at + 6) & IP4_OFFSET_MASK)
 		return false;
 	p->inner_l4_offset = (uint16_t)(p->inner_l3_offset + header_bytes);
 	p->protocol = at[9];
@@ -105,7 +92,7 @@ parse_inner_ip6(struct pkt *p, const uint8_t *at, uint32_t bytes)
 			break;
 		if (bytes - walked < 8)
 			return false;
-		if (next == IP6_FRAGMENT && load_be16(at + walked + 2) & 0xfff8)
+		if (next == IP6_FRAGMENT && field_load_be16(at + walked + 2) & 0xfff8)
 			return false;
 		extension = next == IP6_FRAGMENT ? 8 : (at[walked + 1] + 1u) * 8;
 		if (extension > bytes - walked)
@@ -140,11 +127,12 @@ parse_icmp_sends_to_itself(const struct pkt *p)
 			       : memcmp(ip + 8, ip + 24, 16) == 0;
 }
 
+/* TCP and UDP, and what Shunt's tunnels have: tunnel.c. */
 static bool
 parse_inner_is_known(uint8_t protocol)
 {
-	return protocol == SHUNT_TCP || protocol == SHUNT_UDP || protocol == IP4_IN_IP_PROTOCOL ||
-		protocol == IP6_IN_IP_PROTOCOL || protocol == GRE_PROTOCOL;
+	return protocol == SHUNT_TCP || protocol == SHUNT_UDP || protocol == PROTOCOL_IP4 ||
+		protocol == PROTOCOL_IP6 || protocol == PROTOCOL_GRE;
 }
 
 enum shunt_drop
@@ -157,16 +145,15 @@ parse_icmp_error(struct pkt *p)
 	/* An error in fragments could not be checked before all of them are there. */
 	if (p->kind != PKT_PLAIN || bytes == 0 || !parse_icmp_is_error(p->version, icmp[0]))
 		return SHUNT_DROP_PROTOCOL;
-	if (bytes < ICMP_HEADER_BYTES)
+	if (bytes < ICMP_BYTES)
 		return SHUNT_DROP_ICMP_INNER;
 	if (!parse_icmp_checksum_is_right(p))
 		return SHUNT_DROP_ICMP_CHECKSUM;
 	if (parse_icmp_sends_to_itself(p))
 		return SHUNT_DROP_LAND;
-	p->inner_l3_offset = (uint16_t)(p->l4_offset + ICMP_HEADER_BYTES);
-	good = p->version == 4
-		? parse_inner_ip4(p, icmp + ICMP_HEADER_BYTES, bytes - ICMP_HEADER_BYTES)
-		: parse_inner_ip6(p, icmp + ICMP_HEADER_BYTES, bytes - ICMP_HEADER_BYTES);
+	p->inner_l3_offset = (uint16_t)(p->l4_offset + ICMP_BYTES);
+	good = p->version == 4 ? parse_inner_ip4(p, icmp + ICMP_BYTES, bytes - ICMP_BYTES)
+			       : parse_inner_ip6(p, icmp + ICMP_BYTES, bytes - ICMP_BYTES);
 	if (!good || !parse_inner_is_its_receivers(p))
 		return SHUNT_DROP_ICMP_INNER;
 	if (!parse_inner_is_known(p->protocol))

@@ -19,7 +19,8 @@ enum pkt_kind {
 
 enum pkt_direction {
 	PKT_TO_SERVER = 0, /* its destination is a service */
-	PKT_TO_CLIENT = 1, /* its source is a server of a service */
+	PKT_TO_CLIENT =
+		1, /* its source is a server of a service, or it answers full NAT's source */
 };
 
 /* TCP flags as in byte 13 of the header (RFC 9293 section 3.1). */
@@ -36,7 +37,7 @@ struct pkt {
 	uint8_t *data;	   /* the frame, from the Ethernet header on */
 	uint32_t bytes;	   /* in the frame; parse cuts padding off */
 	uint8_t drop;	   /* enum shunt_drop; not 0: leaves the path */
-	uint16_t headroom; /* bytes in front of data that are free for a tunnel's header */
+	uint16_t headroom; /* bytes in front of data that are free for longer headers */
 
 	/* parse */
 	uint8_t version;    /* 4 or 6 */
@@ -49,9 +50,8 @@ struct pkt {
 	 * of id 0 (which has a priority and nothing else) is none here.
 	 */
 	uint16_t vlan[2];
-	uint16_t
-		l4_offset; /* of the TCP, UDP or ICMP header; 0: a later fragment, which has none */
-	uint16_t sport_be; /* of an ICMP error, the quoted packet's, as is dport_be */
+	uint16_t l4_offset; /* of the TCP, UDP or ICMP header; 0: a later fragment has none */
+	uint16_t sport_be;  /* of an ICMP error, the quoted packet's, as is dport_be */
 	uint16_t dport_be;
 	uint16_t inner_l3_offset; /* of an ICMP error: the quoted IP header */
 	uint16_t inner_l4_offset; /* and the quoted TCP or UDP header: 8 bytes are there */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmtu.h"
 
+#include "fields.h"
 #include "mem.h"
 #include "tunnel.h"
 
@@ -8,13 +9,8 @@ enum {
 	ICMP4_UNREACHABLE = 3,
 	ICMP4_FRAGMENTATION_NEEDED = 4, /* its code; the MTU: RFC 1191 section 4 */
 	ICMP6_TOO_BIG = 2,
-	IP4_MIN_MTU = 576, /* a router that tells less is old, or lies: RFC 1191 section 3 */
-	IP6_BYTES = 40,
+	IP4_MIN_MTU = 576,  /* a router that tells less is old, or lies: RFC 1191 section 3 */
 	IP6_MIN_MTU = 1280, /* RFC 8201 section 4 */
-	PROTOCOL_IP4 = 4,
-	PROTOCOL_UDP = 17,
-	PROTOCOL_IP6 = 41,
-	PROTOCOL_GRE = 47,
 };
 
 struct pmtu_table *
@@ -34,12 +30,6 @@ pmtu_destroy(struct pmtu_table *table)
 		mem_free(table);
 }
 
-static uint32_t
-load_be16(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 8 | at[1];
-}
-
 /*
  * What the error says the MTU is; 0: it says nothing that can be. The quoted packet must have been
  * larger than that, or it was not the reason.
@@ -53,14 +43,14 @@ told_mtu(const struct pkt *p)
 	if (p->version == 4) {
 		if (icmp[0] != ICMP4_UNREACHABLE || icmp[1] != ICMP4_FRAGMENTATION_NEEDED)
 			return 0;
-		mtu = load_be16(icmp + 6);
-		bytes = load_be16(quoted + 2);
+		mtu = field_load_be16(icmp + 6);
+		bytes = field_load_be16(quoted + 2);
 		least = IP4_MIN_MTU;
 	} else {
-		if (icmp[0] != ICMP6_TOO_BIG || load_be16(icmp + 4) != 0)
+		if (icmp[0] != ICMP6_TOO_BIG || field_load_be16(icmp + 4) != 0)
 			return 0;
-		mtu = load_be16(icmp + 6);
-		bytes = load_be16(quoted + 4) + IP6_BYTES;
+		mtu = field_load_be16(icmp + 6);
+		bytes = field_load_be16(quoted + 4) + IP6_BYTES;
 		least = IP6_MIN_MTU;
 	}
 	return mtu >= least && mtu < bytes ? (uint16_t)mtu : 0;
@@ -71,11 +61,11 @@ static bool
 is_tunnel_to(const struct gen_server *s, const struct pkt *p)
 {
 	const uint8_t *ip = p->data + p->inner_l3_offset;
-	size_t bytes = p->version == 4 ? 4 : 16;
+	size_t bytes = field_address_bytes(p->version);
 
 	if (s->version != p->version || s->forward != SHUNT_TUNNEL)
 		return false;
-	ip += p->version == 4 ? 12 : 8;
+	ip += field_source(p->version);
 	if (memcmp(ip, s->source, bytes) != 0 || memcmp(ip + bytes, s->address, bytes) != 0)
 		return false;
 	switch (s->encap) {

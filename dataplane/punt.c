@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "punt.h"
 
+#include "fields.h"
+
 enum {
 	ETHERNET_BYTES = 14,
 	ETHERTYPE_IP4 = 0x0800,
@@ -15,8 +17,6 @@ enum {
 	VLAN_TAGS = 2,
 	ARP_BYTES = 28,
 
-	IP4_BYTES = 20,
-	IP6_BYTES = 40,
 	IP6_HOP_BY_HOP = 0,
 	FROM_NEIGHBOR = 255, /* a TTL that no packet from behind a router has: RFC 5082 */
 
@@ -27,7 +27,6 @@ enum {
 	ICMP6_MLD2_REPORT = 143,
 
 	PROTOCOL_IGMP = 2,
-	PROTOCOL_ICMP6 = 58,
 	PROTOCOL_OSPF = 89,
 	PROTOCOL_VRRP = 112,
 
@@ -45,12 +44,6 @@ struct upper {
 	uint32_t bytes;
 };
 
-static uint16_t
-load_be16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
 static enum punt_class
 classify_ports(const struct upper *u)
 {
@@ -58,8 +51,8 @@ classify_ports(const struct upper *u)
 
 	if (u->bytes < 4)
 		return PUNT_OTHER;
-	source = load_be16(u->at);
-	destination = load_be16(u->at + 2);
+	source = field_load_be16(u->at);
+	destination = field_load_be16(u->at + 2);
 	if (u->protocol == SHUNT_TCP)
 		return source == PORT_BGP || destination == PORT_BGP ? PUNT_ROUTING : PUNT_OTHER;
 	if (destination == PORT_BFD || destination == PORT_BFD_ECHO)
@@ -119,7 +112,7 @@ classify_ip4(const uint8_t *ip, uint32_t bytes, enum shunt_drop reason)
 	u.ttl = ip[8];
 	u.at = ip + header_bytes;
 	/* A later fragment has no ports. */
-	u.bytes = load_be16(ip + 6) & 0x1fff ? 0 : bytes - header_bytes;
+	u.bytes = field_load_be16(ip + 6) & 0x1fff ? 0 : bytes - header_bytes;
 	return classify_upper(&u);
 }
 
@@ -186,12 +179,12 @@ punt_classify(const uint8_t *frame, uint32_t bytes, enum shunt_drop reason)
 
 	if (!is_for_kernel(reason) || bytes < ETHERNET_BYTES)
 		return PUNT_NONE;
-	ethertype = load_be16(frame + offset - 2);
+	ethertype = field_load_be16(frame + offset - 2);
 	for (int i = 0; i < VLAN_TAGS && is_tag(ethertype); i++) {
 		if (bytes < offset + VLAN_BYTES)
 			return PUNT_NONE;
 		offset += VLAN_BYTES;
-		ethertype = load_be16(frame + offset - 2);
+		ethertype = field_load_be16(frame + offset - 2);
 	}
 	if (reason == SHUNT_DROP_LOCAL)
 		return PUNT_ANSWER;
@@ -215,13 +208,12 @@ punt_classify_pkt(const struct known *known, const struct pkt *p)
 {
 	enum punt_class class = punt_classify(p->data, p->bytes, (enum shunt_drop)p->drop);
 	const uint8_t *ip = p->data + p->l3_offset;
-	bool v4 = p->version == 4;
 
 	/* parse has seen the whole IP header of what has a version. */
 	if (class != PUNT_OTHER || p->version == 0)
 		return class;
-	return known_is_local(known, ip + (v4 ? 16 : 24), p->version) &&
-			known_is_server(known, ip + (v4 ? 12 : 8), p->version)
+	return known_is_local(known, ip + field_destination(p->version), p->version) &&
+			known_is_server(known, ip + field_source(p->version), p->version)
 		? PUNT_ANSWER
 		: class;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "mem.h"
+#include "mix.h"
 #include "owner.h"
 
 #define BUCKET_ENTRIES 2
@@ -51,26 +52,6 @@ struct fallback {
 	uint16_t age;
 };
 
-/* As in flow_table.h: keyed, and not linear in the key. */
-static uint64_t
-fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* SplitMix64 (Steele, Lea and Flood, 2014). */
-static uint64_t
-next_random(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
-}
-
 static uint32_t
 bucket_count(uint32_t capacity)
 {
@@ -116,14 +97,14 @@ source_ports_create(
 		source_ports_destroy(t);
 		return NULL;
 	}
-	t->secret[0] = next_random(&even);
-	t->secret[1] = next_random(&odd) | 1;
-	t->secret[2] = next_random(&even);
-	t->secret[3] = next_random(&odd) | 1;
+	t->secret[0] = mix_next(&even);
+	t->secret[1] = mix_next(&odd) | 1;
+	t->secret[2] = mix_next(&even);
+	t->secret[3] = mix_next(&odd) | 1;
 	t->first_port = create_first_port(worker, worker_count);
 	t->slice = create_first_port(worker + 1, worker_count) - t->first_port;
 	for (uint32_t i = 0; i < SHUNT_MAX_SERVERS; i++)
-		t->cursors[i].port = ((next_random(&even) >> 32) * t->slice) >> 32;
+		t->cursors[i].port = ((mix_next(&even) >> 32) * t->slice) >> 32;
 	return t;
 }
 
@@ -161,8 +142,9 @@ source_ports_tag(const struct source_ports *t, const uint8_t *address, uint8_t v
 	uint64_t words[2] = { 0 }, h;
 
 	memcpy(words, address, version == 4 ? 4 : 16);
-	h = fold(words[0] ^ t->secret[2], words[1] ^ t->secret[1]);
-	h = fold(h ^ port_be ^ (uint64_t)protocol << 16 ^ (uint64_t)version << 24, t->secret[3]);
+	h = mix_fold(words[0] ^ t->secret[2], words[1] ^ t->secret[1]);
+	h = mix_fold(
+		h ^ port_be ^ (uint64_t)protocol << 16 ^ (uint64_t)version << 24, t->secret[3]);
 	return h >> 24;
 }
 
@@ -175,7 +157,8 @@ key_of(uint64_t tag, uint8_t source, uint16_t port)
 static struct bucket *
 bucket_of(const struct source_ports *t, uint64_t key)
 {
-	uint64_t h = fold(fold(key ^ t->secret[0], t->secret[1]) ^ t->secret[2], t->secret[3]);
+	uint64_t h =
+		mix_fold(mix_fold(key ^ t->secret[0], t->secret[1]) ^ t->secret[2], t->secret[3]);
 
 	return &t->buckets[((h >> 32) * t->bucket_count) >> 32];
 }

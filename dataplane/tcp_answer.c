@@ -3,16 +3,14 @@
 
 #include <arpa/inet.h>
 
-#include "checksum.h"
+#include "fields.h"
 #include "shunt/selection.h"
 
 enum {
 	ETHERNET_SOURCE = 6,
 	ETHERNET_GROUP = 1, /* in the first byte of an address */
 
-	IP4_BYTES = 20,
 	IP4_DONT_FRAGMENT = 0x40,
-	IP6_BYTES = 40,
 	TTL = 64,
 
 	TCP_BYTES = 20,
@@ -21,7 +19,6 @@ enum {
 	TCP_OFFSET = 12,
 	TCP_FLAGS = 13,
 	TCP_WINDOW = 14,
-	TCP_CHECKSUM = 16,
 
 	/* Any will do: nobody takes a segment that is out of the window for an update of it. */
 	WINDOW = 8192,
@@ -62,31 +59,14 @@ store_be32(uint8_t *at, uint32_t value)
 	memcpy(at, &be, sizeof(be));
 }
 
-static void
-store_be16(uint8_t *at, uint16_t value)
-{
-	uint16_t be = htons(value);
-
-	memcpy(at, &be, sizeof(be));
-}
-
-static void
-store_checksum(uint8_t *at, uint16_t sum)
-{
-	uint16_t checksum = (uint16_t)~sum;
-
-	memcpy(at, &checksum, sizeof(checksum));
-}
-
 struct ends
 tcp_answer_ends(const struct pkt *p)
 {
 	const uint8_t *ip = p->data + p->l3_offset;
-	bool v4 = p->version == 4;
 
 	return (struct ends){
-		.source = ip + (v4 ? 16 : 24),
-		.destination = ip + (v4 ? 12 : 8),
+		.source = ip + field_destination(p->version),
+		.destination = ip + field_source(p->version),
 		.sport_be = p->dport_be,
 		.dport_be = p->sport_be,
 		.version = p->version,
@@ -97,7 +77,7 @@ tcp_answer_ends(const struct pkt *p)
 static uint64_t
 nonce_hash(const uint8_t *key, const struct ends *ends)
 {
-	size_t bytes = ends->version == 4 ? 4 : 16;
+	size_t bytes = field_address_bytes(ends->version);
 	struct nonce_input input = {
 		.sport_be = ends->sport_be,
 		.dport_be = ends->dport_be,
@@ -122,13 +102,13 @@ write_ip4(uint8_t *ip, const struct ends *ends)
 {
 	memset(ip, 0, IP4_BYTES);
 	ip[0] = 0x45;
-	store_be16(ip + 2, IP4_BYTES + TCP_BYTES);
+	field_store_be16(ip + 2, IP4_BYTES + TCP_BYTES);
 	ip[6] = IP4_DONT_FRAGMENT;
 	ip[8] = TTL;
 	ip[9] = SHUNT_TCP;
 	memcpy(ip + 12, ends->source, 4);
 	memcpy(ip + 16, ends->destination, 4);
-	store_checksum(ip + 10, checksum_sum(ip, IP4_BYTES));
+	field_store_checksum(ip + IP4_CHECKSUM, checksum_sum(ip, IP4_BYTES));
 }
 
 static void
@@ -136,7 +116,7 @@ write_ip6(uint8_t *ip, const struct ends *ends)
 {
 	memset(ip, 0, IP6_BYTES);
 	ip[0] = 0x60;
-	store_be16(ip + 4, TCP_BYTES);
+	field_store_be16(ip + 4, TCP_BYTES);
 	ip[6] = SHUNT_TCP;
 	ip[7] = TTL;
 	memcpy(ip + 8, ends->source, 16);
@@ -163,11 +143,11 @@ write_segment(uint8_t *ip, const struct ends *ends, const struct numbers *number
 	store_be32(tcp + TCP_ACK, numbers->ack);
 	tcp[TCP_OFFSET] = TCP_BYTES / 4 << 4;
 	tcp[TCP_FLAGS] = numbers->flags;
-	store_be16(tcp + TCP_WINDOW, numbers->flags & PKT_RST ? 0 : WINDOW);
+	field_store_be16(tcp + TCP_WINDOW, numbers->flags & PKT_RST ? 0 : WINDOW);
 	/* RFC 9293 section 3.1: pseudo header and segment. */
 	sum = (uint64_t)checksum_sum(pseudo, sizeof(pseudo)) + checksum_sum(tcp, TCP_BYTES);
 	sum += checksum_sum(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32);
-	store_checksum(tcp + TCP_CHECKSUM, checksum_fold(sum));
+	field_store_checksum(tcp + TCP_CHECKSUM, checksum_fold(sum));
 	return (v4 ? IP4_BYTES : IP6_BYTES) + TCP_BYTES;
 }
 
@@ -228,7 +208,7 @@ tcp_answer_reset(struct pkt *p, const struct shunt_mac *port_mac)
 	const uint8_t *tcp = p->data + p->l4_offset;
 	struct ends ends = tcp_answer_ends(p);
 	uint8_t source[16], destination[16];
-	size_t bytes = p->version == 4 ? 4 : 16;
+	size_t bytes = field_address_bytes(p->version);
 	struct numbers numbers = { .flags = PKT_RST };
 
 	if (p->tcp_flags & PKT_ACK) {

@@ -9,7 +9,7 @@
 
 #include "pkt.h"
 
-/* Of one worker; see icmp_limit.h. */
+/* Of one worker; see rate_limit.h. */
 #define TOO_BIG_PER_SECOND 1000
 #define TOO_BIG_BURST	   100
 

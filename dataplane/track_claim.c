@@ -9,6 +9,7 @@
  * The flow itself says whether a claim is good: one whose flow is over, or has gone to another
  * server, is as good as none. Worker.
  */
+#include "owner.h"
 #include "track_impl.h"
 
 /* Other ports looked at for one flow, and those of them that are looked up as this worker's own. */
@@ -125,7 +126,7 @@ take_other(struct tracker *t, const struct pkt *p, struct flow_key *claim, uint6
 		port = port == 65535 ? SHUNT_MIN_SOURCE_PORT : port + 1;
 		claim->port_be = htons((uint16_t)port);
 		hash = classify_owner_hash(p->client, p->version, claim->port_be, t->owner_seed);
-		if (classify_owner(hash, t->select.worker_count) != t->select.worker)
+		if (worker_owner(hash, t->select.worker_count) != t->select.worker)
 			continue;
 		claimed = take(t, claim, mine, tick);
 		if (claimed != CLAIM_TAKEN)
@@ -184,9 +185,10 @@ find_claim(struct tracker *t, const struct pkt *p, struct flow_key *claim)
 	if (!flow_claims(t->flows))
 		return NULL;
 	if (p->kind == PKT_ICMP_ERROR)
-		memcpy(address, ip + (p->version == 4 ? 16 : 24), track_address_bytes(p));
+		memcpy(address, ip + field_destination(p->version),
+			field_address_bytes(p->version));
 	else
-		memcpy(address, ip + (p->version == 4 ? 12 : 8), track_address_bytes(p));
+		memcpy(address, ip + field_source(p->version), field_address_bytes(p->version));
 	flow_key_of(p, FLOW_CLAIM, claim);
 	claim->extra = flow_endpoint_tag(t->flows, address, track_server_port_be(p), p->protocol);
 	return flow_lookup(t->flows, claim, 0);

@@ -19,8 +19,8 @@ is_about(const struct tracker *t, const struct pkt *p, const struct gen_server *
 		return false;
 	return server->version == p->version &&
 		track_port_is(t->generation, p, server, p->dport_be) &&
-		memcmp(server->address, ip + (p->version == 4 ? 16 : 24), track_address_bytes(p)) ==
-		0;
+		memcmp(server->address, ip + field_destination(p->version),
+			field_address_bytes(p->version)) == 0;
 }
 
 static bool
@@ -57,7 +57,7 @@ find_claimed_icmp(struct tracker *t, struct pkt *p, uint16_t tick)
 void
 track_icmp_error(struct tracker *t, struct pkt *p, uint16_t tick)
 {
-	const uint8_t *quoted = p->data + p->inner_l3_offset + (p->version == 4 ? 16 : 24);
+	const uint8_t *quoted = p->data + p->inner_l3_offset + field_destination(p->version);
 	const struct gen_server *server;
 	struct flow_key key;
 	uint16_t first;

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 
 #include "classify.h"
+#include "fields.h"
 #include "tcp_state.h"
 #include "track.h"
 
@@ -24,16 +25,10 @@ track_server(const struct generation *generation, uint32_t id)
 		: NULL;
 }
 
-static inline unsigned int
-track_address_bytes(const struct pkt *p)
-{
-	return p->version == 4 ? 4 : 16;
-}
-
 static inline const uint8_t *
 track_source_address(const struct pkt *p)
 {
-	return p->data + p->l3_offset + (p->version == 4 ? 12 : 8);
+	return p->data + p->l3_offset + field_source(p->version);
 }
 
 /* The id of a flow's source address; 0: it has none of Shunt's. */
@@ -78,6 +73,35 @@ void track_session_begins(struct tracker *t, uint16_t service, uint32_t server);
 /* What is to be done when a flow goes, or gives its entry to another one. */
 void track_flow_gone(void *context, const struct flow_key *key, uint64_t value);
 
+/* The packet is one of p->flow: state, age and way back go on, and p gets server and hop. */
+void track_update(struct tracker *t, struct pkt *p, const struct gen_server *server, uint16_t hop,
+	uint16_t tick);
+
+/*
+ * False: the packet needs a (new) server. A server of another backend than the service's (which a
+ * reload has changed, say) is as good as gone: classify knows replies by the service's own servers,
+ * so those of any other would not find the flow.
+ */
+bool track_hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick);
+
+/* False: not a packet of this flow, whose server is another. */
+bool track_hit_to_client(struct tracker *t, struct pkt *p, uint16_t tick);
+
+/*
+ * Is this a reply of the flow with this value? A server that answers directly sends none through
+ * here: the same address and port may serve another backend by NAT, or by full NAT, which is told
+ * by whom the reply is addressed to.
+ */
+bool track_comes_from(const struct tracker *t, const struct pkt *p, const struct gen_server *server,
+	uint64_t value);
+
+/*
+ * Where several services lead to the server's endpoint, a flow has asked for its claim; one that
+ * began before it was so has not, and does when its client sends again. That is no hit, because
+ * claiming may move entries that other packets of the burst have found.
+ */
+bool track_wants_claim(const struct tracker *t, const struct pkt *p);
+
 /* track_fullnat.c: */
 
 /* Is this the value of a flow as this server's mode has them? */
@@ -91,14 +115,17 @@ void track_set_source(struct pkt *p, uint64_t value);
 bool track_keep_source(struct tracker *t, const struct pkt *p, const struct gen_server *server);
 /* The client of a reply to a source address, for which the server's endpoint is given. */
 bool track_find_source(struct tracker *t, struct pkt *p, const uint8_t *address, uint16_t port_be);
-/* A client's packet that needs a new server: sets drop if it cannot be had. flow: its entry, if
- * any. */
+/*
+ * A client's packet that needs a new server: sets drop if it cannot be had. flow: its entry, if it
+ * has one.
+ */
 void track_new_fullnat(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 	const struct flow_key *key, uint64_t *flow, uint16_t tick);
 /* The way back of a flow with a source address; 0: not known. */
 uint16_t track_source_hop(struct tracker *t, const struct flow_key *key, uint64_t value);
 /* The flow has gone, and its port is free. */
 void track_release_source(struct tracker *t, const struct flow_key *key, uint64_t value);
+
 /* The server's port of a packet to the client, or of an error about one that went to the server. */
 static inline uint16_t
 track_server_port_be(const struct pkt *p)

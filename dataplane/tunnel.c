@@ -3,30 +3,16 @@
 
 #include <arpa/inet.h>
 
-#include "checksum.h"
+#include "fields.h"
 #include "mss.h"
 
 enum {
 	ETHERTYPE_IP4 = 0x0800,
 	ETHERTYPE_IP6 = 0x86dd,
-	IP4_BYTES = 20,
 	IP4_DF = 0x4000,
-	IP6_BYTES = 40,
-	UDP_BYTES = 8,
 	GRE_BYTES = 4,
-	PROTOCOL_IP4 = 4, /* RFC 2003 */
-	PROTOCOL_UDP = 17,
-	PROTOCOL_IP6 = 41, /* RFC 2473, RFC 4213 */
-	PROTOCOL_GRE = 47,
 	OUTER_TTL = 64,
 };
-
-static void
-put_be16(uint8_t *at, unsigned int value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
 
 static unsigned int
 shim_bytes(const struct gen_server *server)
@@ -84,20 +70,17 @@ flow_entropy(const struct pkt *p)
 static void
 put_ip4(uint8_t *ip, const struct pkt *p, const struct gen_server *server, unsigned int bytes)
 {
-	uint16_t checksum;
-
 	ip[0] = 0x45;
 	ip[1] = traffic_class(p);
-	put_be16(ip + 2, bytes);
-	put_be16(ip + 4, 0);
-	put_be16(ip + 6, IP4_DF);
+	field_store_be16(ip + 2, bytes);
+	field_store_be16(ip + 4, 0);
+	field_store_be16(ip + 6, IP4_DF);
 	ip[8] = OUTER_TTL;
 	ip[9] = outer_protocol(p, server);
-	put_be16(ip + 10, 0);
+	field_store_be16(ip + IP4_CHECKSUM, 0);
 	memcpy(ip + 12, server->source, 4);
 	memcpy(ip + 16, server->address, 4);
-	checksum = (uint16_t)~checksum_sum(ip, IP4_BYTES);
-	memcpy(ip + 10, &checksum, sizeof(checksum));
+	field_store_checksum(ip + IP4_CHECKSUM, checksum_sum(ip, IP4_BYTES));
 }
 
 /* RFC 2473 section 5; the flow label as in RFC 6438. */
@@ -109,8 +92,8 @@ put_ip6(uint8_t *ip, const struct pkt *p, const struct gen_server *server, unsig
 
 	ip[0] = (uint8_t)(0x60 | class >> 4);
 	ip[1] = (uint8_t)(class << 4 | label >> 16);
-	put_be16(ip + 2, label & 0xffff);
-	put_be16(ip + 4, bytes - IP6_BYTES);
+	field_store_be16(ip + 2, label & 0xffff);
+	field_store_be16(ip + 4, bytes - IP6_BYTES);
 	ip[6] = outer_protocol(p, server);
 	ip[7] = OUTER_TTL;
 	memcpy(ip + 8, server->source, 16);
@@ -130,10 +113,10 @@ put_gue(uint8_t *udp, const struct pkt *p, const struct gen_server *server, unsi
 		checksum_add(htons((uint16_t)bytes), htons(PROTOCOL_UDP));
 	uint16_t checksum;
 
-	put_be16(udp, 0xc000 | flow_entropy(p) >> 18); /* 49152-65535, the dynamic ports */
+	field_store_be16(udp, 0xc000 | flow_entropy(p) >> 18); /* 49152-65535, the dynamic ports */
 	memcpy(udp + 2, &server->encap_port_be, sizeof(server->encap_port_be));
-	put_be16(udp + 4, bytes);
-	put_be16(udp + 6, 0);
+	field_store_be16(udp + 4, bytes);
+	field_store_be16(udp + 6, 0);
 	if (server->version == 4)
 		return;
 	checksum = checksum_add(length_and_protocol, checksum_sum(udp, bytes));
@@ -149,8 +132,8 @@ put_shim(uint8_t *shim, const struct pkt *p, const struct gen_server *server, un
 	if (server->encap == SHUNT_GUE) {
 		put_gue(shim, p, server, bytes);
 	} else if (server->encap == SHUNT_GRE) {
-		put_be16(shim, 0); /* no options, version 0 */
-		put_be16(shim + 2, p->version == 4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6);
+		field_store_be16(shim, 0); /* no options, version 0 */
+		field_store_be16(shim + 2, p->version == 4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6);
 	}
 }
 

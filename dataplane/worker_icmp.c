@@ -21,7 +21,7 @@ answer_ttl(struct worker *w, struct pkt *p)
 	/* A reply may be of another family than the service that it would be answered from. */
 	if (p->drop != SHUNT_DROP_TTL || services[p->service].version != p->version ||
 		rte_pktmbuf_headroom(burst_mbuf(&w->burst, p)) < ICMP_ANSWER_ROOM ||
-		!icmp_answer_allowed(p) || !icmp_limit_take(&w->ttl_limit, rte_rdtsc()))
+		!icmp_answer_allowed(p) || !rate_limit_take(&w->ttl_limit, rte_rdtsc()))
 		return false;
 	icmp_answer_time_exceeded(p, &services[p->service], &w->port_macs[p->in_port]);
 	w->stats->icmp_sent++;
@@ -33,7 +33,7 @@ static bool
 answer_too_big(struct worker *w, struct pkt *p)
 {
 	if (p->drop != SHUNT_DROP_TOO_BIG || !too_big_wants_answer(p) ||
-		!icmp_limit_take(&w->too_big_limit, rte_rdtsc()))
+		!rate_limit_take(&w->too_big_limit, rte_rdtsc()))
 		return false;
 	too_big_answer(p, w->port_macs);
 	w->stats->icmp_sent++;
@@ -55,7 +55,7 @@ process_tunnel_icmp(struct worker *w, struct pkt *p)
 {
 	uint8_t drop = p->drop;
 
-	if (p->protocol == SHUNT_TCP || !icmp_limit_take(&w->tunnel_limit, rte_rdtsc()))
+	if (p->protocol == SHUNT_TCP || !rate_limit_take(&w->tunnel_limit, rte_rdtsc()))
 		return;
 	p->drop = SHUNT_DROP_NONE;
 	pmtu_icmp_error(w->tracker->generation, p, w->port_mtus);

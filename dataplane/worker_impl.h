@@ -4,7 +4,7 @@
 #define DATAPLANE_WORKER_IMPL_H
 
 #include "frag.h"
-#include "icmp_limit.h"
+#include "rate_limit.h"
 #include "track.h"
 #include "tx.h"
 #include "worker.h"
@@ -54,13 +54,13 @@ struct worker {
 	struct shunt_mac port_macs[SHUNT_MAX_PORTS];
 	uint16_t port_mtus[SHUNT_MAX_PORTS];
 	uint16_t port_vlans[SHUNT_MAX_PORTS][2];
-	struct icmp_limit ttl_limit;
-	struct icmp_limit too_big_limit;
-	struct icmp_limit doubt_limit; /* challenges to the senders of RSTs */
-	struct icmp_limit provoke_limit;
-	struct icmp_limit reset_limit;
-	struct rte_mempool *buffers;	/* for packets that it makes itself */
-	struct icmp_limit tunnel_limit; /* errors about tunnels looked into */
+	struct rate_limit ttl_limit; /* of ICMP errors sent */
+	struct rate_limit too_big_limit;
+	struct rate_limit tunnel_limit;	 /* of errors about tunnels looked into */
+	struct rate_limit doubt_limit;	 /* of challenges to the senders of RSTs */
+	struct rate_limit provoke_limit; /* of those to the ends of flows that are being reset */
+	struct rate_limit reset_limit;	 /* of RSTs */
+	struct rte_mempool *buffers;	 /* for packets that it makes itself */
 	struct tx tx;
 	struct worker_twin twin;
 	struct burst burst;
@@ -74,8 +74,10 @@ burst_mbuf(const struct burst *b, const struct pkt *p)
 
 /* All of these: worker only, on what is live in w->burst. */
 
-/* One turn of the loop, and what comes before the first: the loop itself, and tests, which walk
- * several workers in one thread. */
+/*
+ * One turn of the loop, and what comes before the first: the loop itself, and tests, which walk
+ * several workers in one thread.
+ */
 void worker_start_clock(struct worker *w);
 unsigned int worker_turn(struct worker *w);
 
@@ -88,8 +90,7 @@ void worker_forward(struct worker *w);
 /* The last of them, from rewriting on: server and hop are known. */
 void worker_send(struct worker *w);
 
-/* Makes a dropped packet the ICMP error to its sender, if there is one to send. False: there is
- * not. */
+/* Makes a dropped packet the ICMP error to its sender. False: there is none to send. */
 bool worker_answer(struct worker *w, struct pkt *p);
 /* The same for a segment of a flow that is being reset: the packet becomes an RST. */
 bool worker_answer_reset(struct worker *w, struct pkt *p);

@@ -58,7 +58,7 @@ challenge_sender(struct worker *w, const struct pkt *p)
 	unsigned int bytes;
 	uint8_t *frame;
 
-	if (!icmp_limit_take(&w->doubt_limit, rte_rdtsc()))
+	if (!rate_limit_take(&w->doubt_limit, rte_rdtsc()))
 		return;
 	m = segment_alloc(w, p->l3_offset, &frame);
 	if (!m)
@@ -88,7 +88,7 @@ provoke(void *context, const struct ends *ends, const struct link *link)
 	struct rte_mbuf *m;
 	struct pkt p = { 0 };
 
-	if (!icmp_limit_take(&w->provoke_limit, rte_rdtsc()))
+	if (!rate_limit_take(&w->provoke_limit, rte_rdtsc()))
 		return;
 	m = segment_alloc(w, sizeof(*ether), &p.data);
 	if (!m)
@@ -112,7 +112,7 @@ bool
 worker_answer_reset(struct worker *w, struct pkt *p)
 {
 	if (p->drop != SHUNT_DROP_RESET || !tcp_answer_allowed(p) ||
-		!icmp_limit_take(&w->reset_limit, rte_rdtsc()))
+		!rate_limit_take(&w->reset_limit, rte_rdtsc()))
 		return false;
 	tcp_answer_reset(p, &w->port_macs[p->in_port]);
 	w->stats->tcp_resets++;
@@ -126,7 +126,7 @@ worker_reset_flows(struct worker *w)
 }
 
 static void
-set_limit(struct icmp_limit *limit, uint64_t second, uint64_t rate, uint64_t burst)
+set_limit(struct rate_limit *limit, uint64_t second, uint64_t rate, uint64_t burst)
 {
 	limit->period = second / rate;
 	limit->burst = burst;

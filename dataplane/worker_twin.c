@@ -18,7 +18,7 @@ worker_add_twin(struct worker *w, const struct twin_rings *rings, const struct p
 		w->twin.port[i] = port->punt_rate > 0;
 		w->twin.longest[i] = twin_longest_frame(port);
 		for (enum punt_class c = 0; w->twin.port[i] && c < PUNT_CLASSES; c++)
-			w->twin.limit[i][c] = (struct icmp_limit){
+			w->twin.limit[i][c] = (struct rate_limit){
 				.period = rte_get_tsc_hz() * sharers / port->punt_rate,
 				.burst = PUNT_BURST,
 			};
@@ -37,7 +37,7 @@ worker_punt(struct worker *w, struct pkt *p)
 	class = punt_classify_pkt(w->tracker->generation->known, p);
 	if (class == PUNT_NONE)
 		return false;
-	if (!icmp_limit_take(&t->limit[p->in_port][class], rte_rdtsc())) {
+	if (!rate_limit_take(&t->limit[p->in_port][class], rte_rdtsc())) {
 		p->drop = SHUNT_DROP_PUNT_LIMITED;
 		return false;
 	}

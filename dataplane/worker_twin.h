@@ -4,7 +4,7 @@
 #define DATAPLANE_WORKER_TWIN_H
 
 #include "frame_ring.h"
-#include "icmp_limit.h"
+#include "rate_limit.h"
 #include "port.h"
 #include "punt.h"
 
@@ -21,7 +21,7 @@ struct worker_twin {
 	const struct twin_rings *rings;	   /* NULL: no port has a twin */
 	bool port[SHUNT_MAX_PORTS];	   /* has one */
 	uint16_t longest[SHUNT_MAX_PORTS]; /* frame that a port takes */
-	struct icmp_limit limit[SHUNT_MAX_PORTS][PUNT_CLASSES];
+	struct rate_limit limit[SHUNT_MAX_PORTS][PUNT_CLASSES];
 };
 
 /* What may be sent out of a port: its MTU, with Ethernet header and two VLAN tags. */

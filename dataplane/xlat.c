@@ -22,8 +22,7 @@ enum {
 static void
 put_ip4(uint8_t *ip, const struct xlat_ip *h, const struct xlat_ends *ends, uint16_t id)
 {
-	unsigned int bytes = XLAT_IP4_BYTES + h->payload_bytes, field = 0;
-	uint16_t checksum;
+	unsigned int bytes = IP4_BYTES + h->payload_bytes, field = 0;
 
 	if (h->fragment) {
 		id = (uint16_t)h->id;
@@ -34,26 +33,25 @@ put_ip4(uint8_t *ip, const struct xlat_ip *h, const struct xlat_ends *ends, uint
 	}
 	ip[0] = 0x45;
 	ip[1] = h->class;
-	xlat_store_be16(ip + 2, bytes);
-	xlat_store_be16(ip + 4, id);
-	xlat_store_be16(ip + 6, field);
+	field_store_be16(ip + 2, bytes);
+	field_store_be16(ip + 4, id);
+	field_store_be16(ip + 6, field);
 	ip[8] = h->ttl;
 	ip[9] = h->protocol;
-	xlat_store_be16(ip + 10, 0);
+	field_store_be16(ip + 10, 0);
 	memcpy(ip + 12, ends->addresses, 8);
-	checksum = (uint16_t)~checksum_sum(ip, XLAT_IP4_BYTES);
-	memcpy(ip + 10, &checksum, sizeof(checksum));
+	field_store_checksum(ip + IP4_CHECKSUM, checksum_sum(ip, IP4_BYTES));
 }
 
 static void
 put_ip6(uint8_t *ip, const struct xlat_ip *h, const struct xlat_ends *ends)
 {
-	uint8_t *fragment = ip + XLAT_IP6_BYTES;
+	uint8_t *fragment = ip + IP6_BYTES;
 
 	ip[0] = (uint8_t)(0x60 | h->class >> 4);
 	ip[1] = (uint8_t)(h->class << 4);
-	xlat_store_be16(ip + 2, 0);
-	xlat_store_be16(ip + 4, h->payload_bytes + (h->fragment ? XLAT_FRAGMENT_BYTES : 0));
+	field_store_be16(ip + 2, 0);
+	field_store_be16(ip + 4, h->payload_bytes + (h->fragment ? XLAT_FRAGMENT_BYTES : 0));
 	ip[6] = h->fragment ? XLAT_IP6_FRAGMENT : h->protocol;
 	ip[7] = h->ttl;
 	memcpy(ip + 8, ends->addresses, 32);
@@ -61,9 +59,9 @@ put_ip6(uint8_t *ip, const struct xlat_ip *h, const struct xlat_ends *ends)
 		return;
 	fragment[0] = h->protocol;
 	fragment[1] = 0;
-	xlat_store_be16(fragment + 2, h->offset | h->more);
-	xlat_store_be16(fragment + 4, h->id >> 16);
-	xlat_store_be16(fragment + 6, h->id & 0xffff);
+	field_store_be16(fragment + 2, h->offset | h->more);
+	field_store_be16(fragment + 4, h->id >> 16);
+	field_store_be16(fragment + 6, h->id & 0xffff);
 }
 
 void
@@ -82,7 +80,7 @@ xlat_move(struct pkt *p, unsigned int start, unsigned int header_bytes, uint8_t 
 	ptrdiff_t shift = frame - p->data;
 
 	memmove(frame, p->data, p->l3_offset);
-	xlat_store_be16(ip - ETHERTYPE_BYTES, version == 4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6);
+	field_store_be16(ip - ETHERTYPE_BYTES, version == 4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6);
 	p->data = frame;
 	p->bytes = (uint32_t)(p->bytes - shift);
 	p->headroom = (uint16_t)(p->headroom + shift);
@@ -94,23 +92,18 @@ void
 xlat_l4(uint8_t *l4, uint32_t bytes, uint8_t protocol, uint16_t before,
 	const struct xlat_ends *ends)
 {
-	unsigned int at = protocol == SHUNT_TCP ? XLAT_TCP_CHECKSUM : XLAT_UDP_CHECKSUM;
-	uint16_t delta = checksum_delta(checksum_add(before, checksum_sum(l4, 4)), ends->sum),
-		 checksum;
+	unsigned int at = field_l4_checksum(protocol);
+	uint16_t delta = checksum_delta(checksum_add(before, checksum_sum(l4, 4)), ends->sum);
 
 	memcpy(l4, ends->ports_be, 4);
-	if (at + sizeof(checksum) > bytes)
-		return;
-	memcpy(&checksum, l4 + at, sizeof(checksum));
-	checksum = protocol == SHUNT_TCP ? checksum_update(checksum, delta)
-					 : checksum_update_udp(checksum, delta);
-	memcpy(l4 + at, &checksum, sizeof(checksum));
+	if (at + sizeof(uint16_t) <= bytes)
+		field_update_l4_checksum(l4 + at, protocol, delta);
 }
 
 void
 xlat_compute_udp_checksum(uint8_t *udp, uint16_t ends_sum)
 {
-	unsigned int bytes = xlat_load_be16(udp + XLAT_UDP_LENGTH);
+	unsigned int bytes = field_load_be16(udp + UDP_LENGTH);
 	uint64_t sum = (uint64_t)ends_sum + checksum_sum(udp + 4, bytes - 4);
 	uint16_t checksum;
 
@@ -119,13 +112,13 @@ xlat_compute_udp_checksum(uint8_t *udp, uint16_t ends_sum)
 	checksum = (uint16_t)~checksum_fold(sum);
 	if (checksum == 0)
 		checksum = 0xffff;
-	memcpy(udp + XLAT_UDP_CHECKSUM, &checksum, sizeof(checksum));
+	memcpy(udp + UDP_CHECKSUM, &checksum, sizeof(checksum));
 }
 
 static bool
 has_no_udp_checksum(const struct pkt *p)
 {
-	const uint8_t *at = p->data + p->l4_offset + XLAT_UDP_CHECKSUM;
+	const uint8_t *at = p->data + p->l4_offset + UDP_CHECKSUM;
 
 	return p->protocol == SHUNT_UDP && p->l4_offset && !(at[0] | at[1]);
 }
@@ -143,7 +136,7 @@ check(const struct pkt *p, unsigned int start)
 		return SHUNT_DROP_UDP_CHECKSUM;
 	/* IPv4 counts its header for a datagram's length, IPv6 does not. */
 	if (p->version == 6 && p->kind == PKT_FRAGMENT &&
-		XLAT_IP4_BYTES + p->fragment_offset + p->fragment_bytes > UINT16_MAX)
+		IP4_BYTES + p->fragment_offset + p->fragment_bytes > UINT16_MAX)
 		return SHUNT_DROP_FRAGMENT_TOO_LONG;
 	/* Without options in the first fragment the offsets of the others would be wrong. */
 	if (p->version == 6 && p->kind == PKT_FRAGMENT &&

@@ -6,8 +6,6 @@
 #include "xlat_impl.h"
 
 enum {
-	ICMP_BYTES = 8,
-	ICMP_CHECKSUM = 2,
 	ICMP_REST = 4,	  /* what this is depends on the type */
 	ICMP4_LENGTH = 5, /* of the quoted packet, in units of 4 bytes: RFC 4884 section 4 */
 	ICMP6_LENGTH = 4, /* in units of 8 bytes */
@@ -61,7 +59,7 @@ static bool
 unreachable_to_6(const uint8_t *icmp, uint32_t quoted_bytes, struct icmp_head *out)
 {
 	static const uint8_t codes[] = { 0, 0, NONE, 4, NONE, 0, 0, 0, 0, 1, 1, 0, 0, 1, NONE, 1 };
-	uint32_t mtu = xlat_load_be16(icmp + 6);
+	uint32_t mtu = field_load_be16(icmp + 6);
 
 	if (icmp[1] == ICMP4_PROTOCOL_UNREACHABLE) {
 		*out = (struct icmp_head){ ICMP6_PARAMETER_PROBLEM, ICMP6_UNRECOGNIZED_NEXT_HEADER,
@@ -69,7 +67,7 @@ unreachable_to_6(const uint8_t *icmp, uint32_t quoted_bytes, struct icmp_head *o
 		return true;
 	}
 	if (icmp[1] == ICMP4_FRAGMENTATION_NEEDED) {
-		mtu = (mtu ? mtu : guess_mtu(quoted_bytes)) + XLAT_IP6_BYTES - XLAT_IP4_BYTES;
+		mtu = (mtu ? mtu : guess_mtu(quoted_bytes)) + IP6_BYTES - IP4_BYTES;
 		*out = (struct icmp_head){ ICMP6_PACKET_TOO_BIG, 0,
 			mtu < IP6_MIN_MTU ? IP6_MIN_MTU : mtu };
 		return true;
@@ -85,8 +83,8 @@ static bool
 head_to_6(const uint8_t *icmp, uint32_t quoted_bytes, struct icmp_head *out)
 {
 	/* RFC 7915 figure 3: where the field that the pointer is at stands in the other header. */
-	static const uint8_t pointers[XLAT_IP4_BYTES] = { 0, 1, 4, 4, NONE, NONE, NONE, NONE, 7, 6,
-		NONE, NONE, 8, 8, 8, 8, 24, 24, 24, 24 };
+	static const uint8_t pointers[IP4_BYTES] = { 0, 1, 4, 4, NONE, NONE, NONE, NONE, 7, 6, NONE,
+		NONE, 8, 8, 8, 8, 24, 24, 24, 24 };
 	uint8_t pointer = icmp[ICMP_REST];
 
 	switch (icmp[0]) {
@@ -117,7 +115,7 @@ parameter_to_4(const uint8_t *icmp, uint32_t pointer, struct icmp_head *out)
 		*out = (struct icmp_head){ ICMP4_UNREACHABLE, ICMP4_PROTOCOL_UNREACHABLE, 0 };
 		return true;
 	}
-	if (icmp[1] != 0 || pointer >= XLAT_IP6_BYTES || at == NONE)
+	if (icmp[1] != 0 || pointer >= IP6_BYTES || at == NONE)
 		return false;
 	*out = (struct icmp_head){ ICMP4_PARAMETER_PROBLEM, 0, at << 24 };
 	return true;
@@ -157,7 +155,7 @@ head_to_4(const uint8_t *icmp, uint32_t shrink, struct icmp_head *out)
 static void
 read_quoted_fragment_6(const struct pkt *p, struct xlat_ip *h)
 {
-	const uint8_t *at = p->data + p->inner_l3_offset + XLAT_IP6_BYTES;
+	const uint8_t *at = p->data + p->inner_l3_offset + IP6_BYTES;
 	const uint8_t *end = p->data + p->inner_l4_offset;
 	uint8_t next = p->data[p->inner_l3_offset + 6];
 
@@ -169,7 +167,7 @@ read_quoted_fragment_6(const struct pkt *p, struct xlat_ip *h)
 		return;
 	h->more = at[3] & 1;
 	h->fragment = h->more; /* else it is whole: RFC 6946 */
-	h->id = xlat_load_be16(at + 6);
+	h->id = field_load_be16(at + 6);
 }
 
 /* The header of the quoted packet, which is a first fragment or whole. */
@@ -183,12 +181,12 @@ read_quoted(const struct pkt *p, struct xlat_ip *h)
 	*h = (struct xlat_ip){ .protocol = p->protocol };
 	xlat_read_common(ip, h);
 	if (p->version == 4) {
-		bytes = xlat_load_be16(ip + 2);
+		bytes = field_load_be16(ip + 2);
 		h->more = ip[6] & 0x20;
 		h->fragment = h->more;
-		h->id = xlat_load_be16(ip + 4);
+		h->id = field_load_be16(ip + 4);
 	} else {
-		bytes = XLAT_IP6_BYTES + xlat_load_be16(ip + 4);
+		bytes = IP6_BYTES + field_load_be16(ip + 4);
 		read_quoted_fragment_6(p, h);
 	}
 	/* The length is of the packet as it was sent: it may be any, but not less than is here. */
@@ -224,18 +222,16 @@ put_icmp(uint8_t *icmp, uint32_t bytes, const struct icmp_head *head, const stru
 {
 	uint32_t rest = htonl(head->rest);
 	uint64_t sum = 0;
-	uint16_t checksum;
 
 	icmp[0] = head->type;
 	icmp[1] = head->code;
-	memset(icmp + ICMP_CHECKSUM, 0, sizeof(checksum));
+	field_store_be16(icmp + ICMP_CHECKSUM, 0);
 	memcpy(icmp + ICMP_REST, &rest, sizeof(rest));
 	if (ends->version == 6) /* the pseudo header of RFC 8200 section 8.1 */
 		sum = (uint64_t)checksum_sum(ends->addresses, 32) + htons((uint16_t)bytes) +
-			htons(XLAT_ICMP6);
+			htons(PROTOCOL_ICMP6);
 	sum += checksum_sum(icmp, bytes);
-	checksum = (uint16_t)~checksum_fold(sum);
-	memcpy(icmp + ICMP_CHECKSUM, &checksum, sizeof(checksum));
+	field_store_checksum(icmp + ICMP_CHECKSUM, checksum_fold(sum));
 }
 
 /* Writes all that is in front of the quoted TCP or UDP, which has been rewritten. */
@@ -247,7 +243,7 @@ put_error(struct pkt *p, struct xlat_ip *h, const struct icmp_head *head,
 	unsigned int inner_bytes = xlat_header_bytes(outer->version, h->fragment);
 	unsigned int header_bytes = ip_bytes + ICMP_BYTES + inner_bytes;
 	struct xlat_ip outer_h = {
-		.protocol = outer->version == 4 ? XLAT_ICMP4 : XLAT_ICMP6,
+		.protocol = outer->version == 4 ? PROTOCOL_ICMP4 : PROTOCOL_ICMP6,
 		.payload_bytes = ICMP_BYTES + inner_bytes + p->bytes - p->inner_l4_offset,
 	};
 	uint8_t *ip;
@@ -276,9 +272,9 @@ xlat_icmp_error(struct pkt *p, const struct ends *outer, const struct ends *quot
 
 	read_quoted(p, &h);
 	if (p->version == 4)
-		known = head_to_6(icmp, xlat_load_be16(p->data + p->inner_l3_offset + 2), &head);
+		known = head_to_6(icmp, field_load_be16(p->data + p->inner_l3_offset + 2), &head);
 	else
-		known = head_to_4(icmp, xlat_header_bytes(6, h.fragment) - XLAT_IP4_BYTES, &head);
+		known = head_to_4(icmp, xlat_header_bytes(6, h.fragment) - IP4_BYTES, &head);
 	if (!known) {
 		p->drop = SHUNT_DROP_ICMP_TYPE;
 		return;

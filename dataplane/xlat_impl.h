@@ -3,21 +3,13 @@
 #ifndef DATAPLANE_XLAT_IMPL_H
 #define DATAPLANE_XLAT_IMPL_H
 
-#include "checksum.h"
+#include "fields.h"
 #include "xlat.h"
 
 enum {
-	XLAT_IP4_BYTES = 20,
-	XLAT_IP6_BYTES = 40,
 	XLAT_FRAGMENT_BYTES = 8,
 
-	XLAT_ICMP4 = 1,
-	XLAT_ICMP6 = 58,
 	XLAT_IP6_FRAGMENT = 44,
-
-	XLAT_TCP_CHECKSUM = 16,
-	XLAT_UDP_LENGTH = 4,
-	XLAT_UDP_CHECKSUM = 6,
 };
 
 /* What both families' headers say. */
@@ -40,23 +32,10 @@ struct xlat_ends {
 	uint8_t version;
 };
 
-static inline uint16_t
-xlat_load_be16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static inline void
-xlat_store_be16(uint8_t *at, unsigned int value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
 static inline void
 xlat_copy_ends(struct xlat_ends *out, const struct ends *ends)
 {
-	size_t n = ends->version == 4 ? 4 : 16;
+	size_t n = field_address_bytes(ends->version);
 
 	memset(out, 0, sizeof(*out));
 	memcpy(out->addresses, ends->source, n);
@@ -90,8 +69,8 @@ static inline unsigned int
 xlat_header_bytes(uint8_t version, bool fragment)
 {
 	if (version == 4)
-		return XLAT_IP4_BYTES;
-	return XLAT_IP6_BYTES + (fragment ? XLAT_FRAGMENT_BYTES : 0);
+		return IP4_BYTES;
+	return IP6_BYTES + (fragment ? XLAT_FRAGMENT_BYTES : 0);
 }
 
 /* Writes an IP header between the ends. id: of an IPv4 packet that is no fragment. */

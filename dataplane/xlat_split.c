@@ -30,7 +30,7 @@ complete_udp_checksum(struct pkt *p)
 	uint16_t sum;
 
 	if (p->kind == PKT_FRAGMENT || p->protocol != SHUNT_UDP ||
-		udp[XLAT_UDP_CHECKSUM] | udp[XLAT_UDP_CHECKSUM + 1])
+		udp[UDP_CHECKSUM] | udp[UDP_CHECKSUM + 1])
 		return;
 	sum = checksum_add(xlat_address_sum(p->data + p->l3_offset), checksum_sum(udp, 4));
 	xlat_compute_udp_checksum(udp, sum);
@@ -56,7 +56,7 @@ xlat_split(struct pkt *p, struct pkt *rest, uint8_t *room, uint32_t room_bytes)
 		p->kind = PKT_FRAGMENT;
 		p->fragment_more = 0;
 		p->fragment_offset = 0;
-		p->fragment_id = xlat_load_be16(ip + 4);
+		p->fragment_id = field_load_be16(ip + 4);
 	}
 	*rest = *p;
 	rest->data = room;

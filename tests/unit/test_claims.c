@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One client port, several services, one endpoint of a server; and services of several ports. */
+#include "owner.h"
 #include "path.h"
 
 #define CLIENT "192.0.2.1"
@@ -358,8 +359,8 @@ test_exhausted(void)
 		r = packet(SHUNT_TCP, "192.0.2.2", (uint16_t)port, VIP_B, 80, PKT_SYN);
 		changed += sport_of(&r) != port;
 		CU_ASSERT_EQUAL(
-			classify_owner(classify_owner_hash((uint8_t[]){ 192, 0, 2, 2 }, 4,
-					       htons((uint16_t)sport_of(&r)), PATH_OWNER_SEED),
+			worker_owner(classify_owner_hash((uint8_t[]){ 192, 0, 2, 2 }, 4,
+					     htons((uint16_t)sport_of(&r)), PATH_OWNER_SEED),
 				4),
 			3);
 	}

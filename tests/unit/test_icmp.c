@@ -10,7 +10,7 @@
 #include "checksum.h"
 #include "icmp.h"
 #include "icmp_answer.h"
-#include "icmp_limit.h"
+#include "rate_limit.h"
 #include "nat.h"
 
 #define ROUNDS 20000
@@ -359,16 +359,16 @@ test_parse_inner(void)
 static void
 test_limit(void)
 {
-	struct icmp_limit limit = { .period = 1000, .burst = ICMP_ANSWERS_BURST };
+	struct rate_limit limit = { .period = 1000, .burst = ICMP_ANSWERS_BURST };
 	uint64_t now = 1ull << 40;
 
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < ICMP_ANSWERS_BURST; i++)
-			CU_ASSERT_TRUE(icmp_limit_take(&limit, now + (uint64_t)i));
-		CU_ASSERT_FALSE(icmp_limit_take(&limit, now + 900));
+			CU_ASSERT_TRUE(rate_limit_take(&limit, now + (uint64_t)i));
+		CU_ASSERT_FALSE(rate_limit_take(&limit, now + 900));
 		for (uint64_t i = 1; i < 100; i++) {
-			CU_ASSERT_TRUE(icmp_limit_take(&limit, now + 1000 * i));
-			CU_ASSERT_FALSE(icmp_limit_take(&limit, now + 1000 * i + 900));
+			CU_ASSERT_TRUE(rate_limit_take(&limit, now + 1000 * i));
+			CU_ASSERT_FALSE(rate_limit_take(&limit, now + 1000 * i + 900));
 		}
 		now += 1000000000;
 	}

@@ -4,7 +4,7 @@
 
 #include "frames.h"
 #include "generation.h"
-#include "icmp_limit.h"
+#include "rate_limit.h"
 #include "objects_helper.h"
 #include "parse.h"
 
@@ -289,17 +289,17 @@ test_hostile(void)
 static void
 test_allowance(void)
 {
-	struct icmp_limit flooded = { .period = 1000, .burst = 64 }, quiet = flooded;
+	struct rate_limit flooded = { .period = 1000, .burst = 64 }, quiet = flooded;
 	unsigned int taken = 0;
 	uint64_t now = 1u << 20;
 
 	for (; now < (1u << 20) + 1000 * 1000; now += 10)
-		taken += icmp_limit_take(&flooded, now);
+		taken += rate_limit_take(&flooded, now);
 	CU_ASSERT(taken >= 1000 && taken <= 1000 + 64);
 	for (int i = 0; i < 64; i++)
-		CU_ASSERT_TRUE(icmp_limit_take(&quiet, now));
-	CU_ASSERT_FALSE(icmp_limit_take(&quiet, now));
-	CU_ASSERT_TRUE(icmp_limit_take(&quiet, now + 1000));
+		CU_ASSERT_TRUE(rate_limit_take(&quiet, now));
+	CU_ASSERT_FALSE(rate_limit_take(&quiet, now));
+	CU_ASSERT_TRUE(rate_limit_take(&quiet, now + 1000));
 }
 
 static const struct unit_test tests[] = {

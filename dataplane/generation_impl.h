@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How a generation is built: what generation.c and generation_*.c share; nobody else needs it. Each
+ * step fills a part of the generation out of the objects, and checks what that part refers to; 0,
+ * -EINVAL with the builder's error set, -ENOMEM. Agent.
+ */
+#ifndef DATAPLANE_GENERATION_IMPL_H
+#define DATAPLANE_GENERATION_IMPL_H
+
+#include "generation.h"
+
+/* What the servers of a backend have. */
+#define GEN_HAS_V4   1
+#define GEN_HAS_V6   2
+#define GEN_HAS_PORT 4 /* one has a port of its own */
+
+struct gen_builder {
+	struct generation *generation;
+	const struct object_store *objects;
+	const struct generation *before; /* NULL: none */
+	uint32_t port_count;
+	struct generation_error *error;
+	uint8_t families[SHUNT_MAX_BACKENDS]; /* GEN_HAS_ bits, by id; servers set them */
+};
+
+/* Says which object is wrong, and why; -EINVAL. */
+int gen_refuse(struct gen_builder *b, uint32_t kind, uint32_t id, const char *text);
+
+/* Says so; -ENOMEM. */
+int gen_out_of_memory(struct gen_builder *b);
+
+/* NULL: there is no such object. */
+const void *gen_bytes_of(const struct gen_builder *b, uint32_t kind, uint32_t id);
+
+/*
+ * Sets an address, its version and the sums for the checksum deltas; returns the family's GEN_HAS_
+ * bit.
+ */
+uint8_t gen_set_address(const struct shunt_addr *address, uint16_t port_be, uint8_t out[16],
+	uint8_t *version, uint16_t *l3_sum, uint16_t *l4_sum);
+
+/* Needs sources. Sets families, servers, resets and last_reset. */
+int gen_build_servers(struct gen_builder *b);
+
+/* Needs sources and servers. Sets backends and has_fullnat. */
+int gen_build_backends(struct gen_builder *b);
+
+/* Needs servers and backends. Sets hash_secret, services and timeouts. */
+int gen_build_services(struct gen_builder *b);
+
+/* One reference less. NULL is fine. */
+void gen_backend_release(struct gen_backend *backend);
+void gen_services_release(struct shared_services *shared);
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The services of a generation and their timeouts, and what they refer to. */
+#include <stddef.h>
+
+#include "generation_impl.h"
+#include "mem.h"
+#include "objects.h"
+
+/*
+ * How long a flow that both sides have closed is kept: long enough for a last acknowledgment or a
+ * repeated FIN to find the server, short enough that short connections do not fill the table.
+ */
+#define CLOSED_TICKS_MAX 6
+
+static_assert(FLOW_STATE_COUNT <= sizeof(((struct flow_timeouts *)0)->ticks) / sizeof(uint16_t),
+	"every state has a timeout");
+/* Ages are counted modulo 2^16: the sweep has the rest of the circle to find what is too old. */
+static_assert(SHUNT_MAX_TIMEOUT_MS / SHUNT_FLOW_TICK_MS + 2 < 3 * (UINT16_MAX / 4),
+	"a timeout leaves room for the sweep");
+static_assert(sizeof(struct gen_service) == SHUNT_CACHE_LINE, "one line a service");
+
+/* All services, with the objects they were made from; shared between generations by count. */
+struct shared_services {
+	struct gen_service services[SHUNT_MAX_SERVICES];
+	struct flow_timeouts timeouts[SHUNT_MAX_SERVICES];
+	uint32_t references;
+	uint32_t end;		  /* one past the greatest id */
+	struct object *objects[]; /* [end], by id; NULL: none */
+};
+
+/*
+ * Ticks after which an entry that was last seen in tick 0 may go. One more than the timeout fills:
+ * the entry may have been seen at the very end of its tick, and must not go early.
+ */
+static uint16_t
+ticks_of(uint32_t ms)
+{
+	return (ms + SHUNT_FLOW_TICK_MS - 1) / SHUNT_FLOW_TICK_MS + 1;
+}
+
+static void
+set_timeouts(struct flow_timeouts *t, const struct shunt_service *s)
+{
+	uint16_t fin = ticks_of(s->timeout_fin_ms);
+
+	t->ticks[FLOW_SYN] = ticks_of(s->timeout_syn_ms);
+	t->ticks[FLOW_SYN_ACK] = ticks_of(s->timeout_syn_ms);
+	t->ticks[FLOW_ESTABLISHED] = ticks_of(s->timeout_established_ms);
+	t->ticks[FLOW_FIN_CLIENT] = fin;
+	t->ticks[FLOW_FIN_SERVER] = fin;
+	t->ticks[FLOW_CLOSED] = fin < CLOSED_TICKS_MAX ? fin : CLOSED_TICKS_MAX;
+	t->ticks[FLOW_UDP] = ticks_of(s->timeout_udp_ms);
+}
+
+static struct shared_services *
+services_create(const struct object_store *objects)
+{
+	uint32_t end = object_store_end(objects, SHUNT_KIND_SERVICE);
+	struct shared_services *shared =
+		mem_alloc(sizeof(*shared) + end * sizeof(shared->objects[0]));
+
+	if (!shared)
+		return NULL;
+	shared->references = 1;
+	shared->end = end;
+	/* No service has id 0: it is claims that have, and they go with their flows. */
+	shared->timeouts[0].ticks[FLOW_ESTABLISHED] = UINT16_MAX;
+	for (uint32_t id = 1; id < end; id++) {
+		struct object *object = object_store_hold(objects, SHUNT_KIND_SERVICE, id);
+		struct gen_service *out = &shared->services[id];
+		const struct shunt_service *s;
+
+		if (!object)
+			continue;
+		shared->objects[id] = object;
+		s = (const void *)object->bytes;
+		out->port_be = s->port_be;
+		out->last_port_be = s->last_port_be;
+		out->protocol = s->protocol;
+		out->reset_idle = s->reset_idle;
+		out->backend = s->backend;
+		gen_set_address(&s->address, s->port_be, out->address, &out->version, &out->l3_sum,
+			&out->l4_sum);
+		set_timeouts(&shared->timeouts[id], s);
+	}
+	return shared;
+}
+
+void
+gen_services_release(struct shared_services *shared)
+{
+	if (!shared || --shared->references > 0)
+		return;
+	for (uint32_t id = 1; id < shared->end; id++)
+		object_release(shared->objects[id]);
+	mem_free(shared);
+}
+
+/* Objects are immutable: the same object says the same. */
+static bool
+services_are_same(const struct shared_services *shared, const struct object_store *objects)
+{
+	if (shared->end != object_store_end(objects, SHUNT_KIND_SERVICE))
+		return false;
+	for (uint32_t id = 1; id < shared->end; id++) {
+		if (shared->objects[id] != object_store_get(objects, SHUNT_KIND_SERVICE, id))
+			return false;
+	}
+	return true;
+}
+
+/* Checked for shared services too: backends and servers may have changed under them. */
+static int
+check_service(struct gen_builder *b, uint32_t id, const struct gen_service *s)
+{
+	uint8_t other = s->version == 4 ? GEN_HAS_V6 : GEN_HAS_V4;
+
+	if (!b->generation->backends[s->backend])
+		return gen_refuse(b, SHUNT_KIND_SERVICE, id, "its backend does not exist");
+	/* Source addresses of each server's family are what check_backend_refers() sees to. */
+	if (b->generation->backends[s->backend]->forward != SHUNT_TUNNEL &&
+		b->generation->backends[s->backend]->forward != SHUNT_FULLNAT &&
+		(b->families[s->backend] & other))
+		return gen_refuse(b, SHUNT_KIND_SERVICE, id,
+			"its backend has servers of the other address family (only a tunnel "
+			"and full NAT lead from one to the other)");
+	/* Two of a client's connections would look alike there. */
+	if (b->generation->backends[s->backend]->forward == SHUNT_NAT && gen_service_is_range(s) &&
+		(b->families[s->backend] & GEN_HAS_PORT))
+		return gen_refuse(b, SHUNT_KIND_SERVICE, id,
+			"it has several ports, and a server of its backend translates them to one");
+	return 0;
+}
+
+static bool
+same_endpoint(const struct gen_service *a, const struct gen_service *b)
+{
+	return a->port_be == b->port_be && a->last_port_be == b->last_port_be &&
+		a->protocol == b->protocol && a->version == b->version &&
+		memcmp(a->address, b->address, sizeof(a->address)) == 0;
+}
+
+/* Finds two services with the same address, ports and protocol; a set of ids by their sums. */
+static int
+check_duplicates(struct gen_builder *b)
+{
+	const struct gen_service *services = b->generation->services;
+	uint32_t end = object_store_end(b->objects, SHUNT_KIND_SERVICE);
+	uint16_t ids[2 * SHUNT_MAX_SERVICES] = { 0 };
+
+	for (uint32_t id = 1; id < end; id++) {
+		uint32_t i, at;
+
+		if (services[id].version == 0)
+			continue;
+		/* Configuration is nobody's attack: a plain mix of the sum and the port will do. */
+		at = (services[id].l3_sum * 0x9e3779b1u) ^ (services[id].port_be * 0x85ebca6bu) ^
+			(services[id].protocol * 0xc2b2ae35u);
+		for (i = (at >> 16) % (2 * SHUNT_MAX_SERVICES); ids[i];
+			i = (i + 1) % (2 * SHUNT_MAX_SERVICES)) {
+			if (same_endpoint(&services[ids[i]], &services[id]))
+				return gen_refuse(b, SHUNT_KIND_SERVICE, id,
+					"another service has the same address, ports and protocol");
+		}
+		ids[i] = id;
+	}
+	return 0;
+}
+
+int
+gen_build_services(struct gen_builder *b)
+{
+	const struct shunt_settings *settings = gen_bytes_of(b, SHUNT_KIND_SETTINGS, 1);
+	uint32_t end = object_store_end(b->objects, SHUNT_KIND_SERVICE);
+	struct generation *g = b->generation;
+
+	/* Hashing under a secret of zeros would work, and be anyone's to predict. */
+	if (!settings && end > 0)
+		return gen_refuse(
+			b, SHUNT_KIND_SETTINGS, 1, "services need settings: the hash secret");
+	if (settings)
+		memcpy(g->hash_secret, settings->hash_secret, sizeof(g->hash_secret));
+	if (b->before && services_are_same(b->before->shared, b->objects)) {
+		g->shared = b->before->shared;
+		g->shared->references++;
+	} else {
+		g->shared = services_create(b->objects);
+		if (!g->shared)
+			return gen_out_of_memory(b);
+	}
+	g->services = g->shared->services;
+	g->timeouts = g->shared->timeouts;
+	for (uint32_t id = 1; id < end; id++) {
+		const struct gen_service *s = &g->services[id];
+		int rc = s->version ? check_service(b, id, s) : 0;
+
+		if (rc < 0)
+			return rc;
+	}
+	/* What is shared was free of them. */
+	return g->shared->references > 1 ? 0 : check_duplicates(b);
+}
