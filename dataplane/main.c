@@ -153,6 +153,7 @@ run_agent(const struct options *options, const struct settings *settings, const 
 		.ports = ports,
 		.stats = stats,
 		.flow_capacity = settings->flow_table_size,
+		.burst_size = PKT_BURST,
 		.sleeps = settings->idle == SETTINGS_IDLE_ADAPTIVE,
 		.owner_seed = rte_rand(),
 	};

@@ -212,7 +212,7 @@ worker_receive(struct worker *w)
 	w->burst.handed_over = false;
 	for (uint32_t i = 0; i < w->rx_queue_count; i++) {
 		const struct rx_queue *q = &w->rx_queues[i];
-		uint16_t n = rte_eth_rx_burst(q->port_id, q->queue, mbufs, PKT_BURST);
+		uint16_t n = rte_eth_rx_burst(q->port_id, q->queue, mbufs, w->burst_size);
 
 		if (n == 0)
 			continue;
@@ -319,6 +319,31 @@ worker_idle(struct worker *w, unsigned int packets)
 	rte_delay_us_sleep(w->idle_turns < IDLE_TURNS_LONG ? IDLE_SLEEP_US : IDLE_LONGSLEEP_US);
 }
 
+void
+worker_begin(struct worker *w)
+{
+	uint64_t now = rte_rdtsc();
+
+	w->tick_tsc = now + w->cycles_per_tick;
+	w->sweep_tsc = now;
+	w->step_tsc = now + w->cycles_per_step;
+}
+
+unsigned int
+worker_turn(struct worker *w)
+{
+	unsigned int packets;
+
+	worker_read_inbox(w);
+	if (!w->tracker->generation)
+		return 0;
+	packets = worker_receive(w);
+	packets += worker_take_over(w);
+	tx_flush(&w->tx);
+	worker_tick(w);
+	return packets;
+}
+
 static int
 worker_run(void *argument)
 {
@@ -326,21 +351,9 @@ worker_run(void *argument)
 
 	/* The kernel rounds sleeps up by 50 us if it is not asked otherwise. */
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
-	w->tick_tsc = rte_rdtsc() + w->cycles_per_tick;
-	w->sweep_tsc = rte_rdtsc();
-	w->step_tsc = rte_rdtsc() + w->cycles_per_step;
-	while (!w->stopped) {
-		unsigned int packets = 0;
-
-		worker_read_inbox(w);
-		if (w->tracker->generation) {
-			packets = worker_receive(w);
-			packets += worker_take_over(w);
-			tx_flush(&w->tx);
-			worker_tick(w);
-		}
-		worker_idle(w, packets);
-	}
+	worker_begin(w);
+	while (!w->stopped)
+		worker_idle(w, worker_turn(w));
 	return 0;
 }
 
@@ -398,6 +411,7 @@ worker_create(
 	w->count = count;
 	w->lcore = lcore;
 	w->sleeps = settings->sleeps;
+	w->burst_size = settings->burst_size;
 	w->owner_seed = settings->owner_seed;
 	w->stats = shunt_stats_worker(settings->stats, index);
 	w->stats->lcore = lcore;

@@ -30,6 +30,7 @@ struct worker_settings {
 	const struct ports *ports;
 	struct shunt_stats *stats;
 	uint32_t flow_capacity;
+	uint16_t burst_size; /* packets received at a time, 1..PKT_BURST */
 	bool sleeps;	     /* idle: adaptive */
 	uint64_t owner_seed; /* the same for all */
 };
@@ -44,6 +45,13 @@ void workers_destroy(struct worker **workers, uint32_t count);
 
 /* Starts the workers' loops on their lcores. */
 int workers_launch(struct worker **workers, uint32_t count);
+
+/*
+ * The loop by hand, for a program that measures it: worker_begin() once, then turns, each of which
+ * returns the packets seen. On the lcore that the worker was created for.
+ */
+void worker_begin(struct worker *worker);
+unsigned int worker_turn(struct worker *worker);
 
 /* 0, or -ENOBUFS if the worker does not take its messages. Agent. */
 int worker_tell(struct worker *worker, const struct worker_msg *msg);

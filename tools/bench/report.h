@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Results as a table for people, as JSON for programs. */
+#ifndef BENCH_REPORT_H
+#define BENCH_REPORT_H
+
+#include <jansson.h>
+
+#include "change.h"
+#include "lookups.h"
+#include "verify.h"
+
+void report_head(void);
+void report_measurement(const struct measurement *m);
+void report_verify(const struct scenario *scenario, const struct verify_result *result);
+void report_lookups(const struct lookups *l, bool first);
+void report_change(const struct change *c);
+
+/* A new reference; NULL: no memory. */
+json_t *report_json(const struct measurement *m);
+
+#endif
