@@ -7,8 +7,10 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "hugepages.h"
+#include "plot.h"
 #include "report.h"
 
 #define MEMORY_MB_QUICK 1600
@@ -18,6 +20,8 @@ struct options {
 	bool quick;
 	bool json;
 	bool verify_only;
+	const char *only; /* NULL: all */
+	const char *plot; /* NULL: none */
 	struct measure_settings measure;
 };
 
@@ -25,13 +29,15 @@ static void
 usage(FILE *out)
 {
 	fprintf(out,
-		"Usage: shunt-bench [--quick] [-j] [--verify] [--rounds N] [--round-ms N]\n"
+		"Usage: shunt-bench [OPTION ...]\n"
 		"Measures the packet path on one core, beside a loop that only swaps MAC\n"
 		"addresses: the same packets, the same port, taking turns. As root, with two\n"
 		"cores that do nothing else if the figures are to be compared.\n\n"
 		"  -q, --quick       few scenarios, in about a minute\n"
 		"  -j, --json        an array of results, for programs\n"
 		"      --verify      only check that the packets sent are right\n"
+		"      --only TEXT   scenarios whose line in the table has this text\n"
+		"      --plot FILE   write a picture of the ratios (SVG)\n"
 		"      --rounds N    rounds of each scenario (7; quick: 5)\n"
 		"      --round-ms N  length of a round of either side (500; quick: 200)\n"
 		"  -h, --help        this text\n"
@@ -61,6 +67,12 @@ set_option(int option, struct options *o)
 	case 'v':
 		o->verify_only = true;
 		return true;
+	case 'o':
+		o->only = optarg;
+		return true;
+	case 'p':
+		o->plot = optarg;
+		return true;
 	case 'r':
 		o->measure.rounds = number(optarg, MEASURE_MAX_ROUNDS);
 		return o->measure.rounds > 0;
@@ -80,6 +92,8 @@ parse_options(int argc, char **argv, struct options *o)
 		{ "quick", no_argument, NULL, 'q' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "verify", no_argument, NULL, 'v' },
+		{ "only", required_argument, NULL, 'o' },
+		{ "plot", required_argument, NULL, 'p' },
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "round-ms", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
@@ -141,31 +155,56 @@ verify_all(struct world *w, bool json)
 	return good ? 0 : -EBADMSG;
 }
 
-/* results: NULL: a table. */
-static int
-measure_all(struct world *w, const struct options *o, json_t *results)
+/* Is it one of those asked for? */
+static bool
+is_wanted(const struct options *o, const struct scenario *s)
 {
-	const struct scenario *list;
-	size_t count = scenario_list(o->quick ? SCENARIO_QUICK : SCENARIO_WHOLE, &list);
-	int rc = 0;
+	char name[96];
 
-	if (!results)
+	scenario_describe(s, name, sizeof(name));
+	return !o->only || strstr(name, o->only);
+}
+
+/* Prints each as it is done, unless JSON is wanted. Sets *count; done[]: as long as the list. */
+static int
+measure_all(struct world *w, const struct options *o, const struct scenario *list, size_t length,
+	struct measurement *done, size_t *count)
+{
+	if (!o->json)
 		report_head();
-	for (size_t i = 0; rc == 0 && i < count; i++) {
-		struct measurement m;
+	*count = 0;
+	for (size_t i = 0; i < length; i++) {
+		int rc;
 
+		if (!is_wanted(o, &list[i]))
+			continue;
 		rc = world_open(w, &list[i]);
 		if (rc < 0)
 			return rc;
-		rc = measure(w, &o->measure, &m);
+		rc = measure(w, &o->measure, &done[*count]);
 		world_close(w);
 		if (rc < 0)
-			break;
-		if (results)
-			rc = json_array_append_new(results, report_json(&m));
-		else
-			report_measurement(&m);
+			return rc;
+		if (!o->json)
+			report_measurement(&done[*count]);
+		++*count;
 	}
+	return 0;
+}
+
+static int
+measure_scenarios(struct world *w, const struct options *o)
+{
+	const struct scenario *list;
+	size_t length = scenario_list(o->quick ? SCENARIO_QUICK : SCENARIO_WHOLE, &list), count;
+	struct measurement *done = calloc(length, sizeof(*done));
+	int rc = done ? measure_all(w, o, list, length, done, &count) : -ENOMEM;
+
+	if (rc == 0 && o->json)
+		rc = report_json(done, count);
+	if (rc == 0 && o->plot)
+		rc = plot_write(o->plot, done, count);
+	free(done);
 	return rc;
 }
 
@@ -193,20 +232,14 @@ measure_rest(struct world *w, const struct options *o)
 static int
 run(struct world *w, const struct options *o)
 {
-	json_t *results = o->json ? json_array() : NULL;
 	int rc = verify_all(w, o->json);
 
 	if (rc == -EBADMSG)
 		fprintf(stderr, "shunt-bench: packets are wrong: no figures\n");
 	if (rc == 0 && !o->verify_only)
-		rc = measure_all(w, o, results);
-	if (rc == 0 && !o->verify_only && !o->json && !o->quick)
+		rc = measure_scenarios(w, o);
+	if (rc == 0 && !o->verify_only && !o->json && !o->quick && !o->only)
 		rc = measure_rest(w, o);
-	if (rc == 0 && results)
-		json_dumpf(results, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
-	if (rc == 0 && results)
-		printf("\n");
-	json_decref(results);
 	return rc;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
 #include <stdio.h>
+
+#include <jansson.h>
 
 #include "report.h"
 
@@ -62,8 +65,8 @@ spread_json(const struct spread *s)
 	return json_pack("{s:f, s:f, s:f}", "median", s->median, "min", s->min, "max", s->max);
 }
 
-json_t *
-report_json(const struct measurement *m)
+static json_t *
+measurement_json(const struct measurement *m)
 {
 	const struct scenario *s = &m->scenario;
 
@@ -74,4 +77,21 @@ report_json(const struct measurement *m)
 		scenario_distribution(s), "ratio", spread_json(&m->ratio), "added_cycles",
 		spread_json(&m->added_cycles), "mpps", spread_json(&m->mpps), "macswap_mpps",
 		spread_json(&m->macswap_mpps));
+}
+
+int
+report_json(const struct measurement *measurements, size_t count)
+{
+	json_t *array = json_array();
+	int result = array ? 0 : -ENOMEM;
+
+	for (size_t i = 0; result == 0 && i < count; i++) {
+		if (json_array_append_new(array, measurement_json(&measurements[i])) < 0)
+			result = -ENOMEM;
+	}
+	if (result == 0 && json_dumpf(array, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) < 0)
+		result = -EIO;
+	printf("\n");
+	json_decref(array);
+	return result;
 }

@@ -3,8 +3,6 @@
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H
 
-#include <jansson.h>
-
 #include "change.h"
 #include "lookups.h"
 #include "verify.h"
@@ -15,7 +13,7 @@ void report_verify(const struct scenario *scenario, const struct verify_result *
 void report_lookups(const struct lookups *l, bool first);
 void report_change(const struct change *c);
 
-/* A new reference; NULL: no memory. */
-json_t *report_json(const struct measurement *m);
+/* All as one array, to standard output. 0 or -errno. */
+int report_json(const struct measurement *measurements, size_t count);
 
 #endif
