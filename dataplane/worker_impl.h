@@ -34,7 +34,7 @@ struct worker {
 	uint32_t index;
 	uint32_t count;
 	uint64_t owner_seed;
-	uint16_t tick; /* agent: ro */
+	uint16_t tick;	     /* agent: ro */
 	uint16_t burst_size; /* at most PKT_BURST */
 	bool sleeps;
 	bool stopped;
