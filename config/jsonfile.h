@@ -111,8 +111,18 @@ bool json_get_time_ms(struct json_at at, uint32_t min_ms, uint32_t max_ms, uint3
 bool json_get_size(struct json_at at, uint64_t min, uint64_t max, uint64_t *out);
 /* An IPv4 or IPv6 address, without port. */
 bool json_get_address(struct json_at at, struct shunt_addr *out);
+/*
+ * The same, or a prefix "10.0.0.208/30", whose bits behind the length must be zero; *bits is its
+ * length, all of an address's if none is given.
+ */
+bool json_get_prefix(struct json_at at, struct shunt_addr *out, uint8_t *bits);
 /* "192.0.2.1:80" or "[2001:db8::1]:80"; the port is never 0. */
 bool json_get_endpoint(struct json_at at, struct shunt_addr *out, uint16_t *port_be);
+/* The same with one port, a range such as 8000-8099, or "*", which is 1-65535. */
+bool json_get_endpoints(
+	struct json_at at, struct shunt_addr *out, uint16_t *first_be, uint16_t *last_be);
+/* The same with one port or none, then *port_be is 0: "192.0.2.1" or "[2001:db8::1]". */
+bool json_get_server_endpoint(struct json_at at, struct shunt_addr *out, uint16_t *port_be);
 /* "02:00:00:00:00:11", neither zero nor a group address. */
 bool json_get_mac(struct json_at at, struct shunt_mac *out);
 /* Exactly `size` bytes as 2 * size hexadecimal digits. */
@@ -121,8 +131,13 @@ bool json_get_hex(struct json_at at, uint8_t *out, size_t size);
 /* "192.0.2.1" or "2001:db8::1". */
 #define JSON_ADDRESS_TEXT_SIZE 46
 void json_address_text(const struct shunt_addr *address, char *text);
-/* "192.0.2.1:80" or "[2001:db8::1]:80". */
-#define JSON_ENDPOINT_TEXT_SIZE (JSON_ADDRESS_TEXT_SIZE + 8)
+/* "192.0.2.1:80" or "[2001:db8::1]:80"; room for "-65535" too. */
+#define JSON_ENDPOINT_TEXT_SIZE (JSON_ADDRESS_TEXT_SIZE + 14)
 void json_endpoint_text(const struct shunt_addr *address, uint16_t port_be, char *text);
+/* "192.0.2.1:8000-8099" or "192.0.2.1:*", as json_get_endpoints() reads it. */
+void json_endpoints_text(
+	const struct shunt_addr *address, uint16_t first_be, uint16_t last_be, char *text);
+/* "192.0.2.1" or "2001:db8::1" if port_be is 0. */
+void json_server_endpoint_text(const struct shunt_addr *address, uint16_t port_be, char *text);
 
 #endif

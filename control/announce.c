@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "nexthops.h"
+#include "state.h"
 #include "shunt/log.h"
 
 /*
@@ -14,18 +16,26 @@
  */
 #define RETRY_MS 5000
 
+/* What the state asks for. */
+struct announced {
+	struct shunt_addr address;
+	struct shunt_addr server; /* that sends to it; all zero: a balanced address */
+};
+
 struct wanted {
 	struct shunt_addr address;
-	uint32_t home;	      /* interface; of the last reconciliation */
-	bool present;	      /* on its home already */
-	bool others;	      /* the operator has it */
-	bool warned;	      /* the log says that it cannot be added */
-	uint64_t retry_at_ms; /* not to be added before */
+	struct shunt_addr server; /* as in struct announced */
+	uint32_t home;		  /* interface; of the last reconciliation */
+	bool present;		  /* on its home already */
+	bool others;		  /* the operator has it */
+	bool warned;		  /* the log says that it cannot be added */
+	uint64_t retry_at_ms;	  /* not to be added before */
 };
 
 struct announce {
 	struct rtnl *rtnl;
 	struct interfaces *interfaces;
+	const struct nexthops *nexthops;
 	struct wanted *wanted; /* sorted by address, which comes first in the struct */
 	size_t count;
 	bool warned_permission;
@@ -33,7 +43,7 @@ struct announce {
 };
 
 struct announce *
-announce_create(struct rtnl *rtnl, struct interfaces *interfaces)
+announce_create(struct rtnl *rtnl, struct interfaces *interfaces, const struct nexthops *nexthops)
 {
 	struct announce *announce = calloc(1, sizeof(*announce));
 
@@ -41,6 +51,7 @@ announce_create(struct rtnl *rtnl, struct interfaces *interfaces)
 		return NULL;
 	announce->rtnl = rtnl;
 	announce->interfaces = interfaces;
+	announce->nexthops = nexthops;
 	return announce;
 }
 
@@ -62,24 +73,107 @@ find_wanted(const struct announce *announce, const struct shunt_addr *address)
 		interfaces_compare_addresses);
 }
 
-int
-announce_follow(struct announce *announce, const struct shunt_addr *addresses, size_t count)
+/* By address; of a repeated one, that of the least server, whatever the order was before. */
+static int
+compare_announced(const void *a, const void *b)
+{
+	const struct announced *x = a, *y = b;
+	int order = interfaces_compare_addresses(&x->address, &y->address);
+
+	return order ? order : interfaces_compare_addresses(&x->server, &y->server);
+}
+
+/* Sorts by address, and takes repetitions out; returns how many are left. */
+static size_t
+sort_announced(struct announced *addresses, size_t count)
+{
+	size_t kept = 0;
+
+	if (count > 1)
+		qsort(addresses, count, sizeof(*addresses), compare_announced);
+	for (size_t i = 0; i < count; i++) {
+		if (kept == 0 ||
+			!shunt_addr_equal(&addresses[kept - 1].address, &addresses[i].address))
+			addresses[kept++] = addresses[i];
+	}
+	return kept;
+}
+
+/* A server that sends to the source address, to ask the way to; all zero: there is none. */
+static struct shunt_addr
+server_of(const struct backend *backend, const struct shunt_addr *source)
+{
+	for (size_t i = 0; i < backend->server_count; i++) {
+		const struct shunt_addr *address = &backend->servers[i]->config.address;
+
+		if (shunt_addr_is_v4(address) == shunt_addr_is_v4(source))
+			return *address;
+	}
+	return (struct shunt_addr){ 0 };
+}
+
+/* Returns how many addresses there are, and writes them, or only counts without `out`. */
+static size_t
+list_announced(const struct control *control, struct announced *out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < control->service_count; i++) {
+		const struct service *service = &control->services[i];
+		const struct backend_config *backend =
+			service->backend ? &service->backend->config : NULL;
+
+		if (!service->announce)
+			continue;
+		if (out)
+			out[count] = (struct announced){ .address = service->address };
+		count++;
+		for (size_t j = 0; backend && j < backend->source_count; j++, count++) {
+			if (out)
+				out[count] = (struct announced){
+					.address = backend->sources[j],
+					.server = server_of(service->backend, &backend->sources[j]),
+				};
+		}
+	}
+	return count;
+}
+
+static int
+replace_wanted(struct announce *announce, const struct announced *addresses, size_t count)
 {
 	struct wanted *wanted = calloc(count + 1, sizeof(*wanted));
 
 	if (!wanted)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		const struct wanted *known = find_wanted(announce, &addresses[i]);
+		const struct wanted *known = find_wanted(announce, &addresses[i].address);
 
-		wanted[i].address = addresses[i];
 		if (known)
 			wanted[i] = *known;
+		wanted[i].address = addresses[i].address;
+		wanted[i].server = addresses[i].server;
 	}
 	free(announce->wanted);
 	announce->wanted = wanted;
 	announce->count = count;
 	return 0;
+}
+
+int
+announce_follow(struct announce *announce, const struct control *control)
+{
+	size_t count = list_announced(control, NULL);
+	struct announced *announced = calloc(count + 1, sizeof(*announced));
+	int error;
+
+	if (!announced)
+		return -ENOMEM;
+	list_announced(control, announced);
+	count = sort_announced(announced, count);
+	error = replace_wanted(announce, announced, count);
+	free(announced);
+	return error;
 }
 
 static const char *
@@ -151,6 +245,23 @@ remove_at(struct announce *announce, size_t i)
 	return interfaces_take_address(announce->interfaces, &gone) > 0;
 }
 
+static uint32_t
+find_home(const struct announce *announce, const struct wanted *wanted)
+{
+	static const struct shunt_addr none;
+	uint32_t home = interfaces_subnet(announce->interfaces, &wanted->address);
+
+	if (home || shunt_addr_equal(&wanted->server, &none))
+		return interfaces_home(announce->interfaces, &wanted->address);
+	home = nexthops_interface(announce->nexthops, &wanted->server);
+	if (home && interfaces_port(announce->interfaces, home) >= 0)
+		return home;
+	/* A route that is gone for a moment moves nothing. */
+	if (wanted->home && interfaces_port(announce->interfaces, wanted->home) >= 0)
+		return wanted->home;
+	return interfaces_home(announce->interfaces, &wanted->address);
+}
+
 /* Notes which addresses are there, and whose. */
 static void
 look(struct announce *announce)
@@ -160,7 +271,12 @@ look(struct announce *announce)
 	for (size_t i = 0; i < announce->count; i++) {
 		struct wanted *wanted = &announce->wanted[i];
 
-		wanted->home = interfaces_home(interfaces, &wanted->address);
+		uint32_t home = find_home(announce, wanted);
+
+		/* A kernel twin comes back as another interface of the same name. */
+		if (home != wanted->home)
+			wanted->retry_at_ms = 0;
+		wanted->home = home;
 		wanted->present = false;
 		wanted->others = false;
 	}

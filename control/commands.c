@@ -201,6 +201,19 @@ run_set_server_weight(struct command_request *request, struct json_at args)
 	change_made(request);
 }
 
+static void
+run_shutdown_sessions(struct command_request *request, struct json_at args)
+{
+	struct server *server = named_server(request, args);
+
+	if (!server) {
+		finish_refused(request, args.errors);
+		return;
+	}
+	server_shutdown_sessions(server);
+	change_made(request);
+}
+
 /* Bytes that a message took from a wild file name must not spoil the answer. */
 static json_t *
 json_text(const char *text)
@@ -353,6 +366,8 @@ ask_flow(struct command_request *request)
 		return;
 	}
 	query.service = service->id;
+	if (service->port_be != service->last_port_be)
+		query.range_port_be = request->lookup.port_be;
 	request->waiting = COMMAND_WAITS_FLOW;
 	result = publish_flow_query(control->publish, &query, on_flow, request);
 	if (request->waiting == COMMAND_WAITS_NOT)
@@ -418,6 +433,7 @@ static const command_function functions[SHUNT_CMD_COUNT] = {
 	[SHUNT_CMD_SHOW_WORKERS] = run_show_workers,
 	[SHUNT_CMD_SET_SERVER_STATE] = run_set_server_state,
 	[SHUNT_CMD_SET_SERVER_WEIGHT] = run_set_server_weight,
+	[SHUNT_CMD_SHUTDOWN_SESSIONS] = run_shutdown_sessions,
 	[SHUNT_CMD_RELOAD] = run_reload,
 	[SHUNT_CMD_LOOKUP] = run_lookup,
 	[SHUNT_CMD_HELP] = run_help,

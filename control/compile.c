@@ -7,6 +7,7 @@
 #include "compile.h"
 #include "ids.h"
 #include "netlink.h"
+#include "removed.h"
 #include "state.h"
 #include "tables.h"
 
@@ -24,6 +25,7 @@ struct server_key {
 struct service_key {
 	struct shunt_addr address;
 	uint16_t port_be;
+	uint16_t last_port_be;
 	uint16_t protocol;
 };
 
@@ -32,11 +34,12 @@ struct backend_key {
 };
 
 static_assert(sizeof(struct server_key) == 2 * SHUNT_NAME_SIZE + 18, "no padding");
-static_assert(sizeof(struct service_key) == 20, "no padding");
+static_assert(sizeof(struct service_key) == 22, "no padding");
 
 /* The way to a server. */
 struct way {
 	bool known;
+	bool adopted; /* not the kernel's word, but that of the process before */
 	struct shunt_nexthop nexthop;
 };
 
@@ -46,9 +49,10 @@ struct compiler {
 	struct ids *backends;
 	struct ids *services;
 	struct ids *locals;
+	struct ids *sources;
 	struct tables *tables;
 	struct shunt_addr *local_addresses; /* scratch */
-	struct way *adopted;		    /* by server id; NULL: none are left */
+	struct way *last;		    /* known of each server, by id; NULL: of none */
 };
 
 struct compiler *
@@ -63,10 +67,11 @@ compiler_create(void)
 	c->backends = ids_create(SHUNT_MAX_BACKENDS, sizeof(struct backend_key));
 	c->services = ids_create(SHUNT_MAX_SERVICES, sizeof(struct service_key));
 	c->locals = ids_create(SHUNT_MAX_LOCALS, sizeof(struct shunt_addr));
+	c->sources = ids_create(SHUNT_MAX_SOURCES, sizeof(struct shunt_addr));
 	c->tables = tables_create();
 	c->local_addresses = calloc(SHUNT_MAX_LOCALS, sizeof(*c->local_addresses));
 	if (!c->nexthops || !c->servers || !c->backends || !c->services || !c->locals ||
-		!c->tables || !c->local_addresses) {
+		!c->sources || !c->tables || !c->local_addresses) {
 		compiler_destroy(c);
 		return NULL;
 	}
@@ -83,17 +88,18 @@ compiler_destroy(struct compiler *c)
 	ids_destroy(c->backends);
 	ids_destroy(c->services);
 	ids_destroy(c->locals);
+	ids_destroy(c->sources);
 	tables_destroy(c->tables);
 	free(c->local_addresses);
-	free(c->adopted);
+	free(c->last);
 	free(c);
 }
 
 void
 compiler_forget_ways(struct compiler *c)
 {
-	free(c->adopted);
-	c->adopted = NULL;
+	free(c->last);
+	c->last = NULL;
 }
 
 /* `to` is zeroed. */
@@ -122,8 +128,27 @@ service_key(const struct service *service)
 	return (struct service_key){
 		.address = service->address,
 		.port_be = service->port_be,
+		.last_port_be = service->last_port_be,
 		.protocol = service->protocol,
 	};
+}
+
+static int
+compare_source_ids(const void *a, const void *b)
+{
+	return *(const uint8_t *)a - *(const uint8_t *)b;
+}
+
+static void
+give_source_ids(struct compiler *c, struct backend *backend,
+	uint32_t (*give)(struct ids *ids, const void *key))
+{
+	size_t count = backend->config.source_count;
+
+	for (size_t i = 0; i < count; i++)
+		backend->source_ids[i] = (uint8_t)give(c->sources, &backend->config.sources[i]);
+	if (count > 1)
+		qsort(backend->source_ids, count, 1, compare_source_ids);
 }
 
 /*
@@ -140,10 +165,11 @@ give_ids(struct compiler *c, struct control *control,
 
 		copy_name(key.name, backend->config.name);
 		backend->id = give(c->backends, &key);
-		for (size_t j = 0; j < backend->server_count; j++) {
-			struct server_key server = server_key(backend->servers[j]);
+		give_source_ids(c, backend, give);
+		for (size_t j = 0; j < backend_all_count(backend); j++) {
+			struct server_key server = server_key(backend_any(backend, j));
 
-			backend->servers[j]->id = give(c->servers, &server);
+			backend_any(backend, j)->id = give(c->servers, &server);
 		}
 	}
 	for (size_t i = 0; i < control->service_count; i++) {
@@ -169,8 +195,11 @@ check_ids(const struct control *control)
 
 		if (!backend->id)
 			return no_more_ids("backends", SHUNT_MAX_BACKENDS);
-		for (size_t j = 0; j < backend->server_count; j++) {
-			if (!backend->servers[j]->id)
+		/* They ascend: if one has none, it is the first. */
+		if (backend->config.source_count > 0 && !backend->source_ids[0])
+			return no_more_ids("source addresses", SHUNT_MAX_SOURCES);
+		for (size_t j = 0; j < backend_all_count(backend); j++) {
+			if (!backend_any(backend, j)->id)
 				return no_more_ids("servers", SHUNT_MAX_SERVERS);
 		}
 	}
@@ -187,14 +216,18 @@ count_servers(const struct control *control)
 	size_t count = 0;
 
 	for (size_t i = 0; i < control->backend_count; i++)
-		count += control->backends[i]->server_count;
+		count += backend_all_count(control->backends[i]);
 	return count;
 }
 
+/*
+ * Of a removed server the last way holds on: if its neighbour was named in the file, that has gone
+ * from there together with the server.
+ */
 static struct way
 find_way(struct compiler *c, const struct control *control, const struct server *server)
 {
-	struct way way = { 0 }, *adopted = c->adopted ? &c->adopted[server->id] : NULL;
+	struct way way = { 0 }, *last = &c->last[server->id];
 	struct shunt_nexthop found;
 
 	if (control->netlink &&
@@ -202,11 +235,11 @@ find_way(struct compiler *c, const struct control *control, const struct server 
 		way.known = true;
 		way.nexthop.port = found.port;
 		way.nexthop.mac = found.mac;
+		memcpy(way.nexthop.vlan, found.vlan, sizeof(found.vlan));
 		way.nexthop.source = found.source;
-		if (adopted)
-			adopted->known = false; /* from now on the kernel has the say */
-	} else if (adopted && adopted->known) {
-		way = *adopted;
+		*last = way; /* from now on the kernel has the say */
+	} else if (last->known && (last->adopted || server->removed)) {
+		way = *last;
 	}
 	return way;
 }
@@ -217,18 +250,37 @@ find_ways(struct compiler *c, const struct control *control)
 {
 	struct way *ways = calloc(count_servers(control) + 1, sizeof(*ways)), *way = ways;
 
-	if (!ways)
+	if (ways && !c->last)
+		c->last = calloc(SHUNT_MAX_SERVERS, sizeof(*c->last));
+	if (!ways || !c->last) {
+		free(ways);
 		return NULL;
+	}
 	for (size_t i = 0; i < control->backend_count; i++) {
 		const struct backend *backend = control->backends[i];
 
-		for (size_t j = 0; j < backend->server_count; j++, way++) {
-			*way = find_way(c, control, backend->servers[j]);
+		for (size_t j = 0; j < backend_all_count(backend); j++, way++) {
+			*way = find_way(c, control, backend_any(backend, j));
 			if (way->known)
 				ids_find(c->nexthops, &way->nexthop);
 		}
 	}
 	return ways;
+}
+
+static void
+find_probe_services(struct control *control)
+{
+	for (size_t i = 0; i < control->backend_count; i++)
+		memset(control->backends[i]->probe_service, 0,
+			sizeof(control->backends[i]->probe_service));
+	for (size_t i = 0; i < control->service_count; i++) {
+		const struct service *service = &control->services[i];
+		uint32_t *id =
+			&service->backend->probe_service[!shunt_addr_is_v4(&service->address)];
+
+		*id = *id ? *id : service->id;
+	}
 }
 
 static int
@@ -239,6 +291,7 @@ put_server(
 		.address = server->config.address,
 		.port_be = server->config.port_be,
 		.state = (uint8_t)server_state(server),
+		.reset_mark = server->reset_mark,
 		.backend = server->backend->id,
 		.admin = server->admin,
 		.health = server->health.verdict,
@@ -249,6 +302,9 @@ put_server(
 	int rc = 0;
 
 	copy_name(object.name, server->config.name);
+	if (server->config.check.enabled && server->config.check.via_service && !server->removed)
+		object.probe_service =
+			server->backend->probe_service[!shunt_addr_is_v4(&object.address)];
 	if (way->known) {
 		object.nexthop = ids_get(c->nexthops, &way->nexthop);
 		if (!object.nexthop)
@@ -272,8 +328,8 @@ put_servers(struct compiler *c, const struct control *control, struct image *ima
 	for (size_t i = 0; rc == 0 && i < control->backend_count; i++) {
 		const struct backend *backend = control->backends[i];
 
-		for (size_t j = 0; rc == 0 && j < backend->server_count; j++)
-			rc = put_server(c, image, backend->servers[j], way++);
+		for (size_t j = 0; rc == 0 && j < backend_all_count(backend); j++)
+			rc = put_server(c, image, backend_any(backend, j), way++);
 	}
 	free(ways);
 	return rc;
@@ -308,13 +364,14 @@ put_services(const struct control *control, struct image *image)
 		struct shunt_service object = {
 			.address = service->address,
 			.port_be = service->port_be,
-			.last_port_be = service->port_be,
+			.last_port_be = service->last_port_be,
 			.protocol = service->protocol,
 			.backend = service->backend->id,
 			.timeout_syn_ms = service->timeout.syn_ms,
 			.timeout_established_ms = service->timeout.established_ms,
 			.timeout_fin_ms = service->timeout.fin_ms,
 			.timeout_udp_ms = service->timeout.udp_ms,
+			.reset_idle = service->reset_idle,
 		};
 
 		copy_name(object.frontend, service->frontend);
@@ -345,9 +402,38 @@ put_locals(struct compiler *c, const struct control *control, struct image *imag
 }
 
 static int
-put_settings(const struct control *control, struct image *image)
+put_source(const struct compiler *c, struct image *image, const struct shunt_addr *address)
 {
-	struct shunt_settings settings = { 0 };
+	const struct shunt_source object = { .address = *address };
+	uint32_t id = ids_find(c->sources, address);
+
+	/* Backends may share one. */
+	if (image_get(image, SHUNT_KIND_SOURCE, id, NULL))
+		return 0;
+	return image_put(image, SHUNT_KIND_SOURCE, id, &object, sizeof(object));
+}
+
+static int
+put_sources(const struct compiler *c, const struct control *control, struct image *image)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < control->backend_count; i++) {
+		const struct backend_config *backend = &control->backends[i]->config;
+
+		for (size_t j = 0; rc == 0 && j < backend->source_count; j++)
+			rc = put_source(c, image, &backend->sources[j]);
+	}
+	return rc;
+}
+
+static int
+put_settings(const struct compiler *c, const struct control *control, struct image *image)
+{
+	struct shunt_settings settings = {
+		.last_server = ids_last(c->servers),
+		.last_service = ids_last(c->services),
+	};
 
 	if (control->config)
 		memcpy(settings.hash_secret, control->config->hash_secret,
@@ -365,11 +451,13 @@ compiler_compile(struct compiler *c, struct control *control, struct image *imag
 	ids_begin(c->backends);
 	ids_begin(c->services);
 	ids_begin(c->locals);
+	ids_begin(c->sources);
 	give_ids(c, control, ids_find);
 	give_ids(c, control, ids_get);
 	rc = check_ids(control);
+	find_probe_services(control);
 	if (rc == 0)
-		rc = put_settings(control, image);
+		rc = put_settings(c, control, image);
 	if (rc == 0)
 		rc = put_servers(c, control, image);
 	if (rc == 0)
@@ -378,6 +466,8 @@ compiler_compile(struct compiler *c, struct control *control, struct image *imag
 		rc = put_services(control, image);
 	if (rc == 0)
 		rc = put_locals(c, control, image);
+	if (rc == 0)
+		rc = put_sources(c, control, image);
 	return rc;
 }
 
@@ -399,13 +489,15 @@ adopt_way(const struct adoption *a, uint32_t id, const struct shunt_server *serv
 {
 	const struct shunt_nexthop *nexthop =
 		image_get(a->running, SHUNT_KIND_NEXTHOP, server->nexthop, NULL);
-	struct way *way = &a->compiler->adopted[id];
+	struct way *way = &a->compiler->last[id];
 
 	if (!nexthop)
 		return;
 	way->known = true;
+	way->adopted = true;
 	way->nexthop.port = nexthop->port;
 	way->nexthop.mac = nexthop->mac;
+	memcpy(way->nexthop.vlan, nexthop->vlan, sizeof(nexthop->vlan));
 	way->nexthop.source = nexthop->source;
 }
 
@@ -430,6 +522,8 @@ adopt_server(const struct adoption *a, uint32_t id, const struct shunt_server *o
 	if (server && server->config.port_be == object->port_be &&
 		shunt_addr_equal(&server->config.address, &object->address))
 		server_adopt(server, object);
+	else
+		removed_adopt(a->control, key.backend, id, object);
 }
 
 static void
@@ -438,6 +532,7 @@ adopt_service(const struct adoption *a, uint32_t id, const struct shunt_service 
 	struct service_key key = {
 		.address = object->address,
 		.port_be = object->port_be,
+		.last_port_be = object->last_port_be,
 		.protocol = object->protocol,
 	};
 
@@ -470,6 +565,8 @@ adopt_object(void *context, uint32_t kind, uint32_t id, const void *bytes, size_
 	case SHUNT_KIND_NEXTHOP:
 		nexthop.port = ((const struct shunt_nexthop *)bytes)->port;
 		nexthop.mac = ((const struct shunt_nexthop *)bytes)->mac;
+		memcpy(nexthop.vlan, ((const struct shunt_nexthop *)bytes)->vlan,
+			sizeof(nexthop.vlan));
 		nexthop.source = ((const struct shunt_nexthop *)bytes)->source;
 		ids_adopt(a->compiler->nexthops, &nexthop, id);
 		break;
@@ -485,7 +582,10 @@ adopt_object(void *context, uint32_t kind, uint32_t id, const void *bytes, size_
 	case SHUNT_KIND_LOCAL:
 		ids_adopt(a->compiler->locals, bytes, id);
 		break;
-	default: /* the settings have no identity */
+	case SHUNT_KIND_SOURCE:
+		ids_adopt(a->compiler->sources, bytes, id);
+		break;
+	default: /* the settings have no identity: compiler_adopt() */
 		break;
 	}
 	return 0;
@@ -495,10 +595,17 @@ int
 compiler_adopt(struct compiler *c, struct control *control, const struct image *running)
 {
 	struct adoption adoption = { .compiler = c, .control = control, .running = running };
+	const struct shunt_settings *settings = image_get(running, SHUNT_KIND_SETTINGS, 1, NULL);
+	int rc;
 
-	if (!c->adopted)
-		c->adopted = calloc(SHUNT_MAX_SERVERS, sizeof(*c->adopted));
-	if (!c->adopted)
+	if (!c->last)
+		c->last = calloc(SHUNT_MAX_SERVERS, sizeof(*c->last));
+	if (!c->last)
 		return -ENOMEM;
-	return image_diff(NULL, running, adopt_object, &adoption);
+	rc = image_diff(NULL, running, adopt_object, &adoption);
+	if (settings) {
+		ids_continue(c->servers, settings->last_server);
+		ids_continue(c->services, settings->last_service);
+	}
+	return rc;
 }

@@ -81,7 +81,7 @@ read_acls(struct json_at at)
 static void
 read_neighbor(struct json_at at, struct neighbor_config *neighbor)
 {
-	static const char *const keys[] = { "address", "mac", "port", "source", NULL };
+	static const char *const keys[] = { "address", "mac", "port", "source", "vlan", NULL };
 	struct json_at address = json_at_member(&at, "address");
 	struct json_at mac = json_at_member(&at, "mac");
 	struct json_at port = json_at_member(&at, "port");
@@ -95,6 +95,7 @@ read_neighbor(struct json_at at, struct neighbor_config *neighbor)
 		json_get_mac(mac, &neighbor->mac);
 	if (json_at_require(port))
 		json_get_name(port, neighbor->port);
+	settings_get_vlan(json_at_member(&at, "vlan"), neighbor->vlan);
 	if (json_get_address(source, &neighbor->source))
 		config_check_unicast(source, &neighbor->source);
 }

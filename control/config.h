@@ -21,13 +21,15 @@ struct check_config {
 	uint32_t timeout_ms;
 	uint16_t rise;	  /* successes in a row that bring it up */
 	uint16_t fall;	  /* failures in a row that take it down */
-	uint16_t port_be; /* 0: the server's own */
+	uint16_t port_be; /* 0: the server's own, which there is then */
+	bool via_service; /* to the balanced address, as clients' packets go */
 };
 
 struct server_config {
 	char name[SHUNT_NAME_SIZE];
 	struct shunt_addr address;
-	uint16_t port_be;
+	uint16_t port_be; /* 0: keeps_port, or it is wrong */
+	bool keeps_port;  /* has none: takes the one that the client has sent to */
 	uint16_t weight;
 	bool backup; /* used when no other server can be */
 	struct check_config check;
@@ -40,7 +42,10 @@ struct backend_config {
 	uint8_t forward;   /* enum shunt_forward */
 	uint8_t encap;	   /* enum shunt_encap: of a tunnel */
 	uint16_t encap_port_be;
-	uint16_t mss_clamp; /* 0: none */
+	uint16_t mss_clamp;				      /* 0: none */
+	struct shunt_addr sources[SHUNT_MAX_BACKEND_SOURCES]; /* of full NAT */
+	size_t source_count;
+	bool shutdown_sessions; /* on-marked-down */
 	struct server_config *servers;
 	size_t server_count;
 };
@@ -48,6 +53,7 @@ struct backend_config {
 struct bind_config {
 	struct shunt_addr address;
 	uint16_t port_be;
+	uint16_t last_port_be; /* the same, but for a range */
 };
 
 struct timeout_config {
@@ -62,6 +68,7 @@ struct frontend_config {
 	uint8_t protocol; /* enum shunt_protocol */
 	bool announce;	  /* put the addresses on the kernel interface */
 	struct timeout_config timeout;
+	bool reset_idle; /* on-timeout */
 	struct bind_config *binds;
 	size_t bind_count;
 	size_t backend; /* index into backends */
@@ -72,6 +79,7 @@ struct neighbor_config {
 	struct shunt_mac mac;
 	struct shunt_addr source; /* all zero: not given */
 	char port[SHUNT_NAME_SIZE];
+	uint16_t vlan[2]; /* as in struct shunt_nexthop; the port's, if it has none of its own */
 };
 
 struct config {

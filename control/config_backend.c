@@ -45,7 +45,7 @@ config_read_forward(struct json_at at, uint8_t *forward)
 		{ "nat", SHUNT_NAT },
 		{ "dr", SHUNT_DR },
 		{ "tunnel", SHUNT_TUNNEL },
-		{ "fullnat", JSON_WORD_UNSUPPORTED },
+		{ "fullnat", SHUNT_FULLNAT },
 		{ NULL, 0 },
 	};
 	int value;
@@ -85,7 +85,7 @@ void
 config_read_check(struct json_at at, struct check_config *check)
 {
 	static const char *const keys[] = { "type", "inter", "fastinter", "downinter", "timeout",
-		"rise", "fall", "port", NULL };
+		"rise", "fall", "port", "via", NULL };
 	static const struct json_word types[] = {
 		{ "tcp", 0 },
 		{ "http", JSON_WORD_UNSUPPORTED },
@@ -96,8 +96,13 @@ config_read_check(struct json_at at, struct check_config *check)
 		{ "icmp", JSON_WORD_UNSUPPORTED },
 		{ NULL, 0 },
 	};
+	static const struct json_word vias[] = {
+		{ "server", 0 },
+		{ "service", 1 },
+		{ NULL, 0 },
+	};
 	int64_t port;
-	int type;
+	int type, via;
 
 	if (!json_at_present(at) || json_is_boolean(at.value)) {
 		json_get_bool(at, &check->enabled);
@@ -122,6 +127,8 @@ config_read_check(struct json_at at, struct check_config *check)
 	read_streak(json_at_member(&at, "fall"), &check->fall);
 	if (json_get_int(json_at_member(&at, "port"), 1, 65535, &port))
 		check->port_be = htons(port);
+	if (json_get_word(json_at_member(&at, "via"), vias, &via))
+		check->via_service = via;
 }
 
 /* Fills in what no level said, from what the levels did say. */
@@ -150,9 +157,13 @@ read_server(struct json_at at, const struct config_defaults *defaults, struct se
 	if (json_at_require(name))
 		json_get_name(name, server->name);
 	if (json_at_require(address) &&
-		json_get_endpoint(address, &server->address, &server->port_be) &&
-		!config_check_unicast(address, &server->address))
-		server->port_be = 0;
+		json_get_server_endpoint(address, &server->address, &server->port_be)) {
+		server->keeps_port = !server->port_be;
+		if (!config_check_unicast(address, &server->address)) {
+			server->port_be = 0;
+			server->keeps_port = false;
+		}
+	}
 	json_get_int(json_at_member(&at, "weight"), 0, SHUNT_MAX_WEIGHT, &weight);
 	server->weight = weight;
 	json_get_bool(json_at_member(&at, "backup"), &server->backup);
@@ -180,15 +191,6 @@ read_servers(
 	backend->server_count = count;
 	for (size_t i = 0; i < count; i++)
 		read_server(json_at_element(&at, i), defaults, &backend->servers[i]);
-}
-
-static void
-refuse_key(struct json_at at)
-{
-	if (json_at_present(at))
-		json_at_error(at,
-			"is not supported by this version; use \"forward\": \"nat\", "
-			"which does without");
 }
 
 /* False, and an error if it is there, where the key means nothing. */
@@ -236,12 +238,28 @@ read_mss_clamp(struct json_at at, struct backend_config *backend)
 		backend->mss_clamp = value;
 }
 
+/* HAProxy's words, but for "keep", which is what it does when the option is not set. */
+static void
+read_on_marked_down(struct json_at at, struct backend_config *backend)
+{
+	static const struct json_word words[] = {
+		{ "keep", false },
+		{ "shutdown-sessions", true },
+		{ NULL, 0 },
+	};
+	int value;
+
+	if (json_get_word(at, words, &value))
+		backend->shutdown_sessions = value;
+}
+
 static void
 read_backend(
 	struct json_at at, const struct config_defaults *defaults, struct backend_config *backend)
 {
 	static const char *const keys[] = { "name", "balance", "hash-on", "forward", "check",
-		"servers", "source-addresses", "encap", "encap-port", "mss-clamp", NULL };
+		"servers", "source-addresses", "encap", "encap-port", "mss-clamp", "on-marked-down",
+		NULL };
 	struct config_defaults inner = *defaults;
 
 	backend->algorithm = defaults->algorithm;
@@ -253,9 +271,12 @@ read_backend(
 	config_read_balance(json_at_member(&at, "balance"), &backend->algorithm);
 	read_hash_on(json_at_member(&at, "hash-on"), backend, &backend->hash_on);
 	config_read_forward(json_at_member(&at, "forward"), &backend->forward);
-	refuse_key(json_at_member(&at, "source-addresses"));
+	if (key_is_for(json_at_member(&at, "source-addresses"), backend->forward == SHUNT_FULLNAT,
+		    "\"forward\": \"fullnat\""))
+		config_read_sources(json_at_member(&at, "source-addresses"), backend);
 	read_encap(at, backend);
 	read_mss_clamp(json_at_member(&at, "mss-clamp"), backend);
+	read_on_marked_down(json_at_member(&at, "on-marked-down"), backend);
 	config_read_check(json_at_member(&at, "check"), &inner.check);
 	read_servers(json_at_member(&at, "servers"), &inner, backend);
 }

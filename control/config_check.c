@@ -105,7 +105,7 @@ check_bind(struct json_at at, const struct config *config, size_t frontend_index
 
 	if (!bind->port_be)
 		return;
-	json_endpoint_text(&bind->address, bind->port_be, text);
+	json_endpoints_text(&bind->address, bind->port_be, bind->last_port_be, text);
 	snprintf(key, sizeof(key), "%s %s", frontend->protocol == SHUNT_UDP ? "udp" : "tcp", text);
 	if (seen_before(seen, seen->binds, key, frontend_index, &first))
 		json_at_error(at, "%s is already bound by frontend \"%s\" (frontends[%zu])", key,
@@ -149,9 +149,9 @@ check_server(struct json_at at, const struct config *config, const struct backen
 		json_at_error(json_at_member(&at, "name"),
 			"\"%s\" is already the name of servers[%zu] of this backend", server->name,
 			first);
-	if (!server->port_be)
+	if (!config_server_is_read(server))
 		return;
-	json_endpoint_text(&server->address, server->port_be, text);
+	json_server_endpoint_text(&server->address, server->port_be, text);
 	if (seen_before(seen, endpoints, text, index, &first))
 		json_at_error(address_at,
 			"%s is already the address of servers[%zu] of this "
@@ -203,12 +203,10 @@ check_backends(const struct json_at *backends, const struct config *config, stru
 			SHUNT_MAX_SERVERS - 1);
 }
 
-/* Of each backend the first server of each family, and the first whose port is not the first's. */
+/* Of each backend the first server of each family. */
 struct members {
 	const struct server_config *v4;
 	const struct server_config *v6;
-	const struct server_config *first;
-	const struct server_config *other_port;
 };
 
 static void
@@ -218,16 +216,12 @@ find_members(const struct backend_config *backend, struct members *m)
 		const struct server_config *server = &backend->servers[i];
 		const struct server_config **member = &m->v6;
 
-		if (!server->port_be)
+		if (!config_server_is_read(server))
 			continue;
 		if (shunt_addr_is_v4(&server->address))
 			member = &m->v4;
 		if (!*member)
 			*member = server;
-		if (!m->first)
-			m->first = server;
-		if (!m->other_port && server->port_be != m->first->port_be)
-			m->other_port = server;
 	}
 }
 
@@ -237,39 +231,19 @@ forward_name(uint8_t forward)
 	return forward == SHUNT_DR ? "dr" : forward == SHUNT_TUNNEL ? "tunnel" : "nat";
 }
 
-/* A packet keeps its family, unless it goes inside another one. */
+/* A packet keeps its family, unless it goes inside another one or is translated as a whole. */
 static void
 check_bind_family(struct json_at at, const struct bind_config *bind,
 	const struct backend_config *backend, const struct members *m)
 {
 	const struct server_config *other = shunt_addr_is_v4(&bind->address) ? m->v6 : m->v4;
 
-	if (!other || backend->forward == SHUNT_TUNNEL)
+	if (!other || backend->forward == SHUNT_TUNNEL || backend->forward == SHUNT_FULLNAT)
 		return;
 	json_at_error(at,
 		"is %s, but server \"%s\" of backend \"%s\" is %s, and \"%s\" keeps the family: "
 		"make one frontend and one backend for each",
 		family(&bind->address), other->name, backend->name, family(&other->address),
-		forward_name(backend->forward));
-}
-
-/* What is not translated keeps its port: the server listens where the frontend does. */
-static void
-check_bind_port(struct json_at at, const struct bind_config *bind,
-	const struct backend_config *backend, const struct members *m)
-{
-	const struct server_config *other = m->other_port;
-
-	if (backend->forward == SHUNT_NAT)
-		return;
-	if (m->first && m->first->port_be != bind->port_be)
-		other = m->first;
-	if (!other)
-		return;
-	json_at_error(at,
-		"has port %d, but server \"%s\" of backend \"%s\" has %d, and \"%s\" keeps the "
-		"port: both must have the same",
-		ntohs(bind->port_be), other->name, backend->name, ntohs(other->port_be),
 		forward_name(backend->forward));
 }
 
@@ -298,8 +272,6 @@ check_ways(const struct json_at *frontends, const struct config *config, struct 
 				continue;
 			check_bind_family(bind_at(&binds, j), bind, &config->backends[backend],
 				&members[backend]);
-			check_bind_port(bind_at(&binds, j), bind, &config->backends[backend],
-				&members[backend]);
 		}
 	}
 	free(members);
@@ -324,17 +296,34 @@ check_neighbor_source(struct json_at at, const struct neighbor_config *neighbor,
 			at, "must be %s, as the neighbor's address is", family(&neighbor->address));
 }
 
+/* The neighbor's VLAN is that of a port that serves one alone. */
+static void
+check_neighbor_vlan(
+	struct json_at at, struct neighbor_config *neighbor, const struct settings_port *port)
+{
+	if (!json_at_present(at))
+		memcpy(neighbor->vlan, port->vlan, sizeof(neighbor->vlan));
+	else if (port->vlan[0] && memcmp(neighbor->vlan, port->vlan, sizeof(neighbor->vlan)) != 0)
+		json_at_error(at,
+			"is not the \"vlan\" of port \"%s\", which drops what comes in any other",
+			port->name);
+}
+
 static void
 check_neighbor_port(
-	struct json_at at, const struct neighbor_config *neighbor, const struct settings *settings)
+	struct json_at at, struct neighbor_config *neighbor, const struct settings *settings)
 {
 	if (!settings || !neighbor->port[0])
 		return;
 	for (size_t i = 0; i < settings->port_count; i++) {
-		if (strcmp(settings->ports[i].name, neighbor->port) == 0)
+		if (strcmp(settings->ports[i].name, neighbor->port) == 0) {
+			check_neighbor_vlan(
+				json_at_member(&at, "vlan"), neighbor, &settings->ports[i]);
 			return;
+		}
 	}
-	json_at_error(at, "there is no port \"%s\" in $.dataplane.ports", neighbor->port);
+	json_at_error(json_at_member(&at, "port"), "there is no port \"%s\" in $.dataplane.ports",
+		neighbor->port);
 }
 
 static void
@@ -349,10 +338,10 @@ check_neighbors(const struct json_at *neighbors, const struct config *config,
 	if (!addresses)
 		seen->no_memory = true;
 	for (size_t i = 0; i < config->neighbor_count; i++) {
-		const struct neighbor_config *neighbor = &config->neighbors[i];
+		struct neighbor_config *neighbor = &config->neighbors[i];
 		struct json_at at = json_at_element(neighbors, i);
 
-		check_neighbor_port(json_at_member(&at, "port"), neighbor, settings);
+		check_neighbor_port(at, neighbor, settings);
 		if (shunt_addr_equal(&neighbor->address, &none))
 			continue;
 		json_address_text(&neighbor->address, text);
@@ -392,7 +381,11 @@ config_cross_check(struct json_at *root, const struct settings *settings, struct
 		check_names(&backends, &frontends, config, &seen);
 		check_frontends(&frontends, config, &seen);
 		check_backends(&backends, config, &seen);
+		if (!config_check_sources(&backends, config))
+			seen.no_memory = true;
 		check_ways(&frontends, config, &seen);
+		config_check_ports(root, config);
+		seen.no_memory |= !config_check_via(&backends, config);
 		check_neighbors(&neighbors, config, settings, &seen);
 	} else {
 		seen.no_memory = true;

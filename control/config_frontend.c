@@ -68,10 +68,11 @@ config_check_unicast(struct json_at at, const struct shunt_addr *address)
 static void
 read_bind(struct json_at at, struct bind_config *bind)
 {
-	if (!json_at_present(at) || !json_get_endpoint(at, &bind->address, &bind->port_be))
+	if (!json_at_present(at) ||
+		!json_get_endpoints(at, &bind->address, &bind->port_be, &bind->last_port_be))
 		return;
 	if (!config_check_unicast(at, &bind->address))
-		bind->port_be = 0;
+		bind->port_be = bind->last_port_be = 0;
 }
 
 /* One string, or an array of them. */
@@ -131,12 +132,22 @@ read_words(struct json_at at, struct frontend_config *frontend)
 		{ "none", false },
 		{ NULL, 0 },
 	};
-	int protocol = SHUNT_TCP, announce = true;
+	static const struct json_word on_timeouts[] = {
+		{ "forget", false },
+		{ "reset", true },
+		{ NULL, 0 },
+	};
+	struct json_at on_timeout = json_at_member(&at, "on-timeout");
+	int protocol = SHUNT_TCP, announce = true, reset_idle = false;
 
 	json_get_word(json_at_member(&at, "protocol"), protocols, &protocol);
 	json_get_word(json_at_member(&at, "announce"), announces, &announce);
 	frontend->protocol = protocol;
 	frontend->announce = announce;
+	json_get_word(on_timeout, on_timeouts, &reset_idle);
+	frontend->reset_idle = reset_idle;
+	if (reset_idle && protocol == SHUNT_UDP)
+		json_at_error(on_timeout, "\"reset\" is for \"protocol\": \"tcp\" only");
 }
 
 static void
@@ -144,7 +155,7 @@ read_frontend(
 	struct json_at at, const struct config_defaults *defaults, struct frontend_config *frontend)
 {
 	static const char *const keys[] = { "name", "bind", "protocol", "timeout",
-		"default-backend", "announce", "rules", NULL };
+		"default-backend", "announce", "on-timeout", "rules", NULL };
 
 	frontend->timeout = defaults->timeout;
 	if (!json_get_object(at, keys))

@@ -41,8 +41,28 @@ void config_read_frontends(
 /* False, and an error, unless packets can be sent to the address. */
 bool config_check_unicast(struct json_at at, const struct shunt_addr *address);
 
+/* config_ports.c: what the ports of frontends and servers must have in common. */
+void config_check_ports(struct json_at *root, struct config *config);
+/* Has a server's address been read? */
+static inline bool
+config_server_is_read(const struct server_config *server)
+{
+	return server->port_be || server->keeps_port;
+}
+/* config_source.c */
+/* Of a backend with full NAT, which needs some. */
+void config_read_sources(struct json_at at, struct backend_config *backend);
+/*
+ * Those of all backends: they must be of their servers' families, and nobody else's addresses.
+ * False: out of memory.
+ */
+bool config_check_sources(const struct json_at *backends, const struct config *config);
+
 /* config_check.c: resolves references too. settings: NULL if they had errors of their own. */
 void
 config_cross_check(struct json_at *root, const struct settings *settings, struct config *config);
+
+/* config_via.c: checks through services. False: out of memory. */
+bool config_check_via(const struct json_at *backends, const struct config *config);
 
 #endif

@@ -152,3 +152,16 @@ ids_adopt(struct ids *ids, const void *key, uint32_t id)
 		ids->last = id;
 	return 0;
 }
+
+uint32_t
+ids_last(const struct ids *ids)
+{
+	return ids->last;
+}
+
+void
+ids_continue(struct ids *ids, uint32_t last)
+{
+	if (last > 0 && last < ids->end)
+		ids->last = last;
+}

@@ -30,4 +30,12 @@ uint32_t ids_get(struct ids *ids, const void *key);
 /* Gives an identity the id it has had elsewhere. 0, or -EEXIST if either has a partner already. */
 int ids_adopt(struct ids *ids, const void *key, uint32_t id);
 
+/*
+ * The id given last, behind which the search for an unused one begins. It has to outlive a process:
+ * by those that are in use alone, the next one could be an id that was freed a moment ago. A value
+ * that is no id changes nothing.
+ */
+uint32_t ids_last(const struct ids *ids);
+void ids_continue(struct ids *ids, uint32_t last);
+
 #endif

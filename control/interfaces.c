@@ -55,6 +55,8 @@ interfaces_take_link(struct interfaces *interfaces, const struct rtnl_link *link
 			return 1;
 		}
 		if (interfaces->links[i].flags == link->flags &&
+			interfaces->links[i].vlan == link->vlan &&
+			interfaces->links[i].parent == link->parent &&
 			strcmp(interfaces->links[i].name, link->name) == 0)
 			return 0;
 		interfaces->links[i] = *link;
@@ -180,18 +182,40 @@ interfaces_link(const struct interfaces *interfaces, uint32_t index)
 	return NULL;
 }
 
-int
-interfaces_port(const struct interfaces *interfaces, uint32_t index)
+static int
+port_of_link(const struct interfaces *interfaces, const struct rtnl_link *link)
 {
-	const struct rtnl_link *link = interfaces_link(interfaces, index);
-
-	if (!link || link->name[0] == '\0')
-		return -1;
-	for (uint32_t i = 0; i < interfaces->port_count; i++) {
+	for (uint32_t i = 0; link->name[0] != '\0' && i < interfaces->port_count; i++) {
 		if (strcmp(interfaces->ports[i].interface, link->name) == 0)
 			return (int)i;
 	}
 	return -1;
+}
+
+int
+interfaces_port_vlan(const struct interfaces *interfaces, uint32_t index, uint16_t vlan[2])
+{
+	const struct rtnl_link *link = interfaces_link(interfaces, index);
+	int port = link ? port_of_link(interfaces, link) : -1;
+
+	vlan[0] = vlan[1] = 0;
+	/* Each VLAN interface puts its tag before those of the ones above it. */
+	while (port < 0 && link && link->vlan && !vlan[1]) {
+		vlan[1] = vlan[0];
+		vlan[0] = link->vlan;
+		link = interfaces_link(interfaces, link->parent);
+		port = link ? port_of_link(interfaces, link) : -1;
+	}
+	/* The dataplane has no place for an inner service tag. */
+	return vlan[1] & SHUNT_VLAN_S_TAG ? -1 : port;
+}
+
+int
+interfaces_port(const struct interfaces *interfaces, uint32_t index)
+{
+	uint16_t vlan[2];
+
+	return interfaces_port_vlan(interfaces, index, vlan);
 }
 
 bool
@@ -219,7 +243,7 @@ index_by_name(const struct interfaces *interfaces, const char *name)
 }
 
 uint32_t
-interfaces_home(const struct interfaces *interfaces, const struct shunt_addr *address)
+interfaces_subnet(const struct interfaces *interfaces, const struct shunt_addr *address)
 {
 	uint8_t narrowest = 0;
 	uint32_t home = 0;
@@ -239,6 +263,14 @@ interfaces_home(const struct interfaces *interfaces, const struct shunt_addr *ad
 			home = a->index;
 		}
 	}
+	return home;
+}
+
+uint32_t
+interfaces_home(const struct interfaces *interfaces, const struct shunt_addr *address)
+{
+	uint32_t home = interfaces_subnet(interfaces, address);
+
 	for (uint32_t i = 0; home == 0 && i < interfaces->port_count; i++)
 		home = index_by_name(interfaces, interfaces->ports[i].interface);
 	return home;

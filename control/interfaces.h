@@ -31,12 +31,16 @@ bool interfaces_set_ports(
 
 /* NULL: no such interface. */
 const struct rtnl_link *interfaces_link(const struct interfaces *interfaces, uint32_t index);
-/* The port that has this interface as its kernel twin, or -1. */
+/* The port that has this interface, or one below its VLANs, as its kernel twin; or -1. */
 int interfaces_port(const struct interfaces *interfaces, uint32_t index);
+/* The same, and the VLANs on the way there, as in struct shunt_nexthop. */
+int interfaces_port_vlan(const struct interfaces *interfaces, uint32_t index, uint16_t vlan[2]);
 /* Whether packets can leave by it: switched on, with a carrier. */
 bool interfaces_up(const struct interfaces *interfaces, uint32_t index);
 bool interfaces_link_up(const struct rtnl_link *link);
 
+/* The port's interface with the narrowest subnet around an address; 0: there is none. */
+uint32_t interfaces_subnet(const struct interfaces *interfaces, const struct shunt_addr *address);
 /*
  * The interface on which to answer for an address: the port's with the narrowest subnet around
  * it, else that of the first port that has one. 0: no port has one.

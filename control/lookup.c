@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "lookup.h"
 
+#include <arpa/inet.h>
+
 #include "shunt/selection.h"
 #include "shunt/stats.h"
 #include "image.h"
@@ -34,17 +36,32 @@ lookup_parse(struct lookup *lookup, struct json_at args)
 	return right;
 }
 
+/* Of two that have a port, is it the first one's? As the workers see it: see table.h. */
+static bool
+has_before(const struct service *a, const struct service *b)
+{
+	int first_a = ntohs(a->port_be), first_b = ntohs(b->port_be);
+	int more_a = ntohs(a->last_port_be) - first_a, more_b = ntohs(b->last_port_be) - first_b;
+
+	return more_a != more_b ? more_a < more_b : first_a < first_b;
+}
+
 const struct service *
 lookup_service(const struct control *control, const struct lookup *lookup)
 {
+	const struct service *found = NULL;
+	uint16_t port = ntohs(lookup->port_be);
+
 	for (size_t i = 0; i < control->service_count; i++) {
 		const struct service *service = &control->services[i];
 
-		if (service->protocol == lookup->protocol && service->port_be == lookup->port_be &&
-			shunt_addr_equal(&service->address, &lookup->address))
-			return service;
+		if (service->protocol == lookup->protocol && ntohs(service->port_be) <= port &&
+			ntohs(service->last_port_be) >= port &&
+			shunt_addr_equal(&service->address, &lookup->address) &&
+			(!found || has_before(service, found)))
+			found = service;
 	}
-	return NULL;
+	return found;
 }
 
 static const struct server *
@@ -53,9 +70,9 @@ find_id(const struct control *control, uint32_t id)
 	for (size_t i = 0; i < control->backend_count; i++) {
 		const struct backend *backend = control->backends[i];
 
-		for (size_t j = 0; j < backend->server_count; j++) {
-			if (backend->servers[j]->id == id)
-				return backend->servers[j];
+		for (size_t j = 0; j < backend_all_count(backend); j++) {
+			if (backend_any(backend, j)->id == id)
+				return backend_any(backend, j);
 		}
 	}
 	return NULL;
@@ -177,6 +194,28 @@ hash_reason(uint8_t hash_on)
 	}
 }
 
+/* Adds where packets to the servers come from, if it is not the client. Takes `data` over. */
+static json_t *
+with_sources(json_t *data, const struct service *service)
+{
+	const struct backend_config *backend = &service->backend->config;
+	json_t *sources;
+
+	if (!data || backend->source_count == 0)
+		return data;
+	sources = json_array();
+	for (size_t i = 0; i < backend->source_count; i++) {
+		char text[JSON_ADDRESS_TEXT_SIZE];
+
+		json_address_text(&backend->sources[i], text);
+		json_array_append_new(sources, json_string(text));
+	}
+	if (json_object_set_new(data, "source-addresses", sources) == 0)
+		return data;
+	json_decref(data);
+	return NULL;
+}
+
 json_t *
 lookup_answer(const struct control *control, const struct lookup *lookup, uint32_t flow)
 {
@@ -193,7 +232,8 @@ lookup_answer(const struct control *control, const struct lookup *lookup, uint32
 		/* The workers select anew for the UDP flows of a server that is down. */
 		if (lookup->protocol != SHUNT_UDP ||
 			(server && server_state(server) != SHUNT_SERVER_DOWN))
-			return answer_server(control, service, flow, "established flow");
+			return with_sources(
+				answer_server(control, service, flow, "established flow"), service);
 	}
 	backend = running_backend(image, service->backend);
 	if (!backend)
@@ -202,7 +242,8 @@ lookup_answer(const struct control *control, const struct lookup *lookup, uint32
 	if (!backend->member_count)
 		return answer("drop", service, NULL, "no-server: the backend has no server up");
 	if (backend->algorithm != SHUNT_SOURCE)
-		return answer_candidates(control, service, backend);
-	return answer_server(control, service, pick_by_hash(image, backend, lookup),
-		hash_reason(backend->hash_on));
+		return with_sources(answer_candidates(control, service, backend), service);
+	return with_sources(answer_server(control, service, pick_by_hash(image, backend, lookup),
+				    hash_reason(backend->hash_on)),
+		service);
 }

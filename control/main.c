@@ -15,6 +15,7 @@
 #include "jsonfile.h"
 #include "netlink.h"
 #include "publish.h"
+#include "removed.h"
 #include "state.h"
 
 #define LOG_SUBSYSTEM "main"
@@ -233,6 +234,10 @@ start(struct control *control, struct config *config)
 	if (!control->publish) {
 		log_error("cannot prepare for the dataplane: %s", strerror(errno));
 		return -EIO;
+	}
+	if (removed_watch(control) < 0) {
+		log_error("out of memory");
+		return -ENOMEM;
 	}
 	return 0;
 }

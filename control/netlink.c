@@ -54,8 +54,8 @@ struct netlink {
 	struct announce *announce;
 	struct fixed *fixed; /* sorted by address, which comes first in the struct */
 	size_t fixed_count;
-	struct shunt_addr *balanced; /* the services' addresses, sorted */
-	size_t balanced_count;
+	struct shunt_addr *taken; /* the services' and full NAT's addresses, sorted */
+	size_t taken_count;
 	unsigned int prefixes; /* route events in this crowd */
 	uint64_t pause_ms;     /* between two refreshes: they take a tenth of the time at most */
 	uint64_t refreshed_ms;
@@ -306,8 +306,10 @@ netlink_create(struct control *control)
 		goto fail;
 	}
 	netlink->nexthops = nexthops_create(netlink->rtnl, &netlink->interfaces);
-	netlink->announce = announce_create(netlink->rtnl, &netlink->interfaces);
-	if (!netlink->nexthops || !netlink->announce)
+	netlink->announce = netlink->nexthops
+		? announce_create(netlink->rtnl, &netlink->interfaces, netlink->nexthops)
+		: NULL;
+	if (!netlink->announce)
 		goto fail;
 	/* Events first, then the question: so nothing that happens in between is missed. */
 	error = open_events(netlink);
@@ -341,7 +343,7 @@ netlink_destroy(struct netlink *netlink, bool keep_addresses)
 	interfaces_fini(&netlink->interfaces);
 	rtnl_destroy(netlink->rtnl);
 	free(netlink->fixed);
-	free(netlink->balanced);
+	free(netlink->taken);
 	free(netlink);
 }
 
@@ -380,6 +382,7 @@ update_fixed(struct netlink *netlink)
 		fixed[i].address = neighbor->address;
 		fixed[i].nexthop.mac = neighbor->mac;
 		fixed[i].nexthop.source = neighbor->source;
+		memcpy(fixed[i].nexthop.vlan, neighbor->vlan, sizeof(neighbor->vlan));
 		fixed[i].nexthop.port = port_by_name(netlink, neighbor->port);
 	}
 	qsort(fixed, count, sizeof(*fixed), interfaces_compare_addresses);
@@ -398,7 +401,7 @@ update_servers(struct netlink *netlink)
 	int error;
 
 	for (size_t i = 0; i < control->backend_count; i++)
-		count += control->backends[i]->server_count;
+		count += backend_all_count(control->backends[i]);
 	addresses = calloc(count + 1, sizeof(*addresses));
 	if (!addresses)
 		return -ENOMEM;
@@ -406,8 +409,8 @@ update_servers(struct netlink *netlink)
 	for (size_t i = 0; i < control->backend_count; i++) {
 		const struct backend *backend = control->backends[i];
 
-		for (size_t j = 0; j < backend->server_count; j++) {
-			const struct shunt_addr *address = &backend->servers[j]->config.address;
+		for (size_t j = 0; j < backend_all_count(backend); j++) {
+			const struct shunt_addr *address = &backend_any(backend, j)->config.address;
 
 			if (!find_fixed(netlink, address))
 				addresses[count++] = *address;
@@ -419,32 +422,32 @@ update_servers(struct netlink *netlink)
 	return error;
 }
 
+/* The addresses that are the dataplane's and not the kernel's own. 0 or -ENOMEM. */
 static int
-update_services(struct netlink *netlink)
+update_taken(struct netlink *netlink)
 {
 	const struct control *control = netlink->control;
-	struct shunt_addr *announced = calloc(control->service_count + 1, sizeof(*announced));
-	struct shunt_addr *balanced = calloc(control->service_count + 1, sizeof(*balanced));
-	size_t announced_count = 0;
-	int error = -ENOMEM;
+	size_t count = control->service_count;
+	struct shunt_addr *taken;
 
-	if (announced && balanced) {
-		for (size_t i = 0; i < control->service_count; i++) {
-			balanced[i] = control->services[i].address;
-			if (control->services[i].announce)
-				announced[announced_count++] = balanced[i];
-		}
-		free(netlink->balanced);
-		netlink->balanced = balanced;
-		netlink->balanced_count =
-			interfaces_sort_addresses(balanced, control->service_count);
-		balanced = NULL;
-		announced_count = interfaces_sort_addresses(announced, announced_count);
-		error = announce_follow(netlink->announce, announced, announced_count);
+	for (size_t i = 0; i < control->backend_count; i++)
+		count += control->backends[i]->config.source_count;
+	taken = calloc(count + 1, sizeof(*taken));
+	if (!taken)
+		return -ENOMEM;
+	count = 0;
+	for (size_t i = 0; i < control->service_count; i++)
+		taken[count++] = control->services[i].address;
+	for (size_t i = 0; i < control->backend_count; i++) {
+		const struct backend_config *backend = &control->backends[i]->config;
+
+		for (size_t j = 0; j < backend->source_count; j++)
+			taken[count++] = backend->sources[j];
 	}
-	free(announced);
-	free(balanced);
-	return error;
+	free(netlink->taken);
+	netlink->taken = taken;
+	netlink->taken_count = interfaces_sort_addresses(taken, count);
+	return 0;
 }
 
 void
@@ -464,7 +467,9 @@ netlink_update(struct netlink *netlink)
 	if (!error)
 		error = update_servers(netlink);
 	if (!error)
-		error = update_services(netlink);
+		error = update_taken(netlink);
+	if (!error)
+		error = announce_follow(netlink->announce, netlink->control);
 	if (error)
 		log_error("cannot follow the servers' next hops: %s", strerror(-error));
 	work(netlink);
@@ -510,8 +515,8 @@ is_local(const struct netlink *netlink, const struct shunt_addr *address)
 {
 	if (!is_host(address))
 		return false;
-	return netlink->balanced_count == 0 ||
-		!bsearch(address, netlink->balanced, netlink->balanced_count, sizeof(*address),
+	return netlink->taken_count == 0 ||
+		!bsearch(address, netlink->taken, netlink->taken_count, sizeof(*address),
 			interfaces_compare_addresses);
 }
 

@@ -533,20 +533,30 @@ nexthops_find(const struct nexthops *nexthops, const struct shunt_addr *address,
 {
 	const struct destination *destination = find_destination(nexthops, address);
 	const struct hop *hop;
+	uint16_t vlan[2];
 	int port;
 
 	if (!destination || destination->way != WAY_GOOD)
 		return false;
 	hop = find_hop(nexthops, destination->index, &destination->via);
-	port = interfaces_port(nexthops->interfaces, destination->index);
+	port = interfaces_port_vlan(nexthops->interfaces, destination->index, vlan);
 	if (!hop || !hop->has_mac || port < 0)
 		return false;
 	*nexthop = (struct shunt_nexthop){
 		.port = (uint32_t)port,
 		.mac = hop->mac,
+		.vlan = { vlan[0], vlan[1] },
 		.source = destination->source,
 	};
 	return true;
+}
+
+uint32_t
+nexthops_interface(const struct nexthops *nexthops, const struct shunt_addr *address)
+{
+	const struct destination *destination = find_destination(nexthops, address);
+
+	return destination && destination->way == WAY_GOOD ? destination->index : 0;
 }
 
 bool

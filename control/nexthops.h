@@ -46,6 +46,9 @@ uint64_t nexthops_tick(struct nexthops *nexthops, uint64_t now_ms);
 bool nexthops_find(const struct nexthops *nexthops, const struct shunt_addr *address,
 	struct shunt_nexthop *nexthop);
 
+/* The interface by which packets to a destination leave; 0: not known, or none. */
+uint32_t nexthops_interface(const struct nexthops *nexthops, const struct shunt_addr *address);
+
 /* Whether an answer of nexthops_find() has changed since this was last called. */
 bool nexthops_take_changed(struct nexthops *nexthops);
 

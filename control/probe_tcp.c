@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "probe_tcp.h"
+#include "probe_via.h"
 #include "publish.h"
 #include "state.h"
 
@@ -41,6 +42,7 @@
 #define PROBE_RESERVED_FDS   256  /* of that limit, for everything else */
 #define PROBE_STARTS_PER_MS  16	  /* first probes, when many servers are new at once */
 #define PROBE_QUEUE_RETRY_MS 1000
+#define PROBE_VIA_RETRY_MS   50	   /* until the dataplane is ready for a server */
 #define PROBE_LOG_MS	     10000 /* local errors are logged this often at most */
 #define PROBE_JITTER	     20	   /* an interval is shortened by up to 1/20 */
 #define PROBE_DROP_BYTES     (1u << 20)
@@ -58,6 +60,7 @@ struct probe {
 	enum probe_state state;
 	struct loop_watch watch; /* fd is the socket, -1: none */
 	struct loop_timer timer;
+	uint16_t via_port; /* of a socket through a service; 0: none */
 	uint64_t started_ms;
 	uint64_t next_ms;	  /* CLOSING: when the next probe is due */
 	struct probe *queue_next; /* QUEUED */
@@ -79,6 +82,7 @@ struct prober {
 	unsigned int first_count;
 	uint64_t logged_ms; /* local errors: last log, and how many were held back since */
 	uint64_t unlogged;
+	struct probe_via_ports via_ports;
 };
 
 /* xorshift64* (Vigna 2016): spreading probes needs no better one. */
@@ -107,6 +111,7 @@ prober_create(struct control *control)
 	if (getrandom(&prober->random, sizeof(prober->random), GRND_NONBLOCK) < 0)
 		prober->random = (uint64_t)getpid() << 32;
 	prober->random |= 1; /* a zero state would stay zero */
+	probe_via_ports_init(&prober->via_ports);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	prober->open_max = PROBE_MAX_OPEN;
 	if (limit.rlim_cur < PROBE_MAX_OPEN + PROBE_RESERVED_FDS)
@@ -167,6 +172,8 @@ probe_close(struct probe *probe)
 	loop_unwatch(prober->loop, &probe->watch);
 	probe->watch.fd = -1;
 	close(fd);
+	probe_via_close(&prober->via_ports, probe->via_port);
+	probe->via_port = 0;
 	prober->open--;
 	/* Without memory for the timer, the queued probes' own timers look again. */
 	if (prober->queue_first && !loop_timer_is_set(&prober->queue_timer))
@@ -202,6 +209,24 @@ timeout_ms(const struct check_config *check)
 	return check->timeout_ms < check->inter_ms ? check->timeout_ms : check->inter_ms;
 }
 
+/* What an operator can do about it. */
+static const char *
+remedy(const struct probe *probe, int error)
+{
+	bool via = probe->server->config.check.via_service;
+
+	if (error == EMFILE)
+		return "; raise the limit on open files";
+	if (via && error == EPERM)
+		return "; a probe through the service needs CAP_NET_ADMIN";
+	if (via && error == ENOTCONN)
+		return "; a probe through the service needs the dataplane";
+	if (via && error == EOPNOTSUPP)
+		return "; a probe through the service needs a kernel interface on the way, and tc "
+		       "programs there: see the dataplane's log";
+	return "";
+}
+
 /* No verdict: something is missing here, the server was never asked. */
 static void
 local_error(struct probe *probe, int error)
@@ -216,8 +241,7 @@ local_error(struct probe *probe, int error)
 		log_warn("%s/%s could not be probed from here, nothing is held against it: %s%s "
 			 "(such errors since the last message: %lu)",
 			server->backend->config.name, server->config.name, strerror(error),
-			error == EMFILE ? "; raise the limit on open files" : "",
-			(unsigned long)prober->unlogged);
+			remedy(probe, error), (unsigned long)prober->unlogged);
 		prober->logged_ms = now_ms;
 		prober->unlogged = 0;
 	}
@@ -333,6 +357,37 @@ is_local(int error)
 	return error != ECONNREFUSED && error != ECONNRESET && error != ETIMEDOUT;
 }
 
+/* True: it is ready, or the probe is not to be made through the service. */
+static bool
+is_ready(struct probe *probe)
+{
+	struct prober *prober = probe->prober;
+	int status = probe->server->config.check.via_service
+		? probe_via_ready(prober->control, probe->server)
+		: 0;
+
+	if (status == -EAGAIN) {
+		probe->next_ms = loop_now_ms(prober->loop) + PROBE_VIA_RETRY_MS;
+		probe_wait(probe);
+	} else if (status < 0) {
+		local_error(probe, -status);
+	}
+	return status == 0;
+}
+
+/* 0 or -errno. */
+static int
+prepare_via(struct probe *probe, int fd, int family)
+{
+	int port;
+
+	if (!probe->server->config.check.via_service)
+		return 0;
+	port = probe_via_open(&probe->prober->via_ports, fd, family, probe->server->id);
+	probe->via_port = port > 0 ? (uint16_t)port : 0;
+	return port < 0 ? port : 0;
+}
+
 static void
 probe_connect(struct probe *probe)
 {
@@ -343,14 +398,20 @@ probe_connect(struct probe *probe)
 	int fd;
 
 	probe->started_ms = loop_now_ms(prober->loop);
+	if (!is_ready(probe))
+		return;
 	fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		local_error(probe, errno);
 		return;
 	}
-	status = loop_watch(prober->loop, &probe->watch, fd, EPOLLOUT);
+	status = prepare_via(probe, fd, address.ss_family);
+	if (status == 0)
+		status = loop_watch(prober->loop, &probe->watch, fd, EPOLLOUT);
 	if (status < 0) {
 		close(fd);
+		probe_via_close(&prober->via_ports, probe->via_port);
+		probe->via_port = 0;
 		local_error(probe, -status);
 		return;
 	}

@@ -5,10 +5,14 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+
+#include "shunt/table.h"
 
 /* Part of one answer; 32 KiB is what the kernel itself takes for a piece of a dump. */
 #define ANSWER_BYTES 32768
@@ -121,11 +125,56 @@ attribute_u32(const struct nlattr *attribute, uint32_t *value)
 	return true;
 }
 
+/* The id and kind of tag, by IFLA_INFO_DATA of a VLAN interface; 0 if they make no sense. */
+static uint16_t
+vlan_of_data(const struct nlattr *data)
+{
+	uint16_t id = 0, protocol = htons(ETH_P_8021Q);
+	struct nlattr *attribute;
+
+	mnl_attr_for_each_nested(attribute, data)
+	{
+		if (mnl_attr_get_payload_len(attribute) != sizeof(uint16_t))
+			continue;
+		if (mnl_attr_get_type(attribute) == IFLA_VLAN_ID)
+			id = mnl_attr_get_u16(attribute);
+		else if (mnl_attr_get_type(attribute) == IFLA_VLAN_PROTOCOL)
+			protocol = mnl_attr_get_u16(attribute);
+	}
+	if (id == 0 || id >= SHUNT_VLAN_END)
+		return 0;
+	return protocol == htons(ETH_P_8021AD) ? id | SHUNT_VLAN_S_TAG : id;
+}
+
+/* By IFLA_LINKINFO; 0: it is no VLAN interface. */
+static uint16_t
+link_vlan(const struct nlattr *info)
+{
+	static const char kind[] = "vlan";
+	struct nlattr *attribute;
+	uint16_t vlan = 0;
+	bool is_vlan = false;
+
+	mnl_attr_for_each_nested(attribute, info)
+	{
+		size_t length = mnl_attr_get_payload_len(attribute);
+
+		/* Of a length that has the NUL or has not: kernels differ. */
+		if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND)
+			is_vlan = length >= 4 && length <= sizeof(kind) &&
+				memcmp(mnl_attr_get_payload(attribute), kind, length) == 0;
+		if (mnl_attr_get_type(attribute) == IFLA_INFO_DATA)
+			vlan = vlan_of_data(attribute);
+	}
+	return is_vlan ? vlan : 0;
+}
+
 bool
 rtnl_parse_link(const struct nlmsghdr *nlh, struct rtnl_link *link)
 {
 	const struct ifinfomsg *body = message_body(nlh, RTM_NEWLINK, RTM_DELLINK, sizeof(*body));
 	struct nlattr *attribute;
+	bool elsewhere = false;
 
 	/* Bridges send messages of this type about their ports, under their own family. */
 	if (!body || body->ifi_family != AF_UNSPEC || body->ifi_index <= 0)
@@ -140,7 +189,16 @@ rtnl_parse_link(const struct nlmsghdr *nlh, struct rtnl_link *link)
 
 		if (mnl_attr_get_type(attribute) == IFLA_IFNAME && length > 0 && length <= IFNAMSIZ)
 			memcpy(link->name, mnl_attr_get_payload(attribute), length - 1);
+		if (mnl_attr_get_type(attribute) == IFLA_LINK &&
+			!attribute_u32(attribute, &link->parent))
+			link->parent = 0;
+		if (mnl_attr_get_type(attribute) == IFLA_LINKINFO)
+			link->vlan = link_vlan(attribute);
+		if (mnl_attr_get_type(attribute) == IFLA_LINK_NETNSID)
+			elsewhere = true; /* the parent's index means nothing here */
 	}
+	if (elsewhere)
+		link->parent = 0;
 	return true;
 }
 

@@ -26,6 +26,8 @@ struct rtnl_link {
 	uint32_t index;
 	uint32_t flags; /* IFF_ */
 	char name[IFNAMSIZ];
+	uint16_t vlan;	 /* of a VLAN interface: its id, perhaps SHUNT_VLAN_S_TAG; else 0 */
+	uint32_t parent; /* and the interface below */
 };
 
 struct rtnl_address {

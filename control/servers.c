@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "probe_tcp.h"
+#include "removed.h"
 #include "state.h"
 
 #define LOG_SUBSYSTEM "servers"
@@ -101,9 +102,8 @@ state_find_server(const struct control *control, const char *path)
 	return find_in_backend(state_find_backend(control, name), slash + 1);
 }
 
-/* The server of this identity: the same names, and still the same address and port. */
-static struct server *
-find_same(const struct backend *backend, const struct server_config *config)
+struct server *
+backend_find_same(const struct backend *backend, const struct server_config *config)
 {
 	struct server *server = find_in_backend(backend, config->name);
 
@@ -119,7 +119,7 @@ same_check(const struct check_config *a, const struct check_config *b)
 	return a->enabled == b->enabled && a->inter_ms == b->inter_ms &&
 		a->fastinter_ms == b->fastinter_ms && a->downinter_ms == b->downinter_ms &&
 		a->timeout_ms == b->timeout_ms && a->rise == b->rise && a->fall == b->fall &&
-		a->port_be == b->port_be;
+		a->port_be == b->port_be && a->via_service == b->via_service;
 }
 
 /* Everything of a server that stays, except its probe: that one moves when all is built. */
@@ -130,6 +130,7 @@ server_inherit(struct server *server, const struct server *old)
 	server->admin = old->admin;
 	server->admin_set = old->admin_set;
 	server->weight_set = old->weight_set;
+	server->reset_mark = old->reset_mark;
 	/* The file has the last word when it changes; until then a command's weight stands. */
 	if (server->config.weight == old->file_weight)
 		server->weight = old->weight;
@@ -168,7 +169,9 @@ server_create(struct control *control, const struct server_config *config, struc
 	health_init(&server->health, &config->check);
 	/* Never probed is what a restart of control shall see, too: see server_adopt(). */
 	server->changed_ms = server->health.fresh && !old ? 0 : wall_ms();
-	if (old)
+	if (old && old->removed)
+		removed_take_back(server, old);
+	else if (old)
 		server_inherit(server, old);
 	if (config->check.enabled && !(old && old->probe)) {
 		server->probe = probe_start(control, server);
@@ -189,6 +192,7 @@ backend_destroy(struct backend *backend)
 		server_destroy(backend->servers[i]);
 	free(backend->servers);
 	free(backend->by_name);
+	removed_destroy(backend);
 	free(backend);
 }
 
@@ -212,16 +216,20 @@ backend_create(
 	if (!backend->servers || !backend->by_name)
 		goto fail;
 	for (size_t i = 0; i < config->server_count; i++) {
-		old_server = find_same(old, &config->servers[i]);
+		old_server = backend_find_same(old, &config->servers[i]);
+		if (!old_server)
+			old_server = removed_find(old, &config->servers[i]);
 		server = server_create(control, &config->servers[i], backend, old_server);
 		if (!server)
 			goto fail;
 		backend->servers[i] = backend->by_name[i] = server;
 		backend->server_count++;
 		counts->servers++;
-		counts->kept += old_server != NULL;
+		counts->kept += old_server && !old_server->removed;
 	}
 	qsort(backend->by_name, backend->server_count, sizeof(struct server *), compare_servers);
+	if (removed_reserve(backend, old) < 0)
+		goto fail;
 	return backend;
 
 fail:
@@ -237,7 +245,9 @@ old_service_id(const struct control *control, const struct service *service, siz
 
 	for (size_t i = 0; i < control->service_count; i++) {
 		old = &control->services[(hint + i) % control->service_count];
-		if (old->port_be == service->port_be && old->protocol == service->protocol &&
+		if (old->port_be == service->port_be &&
+			old->last_port_be == service->last_port_be &&
+			old->protocol == service->protocol &&
 			shunt_addr_equal(&old->address, &service->address))
 			return old->id;
 	}
@@ -264,9 +274,11 @@ services_create(const struct control *control, struct control *next, const struc
 			*service = (struct service){
 				.address = frontend->binds[j].address,
 				.port_be = frontend->binds[j].port_be,
+				.last_port_be = frontend->binds[j].last_port_be,
 				.protocol = frontend->protocol,
 				.announce = frontend->announce,
 				.timeout = frontend->timeout,
+				.reset_idle = frontend->reset_idle,
 				.backend = next->backends[frontend->backend],
 			};
 			memcpy(service->frontend, frontend->name, sizeof(service->frontend));
@@ -336,7 +348,7 @@ move_probes(struct control *control, struct control *next)
 		old_backend = state_find_backend(control, backend->config.name);
 		for (size_t j = 0; j < backend->server_count; j++) {
 			server = backend->servers[j];
-			old = find_same(old_backend, &server->config);
+			old = backend_find_same(old_backend, &server->config);
 			if (server->probe || !old || !old->probe || !server->config.check.enabled)
 				continue;
 			server->probe = old->probe;
@@ -370,6 +382,7 @@ state_apply(struct control *control, struct config *config)
 	if (status < 0)
 		return status;
 	move_probes(control, &next);
+	removed_carry(control, &next);
 	model_destroy(control);
 	config_destroy(control->config);
 	control->config = config;
@@ -398,12 +411,15 @@ server_state(const struct server *server)
 {
 	if (server->admin == SHUNT_ADMIN_MAINT || server->health.verdict == SHUNT_HEALTH_DOWN)
 		return SHUNT_SERVER_DOWN;
-	return server->admin == SHUNT_ADMIN_DRAIN ? SHUNT_SERVER_DRAIN : SHUNT_SERVER_UP;
+	return server->admin == SHUNT_ADMIN_DRAIN || server->removed ? SHUNT_SERVER_DRAIN
+								     : SHUNT_SERVER_UP;
 }
 
 const char *
 server_state_name(const struct server *server)
 {
+	if (server->removed)
+		return "removed";
 	if (server->admin == SHUNT_ADMIN_MAINT)
 		return "maint";
 	if (server->health.verdict == SHUNT_HEALTH_DOWN)
@@ -442,6 +458,14 @@ server_set_weight(struct server *server, uint16_t weight)
 }
 
 void
+server_shutdown_sessions(struct server *server)
+{
+	server->reset_mark++;
+	log_info("the sessions of %s/%s are reset, as commanded", server->backend->config.name,
+		server->config.name);
+}
+
+void
 server_adopt(struct server *server, const struct shunt_server *image)
 {
 	/* Down since never: the process before did not come to probe it, so it is still fresh. */
@@ -454,6 +478,8 @@ server_adopt(struct server *server, const struct shunt_server *image)
 	 */
 	if (image->admin < SHUNT_ADMIN_COUNT && !server->admin_set)
 		server->admin = image->admin;
+	/* Counted from the image's, so that a command given meanwhile still makes a difference. */
+	server->reset_mark = (uint8_t)(server->reset_mark + image->reset_mark);
 	if (image->file_weight == server->config.weight && image->weight <= SHUNT_MAX_WEIGHT &&
 		!server->weight_set)
 		server->weight = image->weight;

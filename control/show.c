@@ -59,6 +59,19 @@ server_traffic(const struct shunt_stats *stats, uint32_t id)
 	return sum;
 }
 
+/* A removed server is there as long as somebody is connected to it, so that operators can wait. */
+static bool
+is_shown(const struct server *server, const struct shunt_stats *stats)
+{
+	return !server->removed || server_traffic(stats, server->id).sessions > 0;
+}
+
+static uint16_t
+server_weight(const struct server *server)
+{
+	return server->removed ? 0 : server->weight;
+}
+
 static struct traffic
 service_traffic(const struct shunt_stats *stats, uint32_t id)
 {
@@ -166,16 +179,24 @@ show_workers(const struct control *control)
 		const struct shunt_worker_stats *w = shunt_stats_worker(stats, i);
 		json_t *object = info_worker(w);
 		double idle = w->loops ? (double)w->idle_loops / (double)w->loops : 0;
+		double share = w->rx_packets ? (double)w->handed_over / (double)w->rx_packets : 0;
 
 		failed |= set_count(object, "rx_bytes", w->rx_bytes) |
 			set_count(object, "tx_bytes", w->tx_bytes) |
 			set_count(object, "flows_created", w->flows_created) |
 			set_count(object, "flows_expired", w->flows_expired) |
 			set_count(object, "handed_over", w->handed_over) |
+			set_count(object, "tx_handed_over", w->tx_handed_over) |
+			json_object_set_new(
+				object, "handed_over_share", json_real(share > 1 ? 1 : share)) |
 			set_count(object, "untracked", w->untracked) |
 			set_count(object, "icmp_sent", w->icmp_sent) |
+			set_count(object, "tcp_challenges", w->tcp_challenges) |
+			set_count(object, "tcp_resets", w->tcp_resets) |
+			set_count(object, "flows_reset", w->flows_reset) |
 			set_count(object, "sleeps", w->sleeps) |
-			set_count(object, "icmp_sent", w->icmp_sent) |
+			set_count(object, "punted", w->punted) |
+			set_count(object, "injected", w->injected) |
 			json_object_set_new(object, "idle", json_real(idle > 1 ? 1 : idle)) |
 			json_array_append_new(workers, object);
 	}
@@ -243,10 +264,11 @@ show_server(const struct server *server, const struct shunt_stats *stats)
 	json_t *object = json_object();
 	int failed;
 
-	json_endpoint_text(&server->config.address, server->config.port_be, address);
+	json_server_endpoint_text(&server->config.address, server->config.port_be, address);
 	failed = set_text(object, "backend", server->backend->config.name) |
 		set_text(object, "server", server->config.name) |
-		set_text(object, "address", address) | set_count(object, "weight", server->weight) |
+		set_text(object, "address", address) |
+		set_count(object, "weight", server_weight(server)) |
 		set_text(object, "state", server_state_name(server)) |
 		set_text(object, "admin", admin_name(server->admin)) |
 		set_text(object, "health", health_name(server->health.verdict)) |
@@ -268,9 +290,13 @@ show_servers(const struct control *control)
 	for (size_t i = 0; i < control->backend_count && !failed; i++) {
 		const struct backend *backend = control->backends[i];
 
-		for (size_t j = 0; j < backend->server_count; j++)
-			failed |= json_array_append_new(
-				servers, show_server(backend->servers[j], stats));
+		for (size_t j = 0; j < backend_all_count(backend); j++) {
+			const struct server *server = backend_any(backend, j);
+
+			if (is_shown(server, stats))
+				failed |=
+					json_array_append_new(servers, show_server(server, stats));
+		}
 	}
 	return whole(servers, failed);
 }
@@ -319,15 +345,17 @@ append_backend(json_t *rows, const struct backend *backend, const struct shunt_s
 	uint64_t weight = 0;
 	int failed = 0;
 
-	for (size_t i = 0; i < backend->server_count; i++) {
-		const struct server *server = backend->servers[i];
+	for (size_t i = 0; i < backend_all_count(backend); i++) {
+		const struct server *server = backend_any(backend, i);
 		struct traffic traffic = server_traffic(stats, server->id);
 
+		if (!is_shown(server, stats))
+			continue;
 		traffic_add(&sum, &traffic);
 		if (server_state(server) == SHUNT_SERVER_UP)
 			weight += server->weight;
 		failed |= append_stat(rows, "server", name, server->config.name,
-			server_state_name(server), server->weight, &traffic);
+			server_state_name(server), server_weight(server), &traffic);
 	}
 	failed |=
 		append_stat(rows, "backend", name, "BACKEND", weight ? "up" : "down", weight, &sum);

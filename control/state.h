@@ -32,6 +32,7 @@ struct server {
 	uint16_t file_weight; /* the file's when `weight` was taken from it or set */
 	bool admin_set;	      /* by command, to this process: newer than what an image says */
 	bool weight_set;
+	uint8_t reset_mark;   /* counted up, modulo 2^8, when its sessions are to be reset */
 	struct health health; /* verdict and streak */
 	struct probe *probe;  /* NULL: not checked */
 	uint64_t changed_ms;  /* wall clock of the last change of state, ms since 1970; 0: none */
@@ -39,6 +40,10 @@ struct server {
 	uint64_t check_down;  /* changes from up to down */
 	uint64_t check_error; /* probes that could not be made here and say nothing of the server */
 	uint32_t id;	      /* in the image; 0: not yet given (compile.c) */
+	/* A reload has removed it, but not its connections: the rest is removed.h's. */
+	bool removed;
+	uint64_t sessions;	/* as last counted; UINT64_MAX: not yet */
+	uint64_t idle_since_ms; /* the loop's clock; 0: it has sessions, or nobody counts them */
 };
 
 struct backend {
@@ -46,17 +51,40 @@ struct backend {
 	struct server **servers;      /* in the file's order */
 	struct server **by_name;      /* the same, sorted */
 	size_t server_count;
+	struct server **removed; /* those that a reload has removed: removed.h */
+	size_t removed_count;
 	uint32_t id; /* in the image; 0: not yet given */
+	/* Ids of config.sources, ascending, as the image has them. */
+	uint8_t source_ids[SHUNT_MAX_BACKEND_SOURCES];
+	/* Ids of the first service that leads here, of IPv4 and IPv6: where probes may go through.
+	 */
+	uint32_t probe_service[2];
 };
+
+/* All servers that flows may have: those of the file, then those removed. */
+static inline size_t
+backend_all_count(const struct backend *backend)
+{
+	return backend->server_count + backend->removed_count;
+}
+
+static inline struct server *
+backend_any(const struct backend *backend, size_t index)
+{
+	return index < backend->server_count ? backend->servers[index]
+					     : backend->removed[index - backend->server_count];
+}
 
 /* One bind line of a frontend. */
 struct service {
 	char frontend[SHUNT_NAME_SIZE];
 	struct shunt_addr address;
 	uint16_t port_be;
+	uint16_t last_port_be; /* the same, but for a range */
 	uint8_t protocol;
 	bool announce;
 	struct timeout_config timeout;
+	bool reset_idle;
 	struct backend *backend;
 	uint32_t id; /* in the image; 0: not yet given */
 };
@@ -75,7 +103,8 @@ struct control {
 	struct netlink *netlink;
 	struct publish *publish;
 	struct api_server *api;
-	uint64_t started_ms; /* CLOCK_MONOTONIC */
+	struct loop_timer removed_timer; /* removed_watch.c */
+	uint64_t started_ms;		 /* CLOCK_MONOTONIC */
 };
 
 /*
@@ -85,8 +114,9 @@ struct control {
 /*
  * Makes the state follow a newly loaded configuration, which it takes over: servers that stay
  * (same backend and server name, same address and port) keep health, admin state, runtime weight
- * and counters; the others start afresh; probes are started and stopped. 0, or -ENOMEM with the
- * state untouched and `config` still the caller's.
+ * and counters; the others start afresh; probes are started and stopped. Servers that go leave
+ * their connections behind: removed.h. 0, or -ENOMEM with the state untouched and `config` still
+ * the caller's.
  */
 int state_apply(struct control *control, struct config *config);
 void state_destroy(struct control *control);
@@ -94,14 +124,18 @@ void state_destroy(struct control *control);
 struct backend *state_find_backend(const struct control *control, const char *name);
 /* path: "backend/server". NULL: none. */
 struct server *state_find_server(const struct control *control, const char *path);
+/* The server of this identity: the same name, address and port. NULL: none. */
+struct server *backend_find_same(const struct backend *backend, const struct server_config *config);
 
 /* What the dataplane shall do with it, from admin state and health. */
 enum shunt_server_state server_state(const struct server *server);
-/* "up", "down", "drain", "maint", "no-check": as `show servers` says it. */
+/* "up", "down", "drain", "maint", "no-check", "removed": as `show servers` says it. */
 const char *server_state_name(const struct server *server);
 
 void server_set_admin(struct server *server, enum shunt_admin_state admin);
 void server_set_weight(struct server *server, uint16_t weight);
+/* The sessions that it has now shall be reset. */
+void server_shutdown_sessions(struct server *server);
 /* Takes over what an image says of the server with this identity, at a restart of control. */
 void server_adopt(struct server *server, const struct shunt_server *image);
 

@@ -153,6 +153,8 @@ recipe_create(const struct backend *backend, struct maglev_member *scratch, size
 	head->encap = backend->config.encap;
 	head->encap_port_be = backend->config.encap_port_be;
 	head->mss_clamp = backend->config.mss_clamp;
+	memcpy(head->sources, backend->source_ids, sizeof(head->sources));
+	head->shutdown_sessions = backend->config.shutdown_sessions;
 	head->member_count = choose_members(backend, recipe->members);
 	head->slot_count = choose_slot_count(backend, head->member_count, scratch);
 	memcpy(head->name, backend->config.name,

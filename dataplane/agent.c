@@ -14,6 +14,7 @@
 #include "agent.h"
 #include "classify.h"
 #include "generation.h"
+#include "probe_via.h"
 #include "session.h"
 #include "shunt/log.h"
 #include "xdp.h"
@@ -268,6 +269,17 @@ tell_workers(struct agent *a)
 	}
 }
 
+/* Source ports are made with the first generation that has full NAT. */
+static int
+prepare_workers(struct agent *a, const struct generation *generation)
+{
+	int result = 0;
+
+	for (uint32_t i = 0; i < a->settings->worker_count && result == 0; i++)
+		result = worker_prepare(a->settings->workers[i], generation);
+	return result;
+}
+
 static void
 on_commit(struct agent *a, const struct shunt_msg *msg)
 {
@@ -288,6 +300,13 @@ on_commit(struct agent *a, const struct shunt_msg *msg)
 			a->settings->ports->count, &error, &result);
 		if (!generation)
 			refuse(t, result, error.kind, error.id, error.text);
+		else if (prepare_workers(a, generation) < 0) {
+			refuse(t, -ENOMEM, 0, 0,
+				"no memory for full NAT's source ports: reserve more hugepages, or "
+				"make flow-table-size smaller");
+			generation_destroy(generation);
+			generation = NULL;
+		}
 	}
 	if (!generation) {
 		struct shunt_msg done = {
@@ -322,6 +341,7 @@ find_flow(const struct agent *a, const struct shunt_flow_query *query)
 		.port_be = query->client_port_be,
 		.service = (uint16_t)query->service,
 		.version = v4 ? 4 : 6,
+		.extra = query->range_port_be,
 	};
 	const uint8_t *address = query->client.bytes + (v4 ? 12 : 0);
 	uint32_t owner;
@@ -436,6 +456,8 @@ finish_rollout(struct agent *a)
 	result = xdp_sync(a->settings->xdp, a->generation, a->objects);
 	if (result < 0)
 		log_error("the XDP filter's maps were not updated: %s", strerror(-result));
+	__atomic_store_n(&a->settings->stats->probe_via,
+		probe_via_sync(a->settings->probe_via, a->objects), __ATOMIC_RELEASE);
 	if (done_rollout.session == a->session_number)
 		answer(a, &done);
 }

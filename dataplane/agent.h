@@ -13,6 +13,7 @@
 #include "worker.h"
 
 struct agent;
+struct probe_via;
 struct xdp;
 
 struct agent_settings {
@@ -23,6 +24,7 @@ struct agent_settings {
 	struct shunt_stats *stats;
 	int stats_fd;
 	struct xdp *xdp;
+	struct probe_via *probe_via;
 	uint64_t owner_seed;
 };
 

@@ -12,120 +12,14 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "classify.h"
+#include "classify_impl.h"
 #include "mem.h"
-
-enum role {
-	ROLE_SERVICE = 0,
-	ROLE_SERVER = 1,
-};
-
-/* tail: port (as on the wire) 16 | protocol 8 | role 8; never 0, for no protocol is 0. */
-struct key {
-	uint64_t address[2]; /* as a struct shunt_addr */
-	uint32_t tail;
-};
-
-struct entry {
-	uint64_t address[2];
-	uint32_t tail;	  /* 0: empty */
-	uint16_t service; /* id; of a server: the first it answers for */
-	uint16_t others;  /* how many more there are */
-	uint32_t list;	  /* index of the first of the others */
-	uint32_t pad;
-};
-
-static_assert(sizeof(struct entry) == 32, "two entries a cache line");
-
-struct classifier {
-	uint32_t references; /* agent only */
-	uint32_t mask;	     /* entries - 1 */
-	struct entry *entries;
-	uint16_t *list; /* service ids; a stretch of them for each server entry */
-};
-
-/* Folds the 128-bit product: every bit of either factor reaches all bits of the result. */
-static inline uint64_t
-multiply_fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* address: 4 bytes for version 4, else 16. */
-static inline struct key
-key_of(const uint8_t *address, uint8_t version, uint16_t port_be, uint8_t protocol, enum role role)
-{
-	struct shunt_addr mapped;
-	struct key key;
-
-	if (version == 4) {
-		mapped = shunt_addr_from_v4(address);
-		memcpy(key.address, &mapped, sizeof(mapped));
-	} else {
-		memcpy(key.address, address, sizeof(key.address));
-	}
-	key.tail = port_be | (uint32_t)protocol << 16 | (uint32_t)role << 24;
-	return key;
-}
-
-/* Odd constants from the fraction of the golden ratio and from wyhash (Wang Yi, 2019). */
-static inline uint32_t
-key_hash(const struct key *key)
-{
-	uint64_t h = multiply_fold(
-		key->address[0] ^ 0x9e3779b97f4a7c15ull, key->address[1] ^ 0xa0761d6478bd642full);
-
-	return (uint32_t)multiply_fold(h ^ key->tail, 0xe7037ed1a0b428dbull);
-}
-
-static inline bool
-key_is(const struct entry *e, const struct key *key)
-{
-	return e->tail == key->tail && e->address[0] == key->address[0] &&
-		e->address[1] == key->address[1];
-}
-
-/* The key's entry, or the empty one where it would be. */
-static inline struct entry *
-find(const struct classifier *c, const struct key *key, uint32_t hash)
-{
-	uint32_t i = hash & c->mask;
-
-	while (c->entries[i].tail && !key_is(&c->entries[i], key))
-		i = (i + 1) & c->mask;
-	return &c->entries[i];
-}
-
-/* What create needs beside the classifier: objects grouped by backend, and notes on entries. */
-struct builder {
-	struct classifier *classifier;
-	const struct generation *generation;
-	uint32_t service_total;
-	uint32_t service_start[2 * SHUNT_MAX_BACKENDS + 1]; /* by group_of(): into list */
-	uint32_t server_start[SHUNT_MAX_BACKENDS + 1];	    /* by backend: into servers */
-	uint32_t *servers;				    /* ids, by backend */
-	uint32_t list_length;
-	struct note {
-		uint16_t backend; /* that was last added to this entry */
-		uint16_t filled;  /* ids written; of one that several backends share */
-		bool shared;
-	} * notes; /* by entry */
-};
-
-static const uint8_t protocols[2] = { SHUNT_TCP, SHUNT_UDP };
-
-static uint32_t
-group_of(uint32_t backend, unsigned int protocol_index)
-{
-	return 2 * backend + protocol_index;
-}
+#include "source_ports.h"
 
 static uint32_t
 group_of_service(const struct gen_service *s)
 {
-	return group_of(s->backend, s->protocol == SHUNT_UDP);
+	return classify_group(s->backend, s->protocol == SHUNT_UDP);
 }
 
 /* Turns counts (in start[i + 1]) into the index of each group's first element. */
@@ -136,11 +30,14 @@ counts_to_starts(uint32_t *start, uint32_t groups)
 		start[i + 1] += start[i];
 }
 
-/* Does what comes from its address and port belong to balanced flows? */
+/*
+ * Does what comes from its address and port belong to balanced flows? Replies of full NAT are told
+ * by their destination, which is a source address.
+ */
 static bool
 is_reply_endpoint(const struct gen_server *s)
 {
-	return s->version && !gen_server_is_direct(s);
+	return s->version && s->forward == SHUNT_NAT;
 }
 
 /* Groups services and servers by backend; returns how many entries there can be. */
@@ -163,8 +60,8 @@ group_objects(struct builder *b)
 		if (!is_reply_endpoint(&g->servers[id]))
 			continue;
 		b->server_start[backend + 1]++;
-		keys += (b->service_start[group_of(backend, 0) + 1] > 0) +
-			(b->service_start[group_of(backend, 1) + 1] > 0);
+		keys += (b->service_start[classify_group(backend, 0) + 1] > 0) +
+			(b->service_start[classify_group(backend, 1) + 1] > 0);
 	}
 	counts_to_starts(b->service_start, 2 * SHUNT_MAX_BACKENDS);
 	counts_to_starts(b->server_start, SHUNT_MAX_BACKENDS);
@@ -173,6 +70,8 @@ group_objects(struct builder *b)
 		if (is_reply_endpoint(&g->servers[id]))
 			b->servers[next[g->servers[id].backend]++] = id;
 	}
+	for (uint32_t id = 1; id < SHUNT_MAX_SOURCES; id++)
+		keys += g->sources[id].version != 0;
 	return keys + b->service_total;
 }
 
@@ -191,22 +90,37 @@ allocate_entries(struct builder *b, uint32_t keys)
 }
 
 static void
-insert_services(struct builder *b)
+insert_id(struct builder *b, const struct key *key, uint32_t id)
+{
+	struct entry *e = classify_find(b->classifier, key, classify_key_hash(key));
+
+	memcpy(e->address, key->address, sizeof(e->address));
+	e->tail = key->tail;
+	e->service = id;
+}
+
+static void
+insert_services_and_sources(struct builder *b)
 {
 	const struct generation *g = b->generation;
+	struct key key;
 
 	for (uint32_t id = 1; id < SHUNT_MAX_SERVICES; id++) {
 		const struct gen_service *s = &g->services[id];
-		struct key key;
-		struct entry *e;
+
+		if (s->version == 0 || gen_service_is_range(s))
+			continue;
+		key = classify_key(s->address, s->version, s->port_be, s->protocol, ROLE_SERVICE);
+		insert_id(b, &key, id);
+	}
+	for (uint32_t id = 1; id < SHUNT_MAX_SOURCES; id++) {
+		const struct gen_source *s = &g->sources[id];
 
 		if (s->version == 0)
 			continue;
-		key = key_of(s->address, s->version, s->port_be, s->protocol, ROLE_SERVICE);
-		e = find(b->classifier, &key, key_hash(&key));
-		memcpy(e->address, key.address, sizeof(e->address));
-		e->tail = key.tail;
-		e->service = id;
+		key = classify_key(s->address, s->version, 0, 0, ROLE_SOURCE);
+		insert_id(b, &key, id);
+		b->classifier->has_sources = true;
 	}
 }
 
@@ -218,16 +132,16 @@ insert_services(struct builder *b)
 static void
 insert_server(struct builder *b, const struct gen_server *s, unsigned int protocol_index)
 {
-	uint32_t start = b->service_start[group_of(s->backend, protocol_index)];
-	uint32_t count = b->service_start[group_of(s->backend, protocol_index) + 1] - start;
-	struct key key =
-		key_of(s->address, s->version, s->port_be, protocols[protocol_index], ROLE_SERVER);
+	uint32_t start = b->service_start[classify_group(s->backend, protocol_index)];
+	uint32_t count = b->service_start[classify_group(s->backend, protocol_index) + 1] - start;
+	struct key key = classify_key(s->address, s->version, s->port_be,
+		classify_protocols[protocol_index], ROLE_SERVER);
 	struct entry *e;
 	struct note *note;
 
-	if (count == 0)
+	if (count == 0 || classify_has_ranges(b->classifier, s, protocol_index))
 		return;
-	e = find(b->classifier, &key, key_hash(&key));
+	e = classify_find(b->classifier, &key, classify_key_hash(&key));
 	note = &b->notes[e - b->classifier->entries];
 	if (note->backend == s->backend)
 		return;
@@ -248,16 +162,16 @@ insert_server(struct builder *b, const struct gen_server *s, unsigned int protoc
 static void
 fill_server(struct builder *b, const struct gen_server *s, unsigned int protocol_index)
 {
-	uint32_t start = b->service_start[group_of(s->backend, protocol_index)];
-	uint32_t count = b->service_start[group_of(s->backend, protocol_index) + 1] - start;
-	struct key key =
-		key_of(s->address, s->version, s->port_be, protocols[protocol_index], ROLE_SERVER);
+	uint32_t start = b->service_start[classify_group(s->backend, protocol_index)];
+	uint32_t count = b->service_start[classify_group(s->backend, protocol_index) + 1] - start;
+	struct key key = classify_key(s->address, s->version, s->port_be,
+		classify_protocols[protocol_index], ROLE_SERVER);
 	struct entry *e;
 	struct note *note;
 
-	if (count == 0)
+	if (count == 0 || classify_has_ranges(b->classifier, s, protocol_index))
 		return;
-	e = find(b->classifier, &key, key_hash(&key));
+	e = classify_find(b->classifier, &key, classify_key_hash(&key));
 	note = &b->notes[e - b->classifier->entries];
 	if (!note->shared || note->backend == s->backend)
 		return;
@@ -281,7 +195,7 @@ each_server(struct builder *b,
 
 /*
  * The list: first all services by backend and protocol, where the entries of one backend's servers
- * point; behind them a stretch for each entry that belongs to several backends.
+ * point; behind them a stretch for each entry that belongs to several backends; then the segments'.
  */
 static int
 build_list(struct builder *b)
@@ -291,9 +205,19 @@ build_list(struct builder *b)
 	uint32_t next = b->service_total;
 	uint32_t fill[2 * SHUNT_MAX_BACKENDS];
 
-	c->list = mem_alloc(((size_t)b->service_total + b->list_length) * sizeof(*c->list));
-	if (!c->list)
+	uint32_t more = b->service_total + b->list_length;
+
+	c->list = mem_alloc(((size_t)more + b->more_count) * sizeof(*c->list));
+	c->segments = mem_alloc(b->segment_count * sizeof(*c->segments));
+	if (!c->list || !c->segments)
 		return -1;
+	c->segment_count = b->segment_count;
+	for (uint32_t i = 0; i < b->segment_count; i++) {
+		c->segments[i] = b->segments[i];
+		c->segments[i].list += more;
+	}
+	for (uint32_t i = 0; i < b->more_count; i++)
+		c->list[more + i] = b->more[i];
 	memcpy(fill, b->service_start, sizeof(fill));
 	for (uint32_t id = 1; id < SHUNT_MAX_SERVICES; id++) {
 		if (g->services[id].version)
@@ -330,7 +254,9 @@ build(struct builder *b)
 {
 	if (allocate_entries(b, group_objects(b)) < 0)
 		return -1;
-	insert_services(b);
+	insert_services_and_sources(b);
+	if (classify_build_ranges(b) < 0)
+		return -1;
 	each_server(b, insert_server);
 	if (build_list(b) < 0)
 		return -1;
@@ -354,6 +280,8 @@ classifier_create(const struct generation *generation)
 		rc = b->servers ? build(b) : -1;
 		free(b->notes);
 		free(b->servers);
+		free(b->segments);
+		free(b->more);
 	}
 	free(b);
 	if (rc < 0) {
@@ -371,7 +299,8 @@ classifier_share(const struct generation *before, const struct generation *gener
 		memcmp(before->services, generation->services,
 			SHUNT_MAX_SERVICES * sizeof(*generation->services)) != 0)
 		return NULL;
-	if (before->server_count != generation->server_count)
+	if (before->server_count != generation->server_count ||
+		memcmp(before->sources, generation->sources, sizeof(before->sources)) != 0)
 		return NULL;
 	for (uint32_t id = 0; id < generation->server_count; id++) {
 		const struct gen_server *a = &before->servers[id], *b = &generation->servers[id];
@@ -390,6 +319,7 @@ classifier_destroy(struct classifier *classifier)
 {
 	if (!classifier || --classifier->references > 0)
 		return;
+	mem_free(classifier->segments);
 	mem_free(classifier->list);
 	mem_free(classifier->entries);
 	mem_free(classifier);
@@ -397,19 +327,28 @@ classifier_destroy(struct classifier *classifier)
 
 void
 classifier_each(const struct classifier *classifier,
-	void (*fn)(void *context, const struct shunt_addr *address, uint16_t port_be,
-		uint8_t protocol, bool is_service),
+	void (*fn)(void *context, const struct shunt_addr *address, uint16_t first_port_be,
+		uint16_t last_port_be, uint8_t protocol, bool is_service),
 	void *context)
 {
 	for (uint32_t i = 0; i <= classifier->mask; i++) {
 		const struct entry *e = &classifier->entries[i];
+		const struct segment *s = &classifier->segments[e->list];
+		uint32_t role = e->tail >> 24;
+		uint16_t port_be = e->tail & 0xffff;
+		uint8_t protocol = (e->tail >> 16) & 0xff;
 		struct shunt_addr address;
 
-		if (e->tail == 0)
+		if (e->tail == 0 || role == ROLE_SOURCE)
 			continue;
 		memcpy(&address, e->address, sizeof(address));
-		fn(context, &address, e->tail & 0xffff, (e->tail >> 16) & 0xff,
-			e->tail >> 24 == ROLE_SERVICE);
+		if (role == ROLE_SERVICE || role == ROLE_SERVER) {
+			fn(context, &address, port_be, port_be, protocol, role == ROLE_SERVICE);
+			continue;
+		}
+		for (uint32_t k = 0; k < e->count; k++)
+			fn(context, &address, htons(s[k].first), htons(s[k].last), protocol,
+				role == ROLE_SERVICE_RANGES);
 	}
 }
 
@@ -420,17 +359,17 @@ classifier_each(const struct classifier *classifier,
 static inline uint32_t
 owner_hash(const struct key *client, uint64_t seed)
 {
-	uint64_t h = multiply_fold(client->address[0] ^ seed ^ 0xa0761d6478bd642full,
+	uint64_t h = classify_fold(client->address[0] ^ seed ^ 0xa0761d6478bd642full,
 		client->address[1] ^ (seed << 32 | seed >> 32) ^ 0x9e3779b97f4a7c15ull);
 
-	return multiply_fold(h ^ (client->tail & 0xffff), 0xe7037ed1a0b428dbull) >> 32;
+	return classify_fold(h ^ (client->tail & 0xffff), 0xe7037ed1a0b428dbull) >> 32;
 }
 
 uint32_t
 classify_owner_hash(
 	const uint8_t *client, uint8_t version, uint16_t client_port_be, uint64_t owner_seed)
 {
-	struct key key = key_of(client, version, client_port_be, 0, 0);
+	struct key key = classify_key(client, version, client_port_be, 0, 0);
 
 	return owner_hash(&key, owner_seed);
 }
@@ -447,8 +386,94 @@ static inline void
 set_client(struct pkt *p, const struct key *key, const uint8_t *address, uint64_t owner_seed)
 {
 	p->client = address;
+	p->client_version = p->version;
 	p->client_port_be = key->tail & 0xffff;
 	p->owner_hash = owner_hash(key, owner_seed);
+}
+
+/*
+ * A reply to an address of full NAT's, if its destination is one. Who the client is stands in the
+ * table of the worker that owns the port. False: it is none.
+ */
+static bool
+reply_to_source(const struct classifier *c, struct pkt *p, const struct key *destination)
+{
+	struct key key = *destination;
+	uint16_t port = ntohs(key.tail & 0xffff);
+	const struct entry *e;
+
+	key.tail = (uint32_t)ROLE_SOURCE << 24;
+	e = classify_find(c, &key, classify_key_hash(&key));
+	if (e->tail == 0)
+		return false;
+	if (port < SHUNT_MIN_SOURCE_PORT) {
+		p->drop = SHUNT_DROP_NO_FLOW;
+		return true;
+	}
+	p->direction = PKT_TO_CLIENT;
+	p->source = (uint8_t)e->service;
+	p->source_port = port;
+	p->owner_hash = source_ports_owner_hash(port);
+	p->service = 0;
+	p->other_service_count = 0;
+	return true;
+}
+
+/* The segment that the key's port is in, or NULL. */
+static __attribute__((noinline)) const struct segment *
+find_segment(const struct classifier *c, const struct key *key, enum role role)
+{
+	const struct entry *e = classify_find_ranges(c, key, role);
+	uint16_t port = ntohs(key->tail & 0xffff);
+	uint32_t low = e->list, high = e->list + e->count;
+
+	if (!e->tail)
+		return NULL;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		const struct segment *s = &c->segments[middle];
+
+		if (port < s->first)
+			high = middle;
+		else if (port > s->last)
+			low = middle + 1;
+		else
+			return s;
+	}
+	return NULL;
+}
+
+/*
+ * For packets that no entry of their own endpoints has been found for. service_only: one has, of
+ * the server. False: there is no segment either.
+ */
+static __attribute__((noinline)) bool
+classify_by_range(const struct classifier *c, struct pkt *p, const struct lookup *l,
+	const uint8_t *service_end, const uint8_t *server_end, bool service_only,
+	uint64_t owner_seed)
+{
+	const struct segment *s = NULL;
+
+	if (c->has_service_ranges)
+		s = find_segment(c, &l->service, ROLE_SERVICE_RANGES);
+	if (s) {
+		p->direction = PKT_TO_SERVER;
+		set_client(p, &l->server, server_end, owner_seed);
+		p->range_port_be = l->service.tail & 0xffff;
+	} else if (!service_only && c->has_server_ranges) {
+		s = find_segment(c, &l->server, ROLE_SERVER_RANGES);
+		if (!s)
+			return false;
+		p->direction = PKT_TO_CLIENT;
+		set_client(p, &l->service, service_end, owner_seed);
+		p->range_port_be = s->is_range ? l->server.tail & 0xffff : 0;
+	} else {
+		return false;
+	}
+	p->service = s->service;
+	p->other_services = s->list;
+	p->other_service_count = s->others;
+	return true;
 }
 
 /* The addresses: of the end that may be a service, and of the one that may be a server. */
@@ -456,13 +481,22 @@ static inline void
 classify_pkt(const struct classifier *c, struct pkt *p, const struct lookup *l,
 	const uint8_t *service_end, const uint8_t *server_end, uint64_t owner_seed)
 {
-	const struct entry *e = find(c, &l->service, l->service_hash);
+	const struct entry *e = classify_find(c, &l->service, l->service_hash);
 
+	p->source = 0;
+	p->range_port_be = 0;
+	p->other_port_be = 0;
 	if (e->tail) {
 		p->direction = PKT_TO_SERVER;
 		set_client(p, &l->server, server_end, owner_seed);
 	} else {
-		e = find(c, &l->server, l->server_hash);
+		if (c->has_sources && reply_to_source(c, p, &l->service))
+			return;
+		e = classify_find(c, &l->server, l->server_hash);
+		if ((c->has_service_ranges || c->has_server_ranges) &&
+			classify_by_range(
+				c, p, l, service_end, server_end, e->tail != 0, owner_seed))
+			return;
 		if (e->tail == 0) {
 			p->drop = SHUNT_DROP_NO_SERVICE;
 			return;
@@ -491,12 +525,12 @@ classify_burst(const struct classifier *classifier, struct pkt *const *pkts, uns
 			continue;
 		l3 = p->data + p->l3_offset;
 		v4 = p->version == 4;
-		l->service = key_of(
+		l->service = classify_key(
 			l3 + (v4 ? 16 : 24), p->version, p->dport_be, p->protocol, ROLE_SERVICE);
-		l->server = key_of(
+		l->server = classify_key(
 			l3 + (v4 ? 12 : 8), p->version, p->sport_be, p->protocol, ROLE_SERVER);
-		l->service_hash = key_hash(&l->service);
-		l->server_hash = key_hash(&l->server);
+		l->service_hash = classify_key_hash(&l->service);
+		l->server_hash = classify_key_hash(&l->server);
 		__builtin_prefetch(&classifier->entries[l->service_hash & classifier->mask]);
 		__builtin_prefetch(&classifier->entries[l->server_hash & classifier->mask]);
 	}
@@ -519,10 +553,10 @@ classify_icmp_error(const struct classifier *classifier, struct pkt *p, uint64_t
 	const uint8_t *destination = l3 + (p->version == 4 ? 16 : 24);
 	struct lookup l;
 
-	l.service = key_of(source, p->version, p->sport_be, p->protocol, ROLE_SERVICE);
-	l.server = key_of(destination, p->version, p->dport_be, p->protocol, ROLE_SERVER);
-	l.service_hash = key_hash(&l.service);
-	l.server_hash = key_hash(&l.server);
+	l.service = classify_key(source, p->version, p->sport_be, p->protocol, ROLE_SERVICE);
+	l.server = classify_key(destination, p->version, p->dport_be, p->protocol, ROLE_SERVER);
+	l.service_hash = classify_key_hash(&l.service);
+	l.server_hash = classify_key_hash(&l.server);
 	classify_pkt(classifier, p, &l, source, destination, owner_seed);
 }
 
@@ -530,4 +564,23 @@ uint16_t
 classify_other_service(const struct classifier *classifier, const struct pkt *p, unsigned int i)
 {
 	return classifier->list[p->other_services + i];
+}
+
+bool
+classify_is_shared(
+	const struct classifier *classifier, const struct gen_server *server, uint8_t protocol)
+{
+	struct key key = classify_key(
+		server->address, server->version, server->port_be, protocol, ROLE_SERVER);
+	const struct entry *e;
+
+	if (!is_reply_endpoint(server))
+		return false;
+	if (classifier->has_server_ranges) {
+		e = classify_find_ranges(classifier, &key, ROLE_SERVER_RANGES);
+		if (e->tail)
+			return e->others;
+	}
+	e = classify_find(classifier, &key, classify_key_hash(&key));
+	return e->tail && e->others;
 }

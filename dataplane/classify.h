@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What is this packet to us? A packet to a service's address, port and protocol is on its way to
- * a server; one from the address, port and protocol of a service's server is a reply; anything
- * else is not ours. One read-only hash table for both, built by the agent with a generation.
+ * a server; one from the address, port and protocol of a service's server is a reply, and so is one
+ * to a source address of full NAT's; anything else is not ours. One read-only hash table for all,
+ * built by the agent with a generation.
+ * Of services that share an address, a protocol and a port, the one with the fewest ports has it.
  */
 #ifndef DATAPLANE_CLASSIFY_H
 #define DATAPLANE_CLASSIFY_H
@@ -20,8 +22,8 @@ struct classifier *classifier_create(const struct generation *generation);
 /*
  * The classifier of the generation before, with one more reference, if it would be built the same:
  * every service has the same address, port, protocol and backend, and every server the same
- * address, port, backend and forwarding mode. States, next hops, weights and timeouts do not count.
- * NULL: it has to be built. Agent only.
+ * address, port, backend and forwarding mode, and the source addresses are the same. States, next
+ * hops, weights and timeouts do not count. NULL: it has to be built. Agent only.
  */
 struct classifier *
 classifier_share(const struct generation *before, const struct generation *generation);
@@ -29,9 +31,11 @@ classifier_share(const struct generation *before, const struct generation *gener
 void classifier_destroy(struct classifier *classifier); /* drops one reference; NULL is fine */
 
 /*
- * Sets direction, service, other services, client address and port, and owner_hash of each packet
- * that has no drop reason yet; sets SHUNT_DROP_NO_SERVICE for what is not ours. owner_seed: the
- * same for all workers. n: at most PKT_BURST. Worker.
+ * Sets direction, service, other services, range_port_be, client address and port, and owner_hash
+ * of each packet that has no drop reason yet, and clears other_port_be; sets SHUNT_DROP_NO_SERVICE
+ * for what is not ours. Of a reply to a source address: direction, source, source_port and
+ * owner_hash, as the port names the owner; the rest is track_sources()'. owner_seed: the same for
+ * all workers. n: at most PKT_BURST. Worker.
  */
 void classify_burst(const struct classifier *classifier, struct pkt *const *pkts, unsigned int n,
 	uint64_t owner_seed);
@@ -47,14 +51,31 @@ void classify_icmp_error(const struct classifier *classifier, struct pkt *p, uin
 uint32_t classify_owner_hash(
 	const uint8_t *client, uint8_t version, uint16_t client_port_be, uint64_t owner_seed);
 
+/* Which worker owns it. Any thread. */
+static inline uint32_t
+classify_owner(uint32_t owner_hash, uint32_t worker_count)
+{
+	return ((uint64_t)owner_hash * worker_count) >> 32;
+}
+
 /* The i-th of p's other services. */
 uint16_t
 classify_other_service(const struct classifier *classifier, const struct pkt *p, unsigned int i);
 
-/* Calls fn for every service and every server endpoint: for the XDP filter's maps. */
+/*
+ * Does an endpoint of the server (one of them, if it has any port) belong to several services? Then
+ * they may be given flows there whose replies look alike. Agent only.
+ */
+bool classify_is_shared(
+	const struct classifier *classifier, const struct gen_server *server, uint8_t protocol);
+
+/*
+ * Calls fn for every service and every server endpoint that sends replies to clients: for the XDP
+ * filter's maps.
+ */
 void classifier_each(const struct classifier *classifier,
-	void (*fn)(void *context, const struct shunt_addr *address, uint16_t port_be,
-		uint8_t protocol, bool is_service),
+	void (*fn)(void *context, const struct shunt_addr *address, uint16_t first_port_be,
+		uint16_t last_port_be, uint8_t protocol, bool is_service),
 	void *context);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_log.h>
 
 #define LOG_SUBSYSTEM "eal"
 #include "eal.h"
@@ -12,9 +13,10 @@
 #include "hop.h"
 #include "port.h"
 #include "shunt/log.h"
+#include "source_ports.h"
 #include "track.h"
 
-#define MAX_ARGS    (16 + 2 * SHUNT_MAX_PORTS)
+#define MAX_ARGS    (20 + 2 * SHUNT_MAX_PORTS)
 #define SLACK_BYTES (96ull << 20) /* generations, rings, the EAL's own */
 
 /* An entry's share of a 64-byte bucket. */
@@ -23,9 +25,12 @@
 
 #define FILTER_NAME "xdp_filter.bpf.o"
 
-/* What the ports' buffers and the workers' tables take. */
+/*
+ * What the ports' buffers and the workers' tables take. Of ordinary pages there is never more than
+ * is set aside at the start, where hugepages may be added later.
+ */
 static uint64_t
-needed_bytes(const struct settings *settings)
+needed_bytes(const struct settings *settings, bool huge)
 {
 	uint64_t entries = (uint64_t)settings->flow_table_size * 100 / FLOW_MAX_LOAD_PERCENT;
 	uint64_t worker = entries * (FLOW_V4_BYTES + FLOW_V6_BYTES) + sizeof(struct hop_table) +
@@ -33,6 +38,9 @@ needed_bytes(const struct settings *settings)
 
 	if (settings->memory_size_bytes)
 		return settings->memory_size_bytes;
+	/* A configuration may come to have full NAT; what is not touched by then costs nothing. */
+	if (!huge)
+		worker += source_ports_bytes(settings->flow_table_size);
 	return SLACK_BYTES + port_mbuf_bytes(port_mbuf_count(settings)) +
 		settings->worker_count * worker;
 }
@@ -89,12 +97,14 @@ eal_start(const struct settings *settings)
 {
 	const char *args[MAX_ARGS];
 	char memory[32], main_lcore[32];
-	uint64_t needed = needed_bytes(settings);
+	uint64_t needed = needed_bytes(settings, true);
 	int count = 0, huge = choose_memory(settings, needed), result;
 	bool pci = false;
 
 	if (huge < 0)
 		return huge;
+	if (!huge)
+		needed = needed_bytes(settings, false);
 	snprintf(memory, sizeof(memory), "%lu", (needed >> 20) + 1);
 	snprintf(main_lcore, sizeof(main_lcore), "%u", settings->main_lcore);
 	args[count++] = "shunt-dataplane";
@@ -104,6 +114,8 @@ eal_start(const struct settings *settings)
 	args[count++] = main_lcore;
 	args[count++] = "--no-telemetry";
 	args[count++] = "--log-level=*:warning";
+	/* At its start it warns of every size of hugepages that a machine has none of. */
+	args[count++] = "--log-level=lib.eal:error";
 	args[count++] = "-m";
 	args[count++] = memory;
 	/* Either way no files are left behind; the EAL refuses --in-memory without hugepages. */
@@ -127,6 +139,7 @@ eal_start(const struct settings *settings)
 		log_error("DPDK did not start: %s", rte_strerror(rte_errno));
 		return rte_errno > 0 ? -rte_errno : -EIO; /* not every failure sets it */
 	}
+	rte_log_set_level_pattern("lib.eal", RTE_LOG_WARNING);
 	return 0;
 }
 

@@ -12,6 +12,8 @@
 #define PEEK_TRIES 1000
 /* The reader's clock may be behind the worker's by this much. */
 #define PEEK_SKEW_TICKS 16
+/* A power of two. */
+#define CLAIM_ROUNDS 16
 
 /* A packet whose flow is being looked up. */
 struct probe {
@@ -92,11 +94,40 @@ flow_table_bind(struct flow_table *table, const struct flow_timeouts *timeouts, 
 	table->context = context;
 }
 
+void
+flow_table_show(struct flow_table *table, flow_visit_fn *visit)
+{
+	table->visit = visit;
+}
+
 uint64_t
 flow_count(const struct flow_table *table)
 {
 	return (uint64_t)__atomic_load_n(&table->family[FLOW_V4].count, __ATOMIC_RELAXED) +
-		__atomic_load_n(&table->family[FLOW_V6].count, __ATOMIC_RELAXED);
+		__atomic_load_n(&table->family[FLOW_V6].count, __ATOMIC_RELAXED) -
+		flow_claims(table);
+}
+
+void
+flow_table_judge(struct flow_table *table, flow_claim_fn *judge)
+{
+	table->judge = judge;
+}
+
+uint32_t
+flow_claims(const struct flow_table *table)
+{
+	return __atomic_load_n(&table->claims, __ATOMIC_RELAXED);
+}
+
+uint32_t
+flow_endpoint_tag(const struct flow_table *table, const uint8_t address[16], uint16_t port_be,
+	uint8_t protocol)
+{
+	struct flow_words words =
+		flow_words_v6(address, port_be, FLOW_CLAIM, (uint32_t)protocol + 1);
+
+	return (uint32_t)(flow_hash(table->secret, FLOW_SLOTS_V6, &words) >> 48) << 16 | port_be;
 }
 
 uint64_t
@@ -117,10 +148,11 @@ void
 flow_key_of(const struct pkt *p, uint16_t service, struct flow_key *key)
 {
 	memset(key, 0, sizeof(*key));
-	memcpy(key->address, p->client, p->version == 6 ? 16 : 4);
+	memcpy(key->address, p->client, p->client_version == 6 ? 16 : 4);
 	key->port_be = p->client_port_be;
 	key->service = service;
-	key->version = p->version;
+	key->version = p->client_version;
+	key->extra = p->range_port_be;
 }
 
 /*
@@ -142,7 +174,7 @@ live_value(const struct flow_table *table, union flow_bucket *bucket, unsigned i
 uint64_t *
 flow_lookup(struct flow_table *table, const struct flow_key *key, uint16_t tick)
 {
-	const struct flow_family *family = &table->family[key->version == 6 ? FLOW_V6 : FLOW_V4];
+	const struct flow_family *family = flow_family_of(table, key);
 	unsigned int slots = family->slots;
 	struct flow_words words = flow_words_of(key);
 	uint64_t hash = flow_hash(table->secret, slots, &words);
@@ -222,11 +254,19 @@ lookup_part(const struct flow_table *table, struct pkt *const *pkts, unsigned in
 
 		if (p->drop || !p->service)
 			continue;
-		if (p->version == 6) {
+		if (p->client_version == 6) {
 			struct probe *probe = &probes6[n6++];
 
 			probe->p = p;
-			probe->words = flow_words_v6(p->client, p->client_port_be, p->service);
+			probe->words = flow_words_v6(
+				p->client, p->client_port_be, p->service, p->range_port_be);
+			aim(table, v6, FLOW_SLOTS_V6, probe);
+		} else if (p->range_port_be) {
+			struct probe *probe = &probes6[n6++];
+
+			probe->p = p;
+			probe->words = flow_words_mapped(
+				p->client, p->client_port_be, p->service, p->range_port_be);
 			aim(table, v6, FLOW_SLOTS_V6, probe);
 		} else {
 			struct probe *probe = &probes4[n4++];
@@ -241,8 +281,8 @@ lookup_part(const struct flow_table *table, struct pkt *const *pkts, unsigned in
 }
 
 /*
- * Uses drop, version, service, client and client_port_be; sets flow of packets that are not
- * dropped and have a service.
+ * Uses drop, service, client_version, client, client_port_be and range_port_be; sets flow of
+ * packets that are not dropped and have a service.
  */
 void
 flow_lookup_burst(struct flow_table *table, struct pkt *const *pkts, unsigned int n, uint16_t tick)
@@ -259,14 +299,80 @@ forget(struct flow_table *table, struct flow_family *family, union flow_bucket *
 	static const struct flow_words none;
 	unsigned int slots = family->slots;
 	uint64_t value = *flow_slot_value(bucket, slots, slot);
-	uint32_t endpoint = flow_slot_endpoint(bucket, slots, slot);
+	struct flow_words words = flow_slot_words(bucket, slots, slot);
 
 	flow_change_begin(table);
 	flow_slot_put(bucket, slots, slot, &none, 0);
 	flow_change_end(table);
 	__atomic_store_n(&family->count, family->count - 1, __ATOMIC_RELAXED);
-	if (table->gone)
-		table->gone(table->context, endpoint >> 16, value);
+	if (flow_endpoint_is_claim(words.endpoint))
+		__atomic_store_n(&table->claims, table->claims - 1, __ATOMIC_RELAXED);
+	else
+		flow_tell_gone(table, slots, &words, value);
+}
+
+void
+flow_remove_claim(struct flow_table *table, const struct flow_key *key)
+{
+	struct flow_family *family = &table->family[FLOW_V6];
+	struct flow_words words = flow_words_of(key);
+	uint64_t hash = flow_hash(table->secret, FLOW_SLOTS_V6, &words);
+	union flow_bucket *bucket = &family->buckets[flow_first(family, hash)];
+	unsigned int mask = flow_match(bucket, FLOW_SLOTS_V6, &words);
+
+	if (!mask) {
+		bucket = &family->buckets[flow_second(family, hash)];
+		mask = flow_match(bucket, FLOW_SLOTS_V6, &words);
+	}
+	if (mask && key->service == FLOW_CLAIM)
+		forget(table, family, bucket, (unsigned int)__builtin_ctz(mask));
+}
+
+/*
+ * A claim goes with its flow, but for one whose server is not known any more by then. So each is
+ * judged once in CLAIM_ROUNDS rounds, which are seconds; that is a lookup.
+ */
+static unsigned int
+sweep_claims(struct flow_table *table, struct flow_family *family, union flow_bucket *bucket,
+	uint16_t tick)
+{
+	unsigned int freed = 0;
+
+	for (unsigned int i = 0; i < FLOW_SLOTS_V6; i++) {
+		struct flow_words words = flow_slot_words(bucket, FLOW_SLOTS_V6, i);
+		struct flow_key key;
+
+		if (!flow_endpoint_is_claim(words.endpoint))
+			continue;
+		key = flow_key_from(FLOW_SLOTS_V6, &words);
+		if (table->judge(table->context, &key, bucket->v6.value[i], tick))
+			continue;
+		forget(table, family, bucket, i);
+		freed++;
+	}
+	return freed;
+}
+
+/* Shows entries that the sweep has found, by their slots; returns those that are to go. */
+static unsigned int
+show(struct flow_table *table, union flow_bucket *bucket, unsigned int slots, unsigned int found,
+	unsigned int expired, uint16_t tick)
+{
+	unsigned int gone = 0;
+
+	for (; found; found &= found - 1) {
+		unsigned int slot = (unsigned int)__builtin_ctz(found);
+		bool is_expired = expired & 1u << slot;
+		const struct flow_words words = flow_slot_words(bucket, slots, slot);
+		struct flow_key key = flow_key_from(slots, &words);
+		uint64_t *flow = flow_slot_value(bucket, slots, slot);
+
+		if (!flow_endpoint_is_claim(words.endpoint))
+			table->visit(table->context, &key, flow, is_expired);
+		if (is_expired && flow_expired(table->timeouts, words.endpoint, *flow, tick))
+			gone |= 1u << slot;
+	}
+	return gone;
 }
 
 /* Frees the expired entries of one bucket. Which slots are in use is beyond prediction too. */
@@ -275,7 +381,7 @@ sweep_bucket(struct flow_table *table, struct flow_family *family, unsigned int 
 	union flow_bucket *bucket, uint16_t tick)
 {
 	const struct flow_timeouts *timeouts = table->timeouts;
-	unsigned int expired = 0, freed = 0;
+	unsigned int expired = 0, resetting = 0, freed = 0;
 
 #pragma GCC unroll 4
 	for (unsigned int i = 0; i < slots; i++) {
@@ -285,7 +391,10 @@ sweep_bucket(struct flow_table *table, struct flow_family *family, unsigned int 
 
 		expired |= (unsigned int)(used & flow_expired(timeouts, endpoint, value, tick))
 			<< i;
+		resetting |= (unsigned int)((flow_flags(value) & FLOW_RESETTING) != 0) << i;
 	}
+	if ((expired | resetting) && table->visit)
+		expired = show(table, bucket, slots, expired | resetting, expired, tick);
 	for (; expired; expired &= expired - 1, freed++)
 		forget(table, family, bucket, (unsigned int)__builtin_ctz(expired));
 	return freed;
@@ -300,6 +409,12 @@ sweep_run(struct flow_table *table, struct flow_family *family, unsigned int slo
 
 	for (uint32_t i = 0; i < n; i++)
 		freed += sweep_bucket(table, family, slots, &bucket[i], tick);
+	if (slots == FLOW_SLOTS_V4 || !table->claims || !table->judge)
+		return freed;
+	for (uint32_t i = 0; i < n; i++) {
+		if ((table->sweep_bucket + i) % CLAIM_ROUNDS == table->sweep_round % CLAIM_ROUNDS)
+			freed += sweep_claims(table, family, &bucket[i], tick);
+	}
 	return freed;
 }
 
@@ -324,11 +439,45 @@ flow_sweep(struct flow_table *table, unsigned int buckets, uint16_t tick)
 		buckets -= n;
 		table->sweep_bucket += n;
 		if (n == left) {
+			table->sweep_round += table->sweep_family == FLOW_V6;
 			table->sweep_family ^= 1;
 			table->sweep_bucket = 0;
 		}
 	}
 	return freed;
+}
+
+static void
+visit_slot(union flow_bucket *bucket, unsigned int slots, unsigned int slot, flow_visit_fn *fn,
+	void *context)
+{
+	const struct flow_words words = flow_slot_words(bucket, slots, slot);
+	struct flow_key key = flow_key_from(slots, &words);
+	uint64_t *flow = flow_slot_value(bucket, slots, slot);
+
+	if (flow_state(*flow) != FLOW_FREE && !flow_endpoint_is_claim(words.endpoint))
+		fn(context, &key, flow, false);
+}
+
+bool
+flow_visit(struct flow_table *table, struct flow_cursor *cursor, unsigned int buckets,
+	flow_visit_fn *fn, void *context)
+{
+	for (; cursor->family < FLOW_FAMILIES; cursor->family++, cursor->bucket = 0) {
+		struct flow_family *family = &table->family[cursor->family];
+		uint32_t end = family->count ? family->bucket_count : 0;
+
+		for (; cursor->bucket < end; cursor->bucket++, buckets--) {
+			union flow_bucket *bucket = &family->buckets[cursor->bucket];
+
+			if (buckets == 0)
+				return true;
+			for (unsigned int i = 0; i < family->slots; i++)
+				visit_slot(bucket, family->slots, i, fn, context);
+		}
+	}
+	*cursor = (struct flow_cursor){ 0 };
+	return false;
 }
 
 /* As flow_match(), from another thread. Acquire loads: `changes` is read again after them. */
@@ -348,6 +497,8 @@ peek_bucket(const union flow_bucket *bucket, unsigned int slots, const struct fl
 			same &= __atomic_load_n(&address[1], __ATOMIC_ACQUIRE) == words->word[1];
 			same &= __atomic_load_n(&bucket->v6.endpoint[i], __ATOMIC_ACQUIRE) ==
 				words->endpoint;
+			same &= __atomic_load_n(&bucket->v6.extra[i], __ATOMIC_ACQUIRE) ==
+				words->extra;
 		}
 		if (same)
 			return __atomic_load_n(&bucket->word[8 - slots + i], __ATOMIC_ACQUIRE);
@@ -359,7 +510,7 @@ peek_bucket(const union flow_bucket *bucket, unsigned int slots, const struct fl
 uint64_t
 flow_peek(const struct flow_table *table, const struct flow_key *key, uint16_t tick)
 {
-	const struct flow_family *family = &table->family[key->version == 6 ? FLOW_V6 : FLOW_V4];
+	const struct flow_family *family = &table->family[flow_is_wide(key) ? FLOW_V6 : FLOW_V4];
 	struct flow_words words = flow_words_of(key);
 	uint64_t hash = flow_hash(table->secret, family->slots, &words);
 	const union flow_bucket *first = &family->buckets[flow_first(family, hash)];

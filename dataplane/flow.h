@@ -5,7 +5,12 @@
  *
  * Buckets are 64 bytes, so that a hit costs one cache line:
  *   IPv4	uint64_t key[4], value[4]	key = client address 32 | port 16 | service 16
- *   IPv6	2 x { address 16 bytes, port 16 | service 16, value }
+ *   IPv6	2 x { address 16 bytes, port 16 | service 16, extra 32, value }
+ * The IPv6 half is the wide one. It has the flows of services with several ports too, with the
+ * service's port as the extra word, since each of a client's connections needs an entry of its own;
+ * those of IPv4 stand there under the client's mapped address, which no packet has as its source.
+ * And it has claims: which flow a client's port at a server's endpoint belongs to (track_claim.c).
+ *
  * A key has two buckets (two choices); the second is touched only if the first does not hold it.
  * An insert may move at most FLOW_MAX_MOVES entries to make room; load is capped at
  * FLOW_MAX_LOAD_PERCENT of the entries, where inserts still cost little. The hash is keyed and
@@ -39,11 +44,23 @@ enum flow_state {
 /* What else is known of a flow. */
 enum flow_flag {
 	FLOW_SERVER_CLOSED_FIRST = 1, /* so it is the server that waits in TIME_WAIT */
-	FLOW_RESETTING = 2,	      /* whatever comes is answered with a reset */
+	FLOW_RESETTING = 2,	      /* whatever comes is answered with a reset; FLOW_CLOSED */
+	FLOW_CLAIMED = 4,	      /* it has a claim, which goes with it */
+	FLOW_CHALLENGED = 8,	      /* the sender of an RST has been asked whether it was its */
 };
 
 static_assert(SHUNT_MAX_SERVERS <= 1 << 16, "server ids fit a value");
-static_assert(SHUNT_MAX_SOURCES <= 1 << 8, "source ids fit a value");
+/*
+ * In place of a source address: the client has kept its own and been given another port. Then the
+ * hop is in the flow's claim.
+ */
+#define FLOW_SOURCE_CLIENT 255
+
+static_assert(SHUNT_MAX_SOURCES <= FLOW_SOURCE_CLIENT, "source ids fit a value");
+
+/* In a key, in place of a service: a claim. One past the ids, so that it has the timeouts of id 0.
+ */
+#define FLOW_CLAIM SHUNT_MAX_SERVICES
 
 /*
  * A value, from the lowest bit: server id 16, flags 4, state 4, hop 16 (the client's way back,
@@ -121,6 +138,28 @@ flow_value_with_hop(uint64_t value, uint16_t hop)
 }
 
 /*
+ * A claim's value: service id 16, a state that is not FREE, hop 16, and the client's own port 16 as
+ * on the wire. The hop counts only if that is not the port in the claim's key.
+ */
+static inline uint64_t
+flow_claim_value(uint16_t service, uint16_t client_port_be, uint16_t hop)
+{
+	return flow_value(service, FLOW_ESTABLISHED, hop, client_port_be);
+}
+
+static inline uint16_t
+flow_claim_service(uint64_t value)
+{
+	return value & 0xffff;
+}
+
+static inline uint16_t
+flow_claim_port_be(uint64_t value)
+{
+	return value >> 48;
+}
+
+/*
  * Changes the value of an entry that a lookup or an insert has returned. Whole, because
  * flow_peek() may be reading it. Never to state FLOW_FREE: entries go by expiry alone, so that
  * each is told of when it goes; a connection that is over becomes FLOW_CLOSED. Worker only.
@@ -135,12 +174,27 @@ flow_set(uint64_t *flow, uint64_t value)
 struct flow_key {
 	uint8_t address[16]; /* the client's; IPv4: the first four bytes, the rest zero */
 	uint16_t port_be;
-	uint16_t service; /* id; implies the protocol */
+	uint16_t service; /* id, which implies the protocol; or FLOW_CLAIM */
 	uint8_t version;
+	/* The service's port, if it has several, else 0; of a claim: the tag of the endpoint. */
+	uint32_t extra;
 };
 
-/* Told of every entry that goes: by expiry, whether found by the sweep or by an insert. */
-typedef void flow_gone_fn(void *context, uint16_t service, uint64_t value);
+/*
+ * Told of every flow that goes: by expiry, whether found by the sweep or by an insert. It may
+ * remove claims, and change nothing else of the table.
+ */
+typedef void flow_gone_fn(void *context, const struct flow_key *key, uint64_t value);
+
+/* Does the claim's flow live? Called by the sweep. */
+typedef bool
+flow_claim_fn(void *context, const struct flow_key *key, uint64_t value, uint16_t tick);
+
+/*
+ * Shown an entry by the sweep: one that has expired, and goes unless its value is changed now, or
+ * one that is FLOW_RESETTING; or any, by flow_visit(). Changes the value by flow_set() if at all.
+ */
+typedef void flow_visit_fn(void *context, const struct flow_key *key, uint64_t *flow, bool expired);
 
 /*
  * When entries expire: ticks[service][state]. The worker points this at its generation's table.
@@ -161,7 +215,13 @@ void flow_table_destroy(struct flow_table *table);
 void flow_table_bind(struct flow_table *table, const struct flow_timeouts *timeouts,
 	flow_gone_fn *gone, void *context);
 
-uint64_t flow_count(const struct flow_table *table);		      /* both families */
+/* Who judges the claims; has the context of flow_table_bind(). Claims of others stay. */
+void flow_table_judge(struct flow_table *table, flow_claim_fn *judge);
+/* What the sweep shows flows to, with the context of flow_table_bind(). NULL, at first: nobody. */
+void flow_table_show(struct flow_table *table, flow_visit_fn *visit);
+
+uint64_t flow_count(const struct flow_table *table); /* both families, no claims */
+uint32_t flow_claims(const struct flow_table *table);
 uint64_t flow_capacity(const struct flow_table *table);		      /* both families */
 uint64_t flow_bytes(const struct flow_table *table, uint8_t version); /* of one family's buckets */
 
@@ -183,8 +243,39 @@ uint64_t *flow_lookup(struct flow_table *table, const struct flow_key *key, uint
 uint64_t *
 flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t value, uint16_t tick);
 
+static inline uint16_t
+flow_tag_port_be(uint32_t tag)
+{
+	return tag & 0xffff;
+}
+
+/* Removes a claim, if it is there. Nobody is told. */
+void flow_remove_claim(struct flow_table *table, const struct flow_key *key);
+
+/*
+ * The tag of a server's endpoint, for its claims' keys: the port, below 16 bits of a keyed hash.
+ * Two endpoints with the same tag count as one, which costs a few clients another port. address: 16
+ * bytes.
+ */
+uint32_t flow_endpoint_tag(const struct flow_table *table, const uint8_t address[16],
+	uint16_t port_be, uint8_t protocol);
+
 /* Looks at up to `buckets` buckets, from where the last sweep stopped; returns entries freed. */
 unsigned int flow_sweep(struct flow_table *table, unsigned int buckets, uint16_t tick);
+
+/* Where a look at all entries has got to. Zero: at the beginning. */
+struct flow_cursor {
+	uint32_t family;
+	uint32_t bucket;
+};
+
+/*
+ * Shows what is in the next buckets to fn, expired entries too. False: that was the last one, and
+ * the cursor is at the beginning again. Entries must not be inserted meanwhile; if some are between
+ * two calls, those that an insert moves may be missed.
+ */
+bool flow_visit(struct flow_table *table, struct flow_cursor *cursor, unsigned int buckets,
+	flow_visit_fn *fn, void *context);
 
 /* From another thread: the value, or 0; may be out of date, and miss an entry being moved. */
 uint64_t flow_peek(const struct flow_table *table, const struct flow_key *key, uint16_t tick);

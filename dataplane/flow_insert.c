@@ -154,9 +154,9 @@ insert(struct flow_table *table, struct flow_family *family, unsigned int slots,
 	const struct flow_words *words, uint64_t value, uint16_t tick)
 {
 	uint64_t hash = flow_hash(table->secret, slots, words), old, *place;
+	struct flow_words old_words;
 	struct search search;
 	unsigned int at, slot;
-	uint32_t old_endpoint;
 
 	search.used = 2;
 	search.steps[0] = (struct step){ .bucket = flow_first(family, hash) };
@@ -168,14 +168,18 @@ insert(struct flow_table *table, struct flow_family *family, unsigned int slots,
 		return NULL;
 
 	old = *flow_slot_value(&family->buckets[search.steps[at].bucket], slots, slot);
-	old_endpoint = flow_slot_endpoint(&family->buckets[search.steps[at].bucket], slots, slot);
+	old_words = flow_slot_words(&family->buckets[search.steps[at].bucket], slots, slot);
 	flow_change_begin(table);
 	place = fill(family, slots, &search, at, slot, words, value);
 	flow_change_end(table);
 	if (flow_state(old) == FLOW_FREE)
 		__atomic_store_n(&family->count, family->count + 1, __ATOMIC_RELAXED);
-	else if (table->gone)
-		table->gone(table->context, old_endpoint >> 16, old);
+	else if (flow_endpoint_is_claim(old_words.endpoint))
+		__atomic_store_n(&table->claims, table->claims - 1, __ATOMIC_RELAXED);
+	if (flow_endpoint_is_claim(words->endpoint))
+		__atomic_store_n(&table->claims, table->claims + 1, __ATOMIC_RELAXED);
+	if (flow_state(old) != FLOW_FREE && !flow_endpoint_is_claim(old_words.endpoint))
+		flow_tell_gone(table, slots, &old_words, old);
 	return place;
 }
 
@@ -184,10 +188,9 @@ flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t value
 {
 	struct flow_words words = flow_words_of(key);
 
-	if (key->service == 0 || key->service >= SHUNT_MAX_SERVICES ||
-		flow_state(value) == FLOW_FREE)
+	if (key->service == 0 || key->service > FLOW_CLAIM || flow_state(value) == FLOW_FREE)
 		return NULL;
-	if (key->version == 6)
+	if (flow_is_wide(key))
 		return insert(table, &table->family[FLOW_V6], FLOW_SLOTS_V6, &words, value, tick);
 	return insert(table, &table->family[FLOW_V4], FLOW_SLOTS_V4, &words, value, tick);
 }

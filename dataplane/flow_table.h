@@ -3,7 +3,8 @@
  * The inside of the flow table, for flow.c and flow_insert.c (and the table's own test).
  *
  * The two families differ in how a key lies in a bucket and in nothing else. Functions here take
- * `slots`, entries in a bucket, which is also the family: 4 for IPv4, 2 for IPv6. They are forced
+ * `slots`, entries in a bucket, which is also the family: 4 for IPv4, 2 for IPv6 and whatever else
+ * needs a wide key. They are forced
  * inline, so that where it is a constant the other family's code vanishes.
  *
  * Writers and flow_peek(): the worker makes table->changes odd, changes keys and values with
@@ -34,7 +35,7 @@ union flow_bucket {
 	struct {
 		uint64_t address[FLOW_SLOTS_V6][2];
 		uint32_t endpoint[FLOW_SLOTS_V6]; /* port 16 | service 16 */
-		uint32_t spare[FLOW_SLOTS_V6];
+		uint32_t extra[FLOW_SLOTS_V6];
 		uint64_t value[FLOW_SLOTS_V6];
 	} v6;
 };
@@ -49,6 +50,7 @@ static_assert(FLOW_STATE_COUNT <= 8, "a state indexes flow_timeouts.ticks");
 struct flow_words {
 	uint64_t word[2];
 	uint32_t endpoint;
+	uint32_t extra; /* wide keys only */
 };
 
 /* One family's half of the table. */
@@ -70,12 +72,16 @@ struct flow_table {
 	uint64_t secret[4];
 	const struct flow_timeouts *timeouts; /* NULL: nothing expires; worker: rw, agent: ro */
 	flow_gone_fn *gone;
+	flow_claim_fn *judge;
+	flow_visit_fn *visit;
 	void *context;
 	struct flow_family family[FLOW_FAMILIES];
 
+	uint32_t claims;       /* of the wide family's count; worker: rw, others: ro */
 	uint32_t sweep_family; /* where the next sweep begins */
 	uint32_t sweep_bucket;
-	uint32_t changes; /* odd: under way; worker: rw, others: ro */
+	uint32_t sweep_round; /* of the wide family */
+	uint32_t changes;     /* odd: under way; worker: rw, others: ro */
 };
 
 FLOW_INLINE struct flow_words
@@ -90,19 +96,66 @@ flow_words_v4(const void *address, uint16_t port_be, uint16_t service)
 }
 
 FLOW_INLINE struct flow_words
-flow_words_v6(const void *address, uint16_t port_be, uint16_t service)
+flow_words_v6(const void *address, uint16_t port_be, uint16_t service, uint32_t extra)
 {
-	struct flow_words words = { .endpoint = port_be | (uint32_t)service << 16 };
+	struct flow_words words = {
+		.endpoint = port_be | (uint32_t)service << 16,
+		.extra = extra,
+	};
 
 	memcpy(words.word, address, 16);
 	return words;
 }
 
+/* IPv4 with a wide key. */
+FLOW_INLINE struct flow_words
+flow_words_mapped(const void *address, uint16_t port_be, uint16_t service, uint32_t extra)
+{
+	struct shunt_addr mapped = shunt_addr_from_v4(address);
+
+	return flow_words_v6(mapped.bytes, port_be, service, extra);
+}
+
+FLOW_INLINE bool
+flow_is_wide(const struct flow_key *key)
+{
+	return key->version == 6 || key->extra || key->service == FLOW_CLAIM;
+}
+
 FLOW_INLINE struct flow_words
 flow_words_of(const struct flow_key *key)
 {
-	return key->version == 6 ? flow_words_v6(key->address, key->port_be, key->service)
-				 : flow_words_v4(key->address, key->port_be, key->service);
+	if (!flow_is_wide(key))
+		return flow_words_v4(key->address, key->port_be, key->service);
+	if (key->version == 4)
+		return flow_words_mapped(key->address, key->port_be, key->service, key->extra);
+	return flow_words_v6(key->address, key->port_be, key->service, key->extra);
+}
+
+/* The other way round. */
+FLOW_INLINE struct flow_key
+flow_key_from(unsigned int slots, const struct flow_words *words)
+{
+	struct flow_key key = {
+		.port_be = words->endpoint & 0xffff,
+		.service = words->endpoint >> 16,
+		.version = 4,
+		.extra = words->extra,
+	};
+	struct shunt_addr address;
+
+	if (slots == FLOW_SLOTS_V4) {
+		memcpy(key.address, words->word, 4);
+		return key;
+	}
+	memcpy(address.bytes, words->word, 16);
+	if (shunt_addr_is_v4(&address)) {
+		memcpy(key.address, &address.bytes[12], 4);
+	} else {
+		memcpy(key.address, address.bytes, 16);
+		key.version = 6;
+	}
+	return key;
 }
 
 FLOW_INLINE uint64_t
@@ -124,7 +177,7 @@ flow_hash(const uint64_t secret[4], unsigned int slots, const struct flow_words 
 		return flow_fold(
 			flow_fold(words->word[0] ^ secret[0], secret[1]) ^ secret[2], secret[3]);
 	return flow_fold(flow_fold(words->word[0] ^ secret[0], words->word[1] ^ secret[1]) ^
-			words->endpoint ^ secret[2],
+			words->endpoint ^ (uint64_t)words->extra << 32 ^ secret[2],
 		secret[3]);
 }
 
@@ -169,6 +222,7 @@ flow_slot_words(const union flow_bucket *bucket, unsigned int slots, unsigned in
 	} else {
 		words.word[0] = bucket->v6.address[slot][0];
 		words.word[1] = bucket->v6.address[slot][1];
+		words.extra = bucket->v6.extra[slot];
 	}
 	return words;
 }
@@ -186,6 +240,7 @@ flow_slot_put(union flow_bucket *bucket, unsigned int slots, unsigned int slot,
 		__atomic_store_n(&address[0], words->word[0], __ATOMIC_RELEASE);
 		__atomic_store_n(&address[1], words->word[1], __ATOMIC_RELEASE);
 		__atomic_store_n(&bucket->v6.endpoint[slot], words->endpoint, __ATOMIC_RELEASE);
+		__atomic_store_n(&bucket->v6.extra[slot], words->extra, __ATOMIC_RELEASE);
 	}
 	__atomic_store_n(flow_slot_value(bucket, slots, slot), value, __ATOMIC_RELEASE);
 }
@@ -212,7 +267,8 @@ flow_match(const union flow_bucket *bucket, unsigned int slots, const struct flo
 	for (unsigned int i = 0; i < FLOW_SLOTS_V6; i++) {
 		const uint64_t *address = bucket->v6.address[i];
 		uint64_t differs = (address[0] ^ words->word[0]) | (address[1] ^ words->word[1]) |
-			(bucket->v6.endpoint[i] ^ words->endpoint);
+			(bucket->v6.endpoint[i] ^ words->endpoint) |
+			(bucket->v6.extra[i] ^ words->extra);
 
 		mask |= (unsigned int)(differs == 0) << i;
 	}
@@ -232,6 +288,31 @@ flow_expired(const struct flow_timeouts *timeouts, uint32_t endpoint, uint64_t v
 		return false;
 	limit = timeouts[(endpoint >> 16) & (SHUNT_MAX_SERVICES - 1)].ticks[flow_state(value) & 7];
 	return (limit == 0) | ((uint16_t)(tick - flow_last_seen(value)) > limit);
+}
+
+FLOW_INLINE bool
+flow_endpoint_is_claim(uint32_t endpoint)
+{
+	return endpoint >> 16 == FLOW_CLAIM;
+}
+
+FLOW_INLINE struct flow_family *
+flow_family_of(struct flow_table *table, const struct flow_key *key)
+{
+	return &table->family[flow_is_wide(key) ? FLOW_V6 : FLOW_V4];
+}
+
+/* An entry has gone: tells who is to know. */
+FLOW_INLINE void
+flow_tell_gone(struct flow_table *table, unsigned int slots, const struct flow_words *words,
+	uint64_t value)
+{
+	struct flow_key key;
+
+	if (!table->gone)
+		return;
+	key = flow_key_from(slots, words);
+	table->gone(table->context, &key, value);
 }
 
 FLOW_INLINE void

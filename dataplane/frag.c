@@ -40,6 +40,9 @@ struct frag_entry {
 	uint16_t client_port_be;
 	uint16_t service;
 	uint16_t hop;
+	uint16_t source_port;
+	uint16_t service_port_be;
+	uint8_t source;
 	uint32_t server;
 	uint32_t owner_hash;
 	/* Of the first, to tell another first one from a copy, and what overlaps it. */
@@ -309,6 +312,9 @@ frag_settle(struct frag_table *t, const struct pkt *p)
 	e->client_port_be = p->client_port_be;
 	e->service = p->service;
 	e->hop = p->hop;
+	e->source = p->source;
+	e->source_port = p->source_port;
+	e->service_port_be = p->service_port_be;
 	e->server = p->server;
 	e->owner_hash = p->owner_hash;
 }
@@ -371,8 +377,12 @@ forward_like_first(const struct frag_entry *e, struct pkt *p)
 	p->service = e->service;
 	p->server = e->server;
 	p->hop = e->hop;
+	p->source = e->source;
+	p->source_port = e->source_port;
+	p->service_port_be = e->service_port_be;
 	p->owner_hash = e->owner_hash;
 	p->client_port_be = e->client_port_be;
+	p->client_version = p->version;
 	p->client = p->data + p->l3_offset + source + (e->direction == PKT_TO_SERVER ? 0 : address);
 	return FRAG_FORWARD;
 }

@@ -69,8 +69,9 @@ void *frag_take(struct frag_table *table, struct pkt *p);
 
 /*
  * A later fragment. placed: handed over by its fragment owner. Before it waits, the caller must
- * have called frag_reap() until that gave nothing. Sets direction, service, server, hop, client and
- * owner_hash for FORWARD. Worker.
+ * have called frag_reap() until that gave nothing. Sets direction, service, server, hop, source,
+ * source_port, client and owner_hash for FORWARD; the client of a reply to a source address is not
+ * known here. Worker.
  */
 enum frag_step frag_later(struct frag_table *table, struct pkt *p, void *handle, bool placed,
 	uint64_t now_ms, uint32_t *owner);

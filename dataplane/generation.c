@@ -5,8 +5,10 @@
 #include "checksum.h"
 #include "classify.h"
 #include "generation.h"
+#include "known.h"
 #include "mem.h"
 #include "objects.h"
+#include "pmtu.h"
 
 /*
  * How long a flow that both sides have closed is kept: long enough for a last acknowledgment or a
@@ -44,11 +46,12 @@ struct builder {
 	const struct generation *before;
 	uint32_t port_count;
 	struct generation_error *error;
-	uint8_t families[SHUNT_MAX_BACKENDS]; /* FAMILY_ bits of a backend's servers */
+	uint8_t families[SHUNT_MAX_BACKENDS]; /* what a backend's servers have: the bits below */
 };
 
 #define FAMILY_V4 1
 #define FAMILY_V6 2
+#define OWN_PORT  4 /* beside the families: a server has a port of its own */
 
 static int
 refuse(struct builder *b, uint32_t kind, uint32_t id, const char *text)
@@ -158,6 +161,27 @@ build_sources(struct builder *b)
 	return 0;
 }
 
+/* Probes go through a service if the service's packets reach the server as they are. */
+static int
+check_probe(struct builder *b, uint32_t id, const struct shunt_server *s, uint8_t forward)
+{
+	const struct shunt_service *service = bytes_of(b, SHUNT_KIND_SERVICE, s->probe_service);
+
+	if (s->probe_service == 0)
+		return 0;
+	if (!service || service->backend != s->backend)
+		return refuse(b, SHUNT_KIND_SERVER, id,
+			"the service that its probes go through does not exist, or has another "
+			"backend");
+	if (forward != SHUNT_DR && forward != SHUNT_TUNNEL)
+		return refuse(b, SHUNT_KIND_SERVER, id,
+			"probes go through a service only if servers answer directly");
+	if (shunt_addr_is_v4(&service->address) != shunt_addr_is_v4(&s->address))
+		return refuse(b, SHUNT_KIND_SERVER, id,
+			"the service that its probes go through is of the other address family");
+	return 0;
+}
+
 static int
 build_server(struct builder *b, uint32_t id, const struct shunt_server *s)
 {
@@ -177,6 +201,10 @@ build_server(struct builder *b, uint32_t id, const struct shunt_server *s)
 	out->shutdown_sessions = backend->shutdown_sessions;
 	b->families[s->backend] |= set_address(
 		&s->address, s->port_be, out->address, &out->version, &out->l3_sum, &out->l4_sum);
+	if (s->port_be)
+		b->families[s->backend] |= OWN_PORT;
+	if (check_probe(b, id, s, out->forward) < 0)
+		return -EINVAL;
 	if (s->nexthop == 0)
 		return 0;
 	n = bytes_of(b, SHUNT_KIND_NEXTHOP, s->nexthop);
@@ -191,6 +219,33 @@ build_server(struct builder *b, uint32_t id, const struct shunt_server *s)
 	return 0;
 }
 
+/*
+ * A server that has just gone down resets its flows if its backend wants it so, whatever took it
+ * down: health or maintenance, as with HAProxy's on-marked-down. Numbers of generations say when,
+ * since a worker may pass over a generation.
+ */
+static void
+build_reset(struct builder *b, uint32_t id, const struct shunt_server *s)
+{
+	const struct generation *before = b->before;
+	struct generation *g = b->generation;
+	const struct gen_server *is = &g->servers[id], *was;
+	struct gen_reset *reset = &g->resets[id];
+
+	reset->mark = s->reset_mark;
+	if (!before || id >= before->server_count || !before->servers[id].version)
+		return;
+	was = &before->servers[id];
+	reset->at = before->resets[id].at;
+	if (is->state == SHUNT_SERVER_DOWN && is->shutdown_sessions &&
+		!(was->state == SHUNT_SERVER_DOWN && was->shutdown_sessions))
+		reset->at = g->number;
+	if (reset->mark != before->resets[id].mark)
+		reset->at = g->number;
+	if (g->last_reset < reset->at)
+		g->last_reset = reset->at;
+}
+
 static int
 build_servers(struct builder *b)
 {
@@ -200,6 +255,8 @@ build_servers(struct builder *b)
 
 		if (rc < 0)
 			return rc;
+		if (s)
+			build_reset(b, id, s);
 	}
 	return 0;
 }
@@ -266,6 +323,15 @@ sources_are_good(const struct generation *g, const struct gen_backend *backend)
 	return true;
 }
 
+/* Full NAT needs a source of the family of each server. */
+static bool
+sources_suffice(const struct gen_backend *backend, uint8_t families)
+{
+	return backend->forward != SHUNT_FULLNAT ||
+		((!(families & FAMILY_V4) || backend->source_count[GEN_V4]) &&
+			(!(families & FAMILY_V6) || backend->source_count[GEN_V6]));
+}
+
 /* For a shared backend too: servers and sources may have changed under it. */
 static int
 check_backend_refers(struct builder *b, const struct gen_backend *backend)
@@ -275,6 +341,9 @@ check_backend_refers(struct builder *b, const struct gen_backend *backend)
 	if (!sources_are_good(g, backend))
 		return refuse(b, SHUNT_KIND_BACKEND, backend->id,
 			"one of its source addresses does not exist, or is of another family now");
+	if (!sources_suffice(backend, b->families[backend->id]))
+		return refuse(b, SHUNT_KIND_BACKEND, backend->id,
+			"it has a server of an address family of which it has no source address");
 	for (uint32_t i = 0; i < backend->member_count; i++) {
 		uint32_t server = backend->members[i].server;
 
@@ -309,6 +378,7 @@ build_backend(struct builder *b, uint32_t id)
 		}
 	}
 	b->generation->backends[id] = backend;
+	b->generation->has_fullnat |= backend->forward == SHUNT_FULLNAT;
 	return check_backend_refers(b, backend);
 }
 
@@ -334,6 +404,8 @@ services_create(const struct object_store *objects)
 		return NULL;
 	shared->references = 1;
 	shared->end = end;
+	/* No service has id 0: it is claims that have, and they go with their flows. */
+	shared->timeouts[0].ticks[FLOW_ESTABLISHED] = UINT16_MAX;
 	for (uint32_t id = 1; id < end; id++) {
 		struct object *object = object_store_hold(objects, SHUNT_KIND_SERVICE, id);
 		struct gen_service *out = &shared->services[id];
@@ -382,26 +454,34 @@ services_are_same(const struct shared_services *shared, const struct object_stor
 static int
 check_service(struct builder *b, uint32_t id, const struct gen_service *s)
 {
-	uint8_t family = s->version == 4 ? FAMILY_V4 : FAMILY_V6;
+	uint8_t other = s->version == 4 ? FAMILY_V6 : FAMILY_V4;
 
 	if (!b->generation->backends[s->backend])
 		return refuse(b, SHUNT_KIND_SERVICE, id, "its backend does not exist");
+	/* Source addresses of each server's family are what check_backend_refers() sees to. */
 	if (b->generation->backends[s->backend]->forward != SHUNT_TUNNEL &&
-		(b->families[s->backend] & ~family))
+		b->generation->backends[s->backend]->forward != SHUNT_FULLNAT &&
+		(b->families[s->backend] & other))
 		return refuse(b, SHUNT_KIND_SERVICE, id,
 			"its backend has servers of the other address family (only a tunnel "
-			"leads from one to the other)");
+			"and full NAT lead from one to the other)");
+	/* Two of a client's connections would look alike there. */
+	if (b->generation->backends[s->backend]->forward == SHUNT_NAT && gen_service_is_range(s) &&
+		(b->families[s->backend] & OWN_PORT))
+		return refuse(b, SHUNT_KIND_SERVICE, id,
+			"it has several ports, and a server of its backend translates them to one");
 	return 0;
 }
 
 static bool
 same_endpoint(const struct gen_service *a, const struct gen_service *b)
 {
-	return a->port_be == b->port_be && a->protocol == b->protocol && a->version == b->version &&
+	return a->port_be == b->port_be && a->last_port_be == b->last_port_be &&
+		a->protocol == b->protocol && a->version == b->version &&
 		memcmp(a->address, b->address, sizeof(a->address)) == 0;
 }
 
-/* Finds two services with the same address, port and protocol; a set of ids by their sums. */
+/* Finds two services with the same address, ports and protocol; a set of ids by their sums. */
 static int
 check_duplicates(struct builder *b)
 {
@@ -421,7 +501,7 @@ check_duplicates(struct builder *b)
 			i = (i + 1) % (2 * SHUNT_MAX_SERVICES)) {
 			if (same_endpoint(&services[ids[i]], &services[id]))
 				return refuse(b, SHUNT_KIND_SERVICE, id,
-					"another service has the same address, port and protocol");
+					"another service has the same address, ports and protocol");
 		}
 		ids[i] = id;
 	}
@@ -461,16 +541,64 @@ build_services(struct builder *b)
 	return g->shared->references > 1 ? 0 : check_duplicates(b);
 }
 
+static uint8_t
+shared_bits(const struct classifier *classifier, const struct gen_server *server)
+{
+	if (server->forward != SHUNT_NAT)
+		return 0;
+	return (classify_is_shared(classifier, server, SHUNT_TCP) ? GEN_SHARED_TCP : 0) |
+		(classify_is_shared(classifier, server, SHUNT_UDP) ? GEN_SHARED_UDP : 0);
+}
+
 static int
 build_classifier(struct builder *b)
 {
 	struct generation *g = b->generation;
+	bool same;
 
 	if (b->before)
 		g->classifier = classifier_share(b->before, g);
-	if (!g->classifier)
+	same = g->classifier != NULL;
+	if (!same)
 		g->classifier = classifier_create(g);
-	return g->classifier ? 0 : out_of_memory(b);
+	if (!g->classifier)
+		return out_of_memory(b);
+	for (uint32_t id = 1; id < g->server_count; id++)
+		g->servers[id].shared = same ? b->before->servers[id].shared
+					     : shared_bits(g->classifier, &g->servers[id]);
+	return 0;
+}
+
+static int
+build_known(struct builder *b)
+{
+	struct generation *g = b->generation;
+	/* With the classifier the servers are the same. */
+	bool same = b->before && b->before->classifier == g->classifier;
+
+	g->known = known_create(b->objects, g, same ? b->before->known : NULL);
+	return g->known ? 0 : out_of_memory(b);
+}
+
+/* The same table as before, without what it says of ids that mean another server now. */
+static int
+share_pmtu(struct builder *b)
+{
+	const struct generation *before = b->before;
+	struct generation *g = b->generation;
+
+	if (!before) {
+		g->pmtu = pmtu_create();
+		return g->pmtu ? 0 : out_of_memory(b);
+	}
+	g->pmtu = before->pmtu;
+	g->pmtu->references++;
+	for (uint32_t id = 0; id < g->server_count && id < before->server_count; id++) {
+		if (memcmp(g->servers[id].address, before->servers[id].address,
+			    sizeof(g->servers[id].address)) != 0)
+			pmtu_forget(g->pmtu, id);
+	}
+	return 0;
 }
 
 static struct generation *
@@ -483,8 +611,9 @@ generation_alloc(uint64_t number, uint32_t server_count)
 	g->number = number;
 	g->server_count = server_count;
 	g->servers = mem_alloc(server_count * sizeof(*g->servers));
+	g->resets = mem_alloc(server_count * sizeof(*g->resets));
 	g->backends = mem_alloc(SHUNT_MAX_BACKENDS * sizeof(struct gen_backend *));
-	if (!g->servers || !g->backends) {
+	if (!g->servers || !g->resets || !g->backends) {
 		generation_destroy(g);
 		return NULL;
 	}
@@ -503,6 +632,8 @@ generation_create(const struct object_store *objects, uint64_t number,
 		build_backends,
 		build_services,
 		build_classifier,
+		build_known,
+		share_pmtu,
 	};
 	uint32_t servers = object_store_end(objects, SHUNT_KIND_SERVER);
 	struct builder b = {
@@ -534,10 +665,13 @@ generation_destroy(struct generation *generation)
 	if (!generation)
 		return;
 	classifier_destroy(generation->classifier);
+	known_destroy(generation->known);
+	pmtu_destroy(generation->pmtu);
 	for (uint32_t id = 0; generation->backends && id < SHUNT_MAX_BACKENDS; id++)
 		backend_release(generation->backends[id]);
 	mem_free(generation->backends);
 	services_release(generation->shared);
+	mem_free(generation->resets);
 	mem_free(generation->servers);
 	mem_free(generation);
 }

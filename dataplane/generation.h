@@ -14,7 +14,9 @@
 
 struct object_store;	/* objects.h */
 struct classifier;	/* classify.h */
+struct known;		/* known.h */
 struct shared_services; /* generation.c */
+struct pmtu_table;	/* pmtu.h */
 
 enum gen_family {
 	GEN_V4,
@@ -24,8 +26,8 @@ enum gen_family {
 
 /* A server as the packet path sees it: one cache line. */
 struct gen_server {
-	uint8_t address[16]; /* IPv4: the first four bytes */
-	uint16_t port_be;
+	uint8_t address[16];	/* IPv4: the first four bytes */
+	uint16_t port_be;	/* 0: the port that the client has sent to */
 	uint8_t version;	/* 4, 6; 0: no such server */
 	uint8_t state;		/* enum shunt_server_state */
 	uint16_t backend;	/* id */
@@ -38,8 +40,18 @@ struct gen_server {
 	uint16_t mss_clamp;	/* 0: none */
 	uint8_t source[16];	/* of a tunnel's outer packets; IPv4: the first four bytes */
 	uint8_t shutdown_sessions; /* down: its flows are reset, not kept */
-	uint8_t pad[3];
+	uint8_t shared;		   /* GEN_SHARED_ bits: see classify_is_shared() */
+	uint8_t pad[2];
 };
+
+#define GEN_SHARED_TCP 1
+#define GEN_SHARED_UDP 2
+
+static inline bool
+gen_server_is_shared(const struct gen_server *s, uint8_t protocol)
+{
+	return s->shared & (protocol == SHUNT_TCP ? GEN_SHARED_TCP : GEN_SHARED_UDP);
+}
 
 /* Does the server answer clients itself? Then nothing that it sends passes here. */
 static inline bool
@@ -48,11 +60,11 @@ gen_server_is_direct(const struct gen_server *s)
 	return s->forward == SHUNT_DR || s->forward == SHUNT_TUNNEL;
 }
 
-/* Can it be sent a packet of this family? A tunnel carries either over either. */
+/* Can it be sent a packet of this family? A tunnel carries either, full NAT translates. */
 static inline bool
 gen_server_takes(const struct gen_server *s, uint8_t version)
 {
-	return s->version == version || s->forward == SHUNT_TUNNEL;
+	return s->version == version || s->forward == SHUNT_TUNNEL || s->forward == SHUNT_FULLNAT;
 }
 
 struct gen_service {
@@ -68,12 +80,24 @@ struct gen_service {
 	uint8_t pad[35];
 };
 
+static inline bool
+gen_service_is_range(const struct gen_service *s)
+{
+	return s->port_be != s->last_port_be;
+}
+
 /* An address that full NAT gives to clients' packets. */
 struct gen_source {
 	uint8_t address[16]; /* IPv4: the first four bytes */
 	uint8_t version;     /* 0: no such source */
 	uint8_t pad;
 	uint16_t l3_sum;
+};
+
+/* When a server's flows were last to be reset. */
+struct gen_reset {
+	uint64_t at;   /* number of the generation that said so; 0: never */
+	uint32_t mark; /* as in the image: another one is an operator's command */
 };
 
 struct gen_backend {
@@ -98,12 +122,17 @@ struct generation {
 	uint8_t hash_secret[16];
 	struct gen_server *servers;		      /* [server_count], by id */
 	uint32_t server_count;			      /* greatest id + 1 */
+	struct gen_reset *resets;		      /* [server_count], by id */
+	uint64_t last_reset;			      /* the greatest of them */
 	struct shared_services *shared;		      /* agent only: what the next two point into */
 	const struct gen_service *services;	      /* [SHUNT_MAX_SERVICES], by id */
 	const struct flow_timeouts *timeouts;	      /* [SHUNT_MAX_SERVICES], by service id */
 	struct gen_backend **backends;		      /* [SHUNT_MAX_BACKENDS], by id; NULL: none */
 	struct gen_source sources[SHUNT_MAX_SOURCES]; /* by id */
+	bool has_fullnat; /* a backend of that mode: workers need source ports */
 	struct classifier *classifier;
+	struct known *known;
+	struct pmtu_table *pmtu; /* of all generations; workers write to it, see pmtu.h */
 };
 
 /* Which object a refusal is about, and why, for people. */

@@ -10,27 +10,27 @@
  * beforehand which MAC addresses share a place with a router's.
  */
 static uint32_t
-hop_hash(uint64_t seed, const uint8_t mac[6], uint8_t port)
+hop_hash(uint64_t seed, const struct link *source)
 {
-	uint64_t word = (uint64_t)port << 48;
+	uint64_t word = (uint64_t)source->port << 48, vlans = link_vlans(source->vlan);
 	unsigned __int128 product;
 
-	memcpy(&word, mac, 6);
-	product = (unsigned __int128)(word ^ seed ^ HOP_MULTIPLY_A) * (HOP_MULTIPLY_B ^ seed << 1);
+	memcpy(&word, source->mac.bytes, sizeof(source->mac.bytes));
+	product = (unsigned __int128)(word ^ seed ^ HOP_MULTIPLY_A) *
+		(HOP_MULTIPLY_B ^ seed << 1 ^ vlans << 16);
 	return (uint32_t)((uint64_t)(product >> 64) ^ (uint64_t)product);
 }
 
 uint16_t
-hop_learn(struct hop_table *table, const uint8_t mac[6], uint8_t port)
+hop_learn(struct hop_table *table, const struct link *source)
 {
-	uint32_t hash = hop_hash(table->seed, mac, port);
+	uint32_t hash = hop_hash(table->seed, source);
 	/* 1 .. HOP_COUNT - 1, as evenly as the hash falls, without a division. */
 	uint32_t first = 1 + (uint32_t)(((uint64_t)hash * (HOP_COUNT - 1)) >> 32);
 	uint32_t index = first, place = first;
-	struct link *h;
 
 	for (unsigned int i = 0; i < HOP_PROBES; i++) {
-		if (hop_is(table, (uint16_t)index, mac, port))
+		if (hop_is(table, (uint16_t)index, source))
 			return (uint16_t)index;
 		/* Entries never become free again, so the source is not behind a free one. */
 		if (!table->hops[index].known) {
@@ -39,9 +39,6 @@ hop_learn(struct hop_table *table, const uint8_t mac[6], uint8_t port)
 		}
 		index = index == HOP_COUNT - 1 ? 1 : index + 1;
 	}
-	h = &table->hops[place];
-	memcpy(h->mac.bytes, mac, 6);
-	h->port = port;
-	h->known = 1;
+	table->hops[place] = *source;
 	return (uint16_t)place;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The way back to clients: replies go to the MAC and port that the client's packets come from.
- * A flow has no room for a MAC; it keeps the index of a hop in this table (one per worker). Each
- * packet from the client compares its source with the flow's hop, so a stale or overwritten entry
- * mends itself.
+ * The way back to clients: replies go to the MAC, the VLAN and the port that the client's packets
+ * come from. A flow has no room for these; it keeps the index of a hop in this table (one per
+ * worker). Each packet from the client compares its source with the flow's hop, so a stale or
+ * overwritten entry mends itself.
  */
 #ifndef DATAPLANE_HOP_H
 #define DATAPLANE_HOP_H
@@ -19,17 +19,16 @@ struct hop_table {
 };
 
 /*
- * The index for a source: HOP_PROBES places are tried, then the first is overwritten. Never 0.
- * Worker only.
+ * The index for a source (link_back()): HOP_PROBES places are tried, then the first is overwritten.
+ * Never 0. Worker only.
  */
-uint16_t hop_learn(struct hop_table *table, const uint8_t mac[6], uint8_t port);
+uint16_t hop_learn(struct hop_table *table, const struct link *source);
 
 static inline bool
-hop_is(const struct hop_table *table, uint16_t index, const uint8_t mac[6], uint8_t port)
+hop_is(const struct hop_table *table, uint16_t index, const struct link *source)
 {
-	const struct link *h = &table->hops[index];
-
-	return memcmp(h->mac.bytes, mac, 6) == 0 && h->port == port && h->known;
+	/* All bytes of a link are set: see link.h. Two words compared, and one branch. */
+	return memcmp(&table->hops[index], source, sizeof(*source)) == 0;
 }
 
 #endif

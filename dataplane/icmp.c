@@ -2,6 +2,7 @@
 #include "icmp.h"
 
 #include <arpa/inet.h>
+#include <stddef.h>
 
 #include "checksum.h"
 
@@ -24,12 +25,11 @@ enum end {
 	DESTINATION = 1,
 };
 
-/* What one end of the quoted packet becomes, and whether the other end of the error follows. */
+/* What the error becomes, by enum end. NULL, and port 0: what is there stays. */
 struct icmp_rewrite {
-	const uint8_t *address; /* 4 or 16 bytes */
-	uint16_t port_be;
-	enum end quoted;
-	bool outer;
+	const uint8_t *quoted[2]; /* 4 or 16 bytes */
+	uint16_t port_be[2];
+	const uint8_t *outer[2];
 };
 
 static uint8_t *
@@ -59,6 +59,20 @@ icmp_update(uint8_t *at, uint16_t delta, bool udp)
 	return icmp_replace(at, &checksum, sizeof(checksum));
 }
 
+/* Both addresses of an IP header; returns what a checksum over them changes by. */
+static uint16_t
+icmp_replace_addresses(uint8_t *ip, uint8_t version, const uint8_t *const with[2])
+{
+	uint32_t delta = 0;
+
+	for (enum end end = SOURCE; end <= DESTINATION; end++) {
+		if (with[end])
+			delta += icmp_replace(
+				ip_address(ip, version, end), with[end], version == 4 ? 4 : 16);
+	}
+	return checksum_fold(delta);
+}
+
 /*
  * The quoted packet; returns what the ICMP checksum changes by. A router that quotes little may
  * have filled up with zeros (RFC 4884 section 5.1): if TCP's checksum would stand there, the
@@ -69,13 +83,17 @@ icmp_rewrite_quoted(struct pkt *p, const struct icmp_rewrite *rewrite)
 {
 	uint8_t *ip = p->data + p->inner_l3_offset, *l4 = p->data + p->inner_l4_offset;
 	unsigned int checksum_at = p->protocol == SHUNT_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
-	uint16_t l3_delta = icmp_replace(ip_address(ip, p->version, rewrite->quoted),
-		rewrite->address, p->version == 4 ? 4 : 16);
-	uint16_t l4_delta = checksum_add(l3_delta,
-		icmp_replace(
-			l4 + rewrite->quoted * 2, &rewrite->port_be, sizeof(rewrite->port_be)));
-	uint32_t delta = l4_delta;
+	uint16_t l3_delta = icmp_replace_addresses(ip, p->version, rewrite->quoted);
+	uint16_t l4_delta = l3_delta;
+	uint32_t delta;
 
+	for (enum end end = SOURCE; end <= DESTINATION; end++) {
+		if (rewrite->port_be[end])
+			l4_delta = checksum_add(l4_delta,
+				icmp_replace(l4 + end * 2, &rewrite->port_be[end],
+					sizeof(rewrite->port_be[end])));
+	}
+	delta = l4_delta;
 	if (p->version == 4)
 		delta += icmp_update(ip + IP4_CHECKSUM, l3_delta, false);
 	if (p->inner_l4_offset + checksum_at + sizeof(uint16_t) <= p->bytes)
@@ -88,11 +106,8 @@ icmp_rewrite(struct pkt *p, const struct icmp_rewrite *rewrite)
 {
 	uint8_t *ip = p->data + p->l3_offset;
 	uint32_t delta = icmp_rewrite_quoted(p, rewrite);
-	uint16_t l3_delta = 0;
+	uint16_t l3_delta = icmp_replace_addresses(ip, p->version, rewrite->outer);
 
-	if (rewrite->outer)
-		l3_delta = icmp_replace(ip_address(ip, p->version, 1 - rewrite->quoted),
-			rewrite->address, p->version == 4 ? 4 : 16);
 	if (p->version == 4) {
 		/* TTL is the upper byte of its word: one less is a difference of 0x0100. */
 		ip[IP4_TTL]--;
@@ -115,10 +130,10 @@ void
 icmp_to_server(struct pkt *p, const struct gen_server *server, const struct shunt_mac *port_macs)
 {
 	const struct icmp_rewrite rewrite = {
-		.address = server->address,
-		.port_be = server->port_be,
-		.quoted = SOURCE,
-		.outer = true, /* parse has seen that the two are the same */
+		.quoted = { [SOURCE] = server->address },
+		.port_be = { [SOURCE] = server->port_be, [DESTINATION] = p->other_port_be },
+		/* Parse has seen that the two are the same. */
+		.outer = { [DESTINATION] = server->address },
 	};
 
 	if (icmp_ttl_used_up(p)) {
@@ -138,11 +153,12 @@ icmp_to_client(struct pkt *p, const struct gen_service *service, const struct ge
 	const struct link *hop, const struct shunt_mac *port_macs)
 {
 	const uint8_t *source = ip_address(p->data + p->l3_offset, p->version, SOURCE);
+	bool is_server = memcmp(source, server->address, p->version == 4 ? 4 : 16) == 0;
 	const struct icmp_rewrite rewrite = {
-		.address = service->address,
-		.port_be = service->port_be,
-		.quoted = DESTINATION,
-		.outer = memcmp(source, server->address, p->version == 4 ? 4 : 16) == 0,
+		.quoted = { [DESTINATION] = service->address },
+		.port_be = { [SOURCE] = p->other_port_be,
+			[DESTINATION] = server->port_be ? service->port_be : 0 },
+		.outer = { [SOURCE] = is_server ? service->address : NULL },
 	};
 
 	if (icmp_ttl_used_up(p)) {
@@ -155,4 +171,20 @@ icmp_to_client(struct pkt *p, const struct gen_service *service, const struct ge
 	}
 	icmp_rewrite(p, &rewrite);
 	link_out(p, hop, port_macs);
+}
+
+void
+icmp_to_end(struct pkt *p, const struct ends *ends, bool new_sender, const struct link *link,
+	const struct shunt_mac *port_macs)
+{
+	/* The quoted packet went the other way. */
+	const struct icmp_rewrite rewrite = {
+		.quoted = { [SOURCE] = ends->destination, [DESTINATION] = ends->source },
+		.port_be = { [SOURCE] = ends->dport_be, [DESTINATION] = ends->sport_be },
+		.outer = { [SOURCE] = new_sender ? ends->source : NULL,
+			[DESTINATION] = ends->destination },
+	};
+
+	icmp_rewrite(p, &rewrite);
+	link_out(p, link, port_macs);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ICMP errors about balanced flows, in forwarding mode nat. Two ways:
+ * ICMP errors about balanced flows. In forwarding mode nat there are two ways:
  *
  *   to the server	from the client or a router on its side, about a reply that it got from the
  *			service: the quoted source and the error's destination become the server
@@ -14,6 +14,7 @@
 #ifndef DATAPLANE_ICMP_H
 #define DATAPLANE_ICMP_H
 
+#include "ends.h"
 #include "generation.h"
 #include "hop.h"
 
@@ -25,5 +26,13 @@ void
 icmp_to_server(struct pkt *p, const struct gen_server *server, const struct shunt_mac *port_macs);
 void icmp_to_client(struct pkt *p, const struct gen_service *service,
 	const struct gen_server *server, const struct link *hop, const struct shunt_mac *port_macs);
+
+/*
+ * For full NAT, where both ends of the quoted packet become others: ends are those of a packet in
+ * the error's direction, of the same family. new_sender: the error's own source becomes the ends',
+ * else it is kept. TTL and link have been seen to. Worker.
+ */
+void icmp_to_end(struct pkt *p, const struct ends *ends, bool new_sender, const struct link *link,
+	const struct shunt_mac *port_macs);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * shunt-dataplane: the packet process. Start order: settings, run directory, EAL, counters, ports,
- * workers, agent; stop order is the reverse.
+ * kernel twins, workers, agent; stop order is the reverse.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +24,10 @@
 #include "eal.h"
 #include "jsonfile.h"
 #include "port.h"
+#include "probe_via.h"
 #include "shunt/log.h"
 #include "stats.h"
+#include "twin.h"
 #include "worker.h"
 #include "xdp.h"
 
@@ -143,28 +145,38 @@ block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* What has been opened, in this order; closed in the reverse. */
+struct parts {
+	struct shunt_stats *stats;
+	int stats_fd;
+	struct xdp *xdp;
+	struct ports ports;
+	struct twin *twin;
+	struct probe_via *probe_via;
+};
+
 static int
-run_agent(const struct options *options, const struct settings *settings, const struct ports *ports,
-	struct shunt_stats *stats, int stats_fd, struct xdp *xdp)
+run_agent(const struct options *options, const struct settings *settings, const struct parts *parts)
 {
 	uint32_t count = (uint32_t)settings->worker_count;
 	struct worker *workers[SHUNT_MAX_WORKERS];
 	const struct worker_settings worker_settings = {
-		.ports = ports,
-		.stats = stats,
+		.ports = &parts->ports,
+		.twin_rings = twin_rings(parts->twin),
+		.stats = parts->stats,
 		.flow_capacity = settings->flow_table_size,
-		.burst_size = PKT_BURST,
 		.sleeps = settings->idle == SETTINGS_IDLE_ADAPTIVE,
 		.owner_seed = rte_rand(),
 	};
 	const struct agent_settings agent_settings = {
 		.run_dir = options->run_dir,
-		.ports = ports,
+		.ports = &parts->ports,
 		.workers = workers,
 		.worker_count = count,
-		.stats = stats,
-		.stats_fd = stats_fd,
-		.xdp = xdp,
+		.stats = parts->stats,
+		.stats_fd = parts->stats_fd,
+		.xdp = parts->xdp,
+		.probe_via = parts->probe_via,
 		.owner_seed = worker_settings.owner_seed,
 	};
 	struct agent *agent;
@@ -177,7 +189,9 @@ run_agent(const struct options *options, const struct settings *settings, const 
 	}
 	agent = agent_create(&agent_settings);
 	if (agent) {
-		result = workers_launch(workers, count);
+		result = twin_start(parts->twin);
+		if (result == 0)
+			result = workers_launch(workers, count);
 		if (result == 0) {
 			log_info("%u workers ready", count);
 			result = agent_run(agent);
@@ -190,32 +204,46 @@ run_agent(const struct options *options, const struct settings *settings, const 
 	return result;
 }
 
+/* With the ports open. */
+static int
+run_ports(const struct options *options, const struct settings *settings, const char *filter,
+	struct parts *parts)
+{
+	int result = twin_create(&parts->twin, settings, &parts->ports);
+
+	if (result == 0) {
+		parts->probe_via = probe_via_create(settings, filter);
+		result = parts->probe_via ? run_agent(options, settings, parts) : -ENOMEM;
+		probe_via_destroy(parts->probe_via);
+	}
+	twin_destroy(parts->twin);
+	return result;
+}
+
 static int
 run(const struct options *options, const struct settings *settings)
 {
-	struct ports ports = { 0 };
 	char filter[SETTINGS_PATH_SIZE];
-	struct shunt_stats *stats;
-	int stats_fd, result;
-	struct xdp *xdp;
+	struct parts parts = { 0 };
+	int result;
 
-	stats = stats_create((uint32_t)settings->worker_count, &stats_fd);
-	if (!stats) {
+	parts.stats = stats_create((uint32_t)settings->worker_count, &parts.stats_fd);
+	if (!parts.stats) {
 		log_error("no memory for the counters: %s", strerror(errno));
 		return -errno;
 	}
-	xdp = xdp_create();
-	result = eal_find_filter(settings, filter, sizeof(filter));
-	if (xdp && result == 0)
-		result = ports_open(&ports, settings, filter, xdp);
-	if (xdp && result == 0) {
-		result = run_agent(options, settings, &ports, stats, stats_fd, xdp);
-		ports_close(&ports);
+	parts.xdp = xdp_create();
+	result = parts.xdp ? eal_find_filter(settings, filter, sizeof(filter)) : -ENOMEM;
+	if (result == 0)
+		result = ports_open(&parts.ports, settings, filter, parts.xdp);
+	if (result == 0) {
+		result = run_ports(options, settings, filter, &parts);
+		ports_close(&parts.ports);
 	}
-	xdp_destroy(xdp);
-	stats_destroy(stats);
-	close(stats_fd);
-	return xdp ? result : -ENOMEM;
+	xdp_destroy(parts.xdp);
+	stats_destroy(parts.stats);
+	close(parts.stats_fd);
+	return result;
 }
 
 int

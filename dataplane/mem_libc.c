@@ -18,3 +18,9 @@ mem_free(void *memory)
 {
 	free(memory);
 }
+
+void
+mem_set_node(int node)
+{
+	(void)node;
+}

@@ -4,39 +4,11 @@
 #include <arpa/inet.h>
 
 #include "checksum.h"
+#include "tcp_option.h"
 
 enum {
-	TCP_DATA_OFFSET = 12,
 	TCP_CHECKSUM = 16,
-	TCP_OPTIONS = 20,
-	OPTION_END = 0,
-	OPTION_NOP = 1,
-	OPTION_MSS = 2,
-	OPTION_MSS_BYTES = 4,
 };
-
-/* The MSS option's value in a TCP header of this length, or NULL. */
-static uint8_t *
-mss_find(uint8_t *tcp, unsigned int bytes)
-{
-	unsigned int i = TCP_OPTIONS, length;
-
-	while (i < bytes && tcp[i] != OPTION_END) {
-		if (tcp[i] == OPTION_NOP) {
-			i++;
-			continue;
-		}
-		if (i + 1 >= bytes)
-			return NULL;
-		length = tcp[i + 1];
-		if (length < 2 || length > bytes - i)
-			return NULL;
-		if (tcp[i] == OPTION_MSS)
-			return length == OPTION_MSS_BYTES ? tcp + i + 2 : NULL;
-		i += length;
-	}
-	return NULL;
-}
 
 /*
  * What the checksum loses and gains with the new value. The option may stand at an odd offset, and
@@ -59,9 +31,10 @@ mss_clamp(struct pkt *p, uint16_t limit)
 
 	if (!(p->tcp_flags & PKT_SYN))
 		return;
-	at = mss_find(tcp, (tcp[TCP_DATA_OFFSET] >> 4) * 4u);
-	if (!at)
+	at = tcp_option_find(tcp, TCP_OPTION_MSS);
+	if (!at || at[1] != TCP_OPTION_MSS_BYTES)
 		return;
+	at += 2;
 	memcpy(&mss_be, at, sizeof(mss_be));
 	if (ntohs(mss_be) <= limit)
 		return;

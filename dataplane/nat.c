@@ -24,9 +24,9 @@ enum {
 /* One end of a packet gets another address and port. */
 struct nat_rewrite {
 	const uint8_t *address; /* 4 or 16 bytes */
-	uint16_t port_be;
-	uint16_t l3_delta; /* checksum_delta() of the addresses */
-	uint16_t l4_delta; /* of addresses and ports */
+	uint16_t port_be;	/* 0: the port stays */
+	uint16_t l3_delta;	/* checksum_delta() of the addresses */
+	uint16_t l4_delta;	/* of addresses, and of ports if they change */
 	uint8_t ip4_offset;
 	uint8_t ip6_offset;
 	uint8_t l4_offset;
@@ -66,13 +66,32 @@ nat_l4(uint8_t *l4, uint8_t protocol, const struct nat_rewrite *rewrite)
 	uint8_t *at = l4 + (protocol == SHUNT_TCP ? TCP_CHECKSUM : UDP_CHECKSUM);
 	uint16_t checksum;
 
-	memcpy(l4 + rewrite->l4_offset, &rewrite->port_be, sizeof(rewrite->port_be));
+	if (rewrite->port_be)
+		memcpy(l4 + rewrite->l4_offset, &rewrite->port_be, sizeof(rewrite->port_be));
 	memcpy(&checksum, at, sizeof(checksum));
 	if (protocol == SHUNT_TCP)
 		checksum = checksum_update(checksum, rewrite->l4_delta);
 	else
 		checksum = checksum_update_udp(checksum, rewrite->l4_delta);
 	memcpy(at, &checksum, sizeof(checksum));
+}
+
+/*
+ * The client's own port, on its side of the packet: for the few whose port another flow has at the
+ * server.
+ */
+static void
+nat_client_port(struct pkt *p, uint8_t l4_offset)
+{
+	uint8_t *l4 = p->data + p->l4_offset;
+	struct nat_rewrite rewrite = { .port_be = p->other_port_be, .l4_offset = l4_offset };
+	uint16_t before;
+
+	if (!p->l4_offset)
+		return;
+	memcpy(&before, l4 + l4_offset, sizeof(before));
+	rewrite.l4_delta = checksum_delta(before, p->other_port_be);
+	nat_l4(l4, p->protocol, &rewrite);
 }
 
 static void
@@ -101,7 +120,8 @@ nat_to_server(struct pkt *p, const struct gen_service *service, const struct gen
 		.address = server->address,
 		.port_be = server->port_be,
 		.l3_delta = checksum_delta(service->l3_sum, server->l3_sum),
-		.l4_delta = checksum_delta(service->l4_sum, server->l4_sum),
+		.l4_delta = server->port_be ? checksum_delta(service->l4_sum, server->l4_sum)
+					    : checksum_delta(service->l3_sum, server->l3_sum),
 		.ip4_offset = IP4_DESTINATION,
 		.ip6_offset = IP6_DESTINATION,
 		.l4_offset = L4_DPORT,
@@ -116,6 +136,8 @@ nat_to_server(struct pkt *p, const struct gen_service *service, const struct gen
 		return;
 	}
 	nat_rewrite(p, &rewrite);
+	if (p->other_port_be)
+		nat_client_port(p, L4_SPORT);
 	link_out(p, &server->link, port_macs);
 }
 
@@ -126,9 +148,10 @@ nat_to_client(struct pkt *p, const struct gen_service *service, const struct gen
 {
 	const struct nat_rewrite rewrite = {
 		.address = service->address,
-		.port_be = service->port_be,
+		.port_be = server->port_be ? service->port_be : 0,
 		.l3_delta = checksum_delta(server->l3_sum, service->l3_sum),
-		.l4_delta = checksum_delta(server->l4_sum, service->l4_sum),
+		.l4_delta = server->port_be ? checksum_delta(server->l4_sum, service->l4_sum)
+					    : checksum_delta(server->l3_sum, service->l3_sum),
 		.ip4_offset = IP4_SOURCE,
 		.ip6_offset = IP6_SOURCE,
 		.l4_offset = L4_SPORT,
@@ -143,5 +166,7 @@ nat_to_client(struct pkt *p, const struct gen_service *service, const struct gen
 		return;
 	}
 	nat_rewrite(p, &rewrite);
+	if (p->other_port_be)
+		nat_client_port(p, L4_DPORT);
 	link_out(p, hop, port_macs);
 }

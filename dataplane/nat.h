@@ -2,7 +2,8 @@
 /*
  * Forwarding mode nat: the destination of a client's packet becomes the server, the source of the
  * reply becomes the service; TTL or hop limit goes down by one; checksums are updated by
- * precomputed differences (RFC 1624), so that a bad one stays bad.
+ * precomputed differences (RFC 1624), so that a bad one stays bad. Ports follow the addresses, but
+ * for a server without a port of its own, where they stay.
  */
 #ifndef DATAPLANE_NAT_H
 #define DATAPLANE_NAT_H

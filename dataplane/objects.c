@@ -8,7 +8,6 @@
 #include "objects.h"
 
 #define ROW_MIN_CAPACITY 64u
-#define VLAN_END	 4095 /* the last id is reserved (IEEE 802.1Q) */
 
 /* The objects of one kind, by id; as long as the ids in use need. */
 struct object_row {
@@ -86,6 +85,27 @@ address_is_good(const struct shunt_addr *a)
 		memcmp(&a->bytes[12], broadcast, 4) != 0;
 }
 
+static bool
+vlans_are_good(const uint16_t vlan[2])
+{
+	for (int i = 0; i < 2; i++) {
+		uint16_t id = vlan[i] & (uint16_t)~SHUNT_VLAN_S_TAG;
+
+		if (id >= SHUNT_VLAN_END || (vlan[i] && !id) || (vlan[i] && i > 0 && !vlan[i - 1]))
+			return false;
+	}
+	return !(vlan[1] & SHUNT_VLAN_S_TAG);
+}
+
+/* Any 16 bytes are a secret. */
+static const char *
+check_settings(const struct shunt_settings *s)
+{
+	if (s->last_server >= SHUNT_MAX_SERVERS || s->last_service >= SHUNT_MAX_SERVICES)
+		return "settings: an id given last is out of range";
+	return NULL;
+}
+
 static const char *
 check_nexthop(const struct shunt_nexthop *n)
 {
@@ -95,8 +115,9 @@ check_nexthop(const struct shunt_nexthop *n)
 		return "next hop: MAC address is zero";
 	if (n->mac.bytes[0] & 1)
 		return "next hop: MAC address is a multicast one";
-	if (n->vlan[0] >= VLAN_END || n->vlan[1] >= VLAN_END || (n->vlan[1] && !n->vlan[0]))
-		return "next hop: a VLAN id out of range, or an inner one alone";
+	if (!vlans_are_good(n->vlan))
+		return "next hop: a VLAN id out of range, or an inner one that is alone or a "
+		       "service tag";
 	if (!all_zero(n->pad, sizeof(n->pad)))
 		return "next hop: padding is not zero";
 	if (!all_zero(n->source.bytes, sizeof(n->source.bytes)) && !address_is_good(&n->source))
@@ -109,8 +130,6 @@ check_server(const struct shunt_server *s)
 {
 	if (!address_is_good(&s->address))
 		return "server: address is unspecified, multicast or broadcast";
-	if (s->port_be == 0)
-		return "server: port is 0";
 	if (s->state >= SHUNT_SERVER_STATE_COUNT)
 		return "server: unknown state";
 	if (s->nexthop >= SHUNT_MAX_NEXTHOPS)
@@ -123,7 +142,9 @@ check_server(const struct shunt_server *s)
 		return "server: unknown health";
 	if (s->weight > SHUNT_MAX_WEIGHT || s->file_weight > SHUNT_MAX_WEIGHT)
 		return "server: weight out of range";
-	if (s->pad || !all_zero(s->pad2, sizeof(s->pad2)) || s->pad3)
+	if (s->probe_service >= SHUNT_MAX_SERVICES)
+		return "server: service id of its probes out of range";
+	if (!all_zero(s->pad2, sizeof(s->pad2)))
 		return "server: padding is not zero";
 	if (!name_is_good(s->name))
 		return "server: name is not ended and filled up with NULs";
@@ -302,7 +323,7 @@ check_object(const struct object *o)
 
 	switch (o->kind) {
 	case SHUNT_KIND_SETTINGS:
-		return NULL; /* any 16 bytes are a secret */
+		return check_settings(bytes);
 	case SHUNT_KIND_NEXTHOP:
 		return check_nexthop(bytes);
 	case SHUNT_KIND_SERVER:

@@ -2,14 +2,17 @@
 #include "parse.h"
 
 #include "checksum.h"
+#include "shunt/table.h"
 
 enum {
 	ETHERNET_BYTES = 14,
+	TAG_BYTES = 4,
+	MAX_TAGS = 2,
 	ETHERTYPE_IP4 = 0x0800,
 	ETHERTYPE_IP6 = 0x86dd,
-	ETHERTYPE_VLAN = 0x8100,     /* IEEE 802.1Q */
-	ETHERTYPE_QINQ = 0x88a8,     /* IEEE 802.1ad */
-	ETHERTYPE_QINQ_OLD = 0x9100, /* before 802.1ad */
+	ETHERTYPE_C_TAG = 0x8100,   /* IEEE 802.1Q */
+	ETHERTYPE_S_TAG = 0x88a8,   /* IEEE 802.1ad */
+	ETHERTYPE_OLD_TAG = 0x9100, /* before 802.1ad */
 
 	IP4_MIN_BYTES = 20,
 	IP4_FRAGMENT_MASK = 0x3fff, /* more fragments, and the offset; not "don't fragment" */
@@ -378,6 +381,36 @@ parse_later_fragment(struct pkt *p)
 	return SHUNT_DROP_NONE;
 }
 
+/*
+ * Takes the VLAN tags off, in any order of their kinds: switches stack two of 802.1Q as well. One
+ * of id 0 has a priority and no VLAN (IEEE 802.1Q section 9.6).
+ */
+static enum shunt_drop
+parse_tagged(struct pkt *p)
+{
+	unsigned int type = load_be16(p->data + p->l3_offset - 2), id, ids = 0;
+
+	while (type == ETHERTYPE_C_TAG || type == ETHERTYPE_S_TAG) {
+		if (p->l3_offset == ETHERNET_BYTES + MAX_TAGS * TAG_BYTES)
+			return SHUNT_DROP_VLAN_TAGS;
+		if (p->bytes < p->l3_offset + (uint32_t)TAG_BYTES)
+			return SHUNT_DROP_SHORT_FRAME;
+		id = load_be16(p->data + p->l3_offset) & SHUNT_VLAN_ID;
+		if (id == SHUNT_VLAN_END)
+			return SHUNT_DROP_VLAN_TAGS;
+		if (id)
+			p->vlan[ids++] =
+				(uint16_t)(id | (type == ETHERTYPE_S_TAG ? SHUNT_VLAN_S_TAG : 0));
+		p->l3_offset += TAG_BYTES;
+		type = load_be16(p->data + p->l3_offset - 2);
+	}
+	if (type == ETHERTYPE_IP4)
+		return parse_ip4(p);
+	if (type == ETHERTYPE_IP6)
+		return parse_ip6(p);
+	return type == ETHERTYPE_OLD_TAG ? SHUNT_DROP_VLAN_TAGS : SHUNT_DROP_NOT_IP;
+}
+
 static enum shunt_drop
 parse_l3(struct pkt *p)
 {
@@ -389,10 +422,10 @@ parse_l3(struct pkt *p)
 		return parse_ip4(p);
 	case ETHERTYPE_IP6:
 		return parse_ip6(p);
-	case ETHERTYPE_VLAN:
-	case ETHERTYPE_QINQ:
-	case ETHERTYPE_QINQ_OLD:
-		return SHUNT_DROP_VLAN;
+	case ETHERTYPE_C_TAG:
+	case ETHERTYPE_S_TAG:
+	case ETHERTYPE_OLD_TAG:
+		return parse_tagged(p);
 	default:
 		return SHUNT_DROP_NOT_IP;
 	}
@@ -406,6 +439,8 @@ parse_pkt(struct pkt *p)
 	p->protocol = 0;
 	p->tcp_flags = 0;
 	p->l3_offset = 0;
+	p->vlan[0] = 0;
+	p->vlan[1] = 0;
 	p->l4_offset = 0;
 	p->sport_be = 0;
 	p->dport_be = 0;

@@ -21,6 +21,9 @@ enum {
 	ICMP6_UNREACHABLE = 1, /* and up to parameter problem: the errors of RFC 4443 */
 	ICMP6_PARAMETER_PROBLEM = 4,
 	ICMP6_PROTOCOL = 58,
+	IP4_IN_IP_PROTOCOL = 4, /* what Shunt's tunnels have, beside UDP: tunnel.c */
+	IP6_IN_IP_PROTOCOL = 41,
+	GRE_PROTOCOL = 47,
 
 	IP4_MIN_BYTES = 20,
 	IP4_OFFSET_MASK = 0x1fff,
@@ -137,6 +140,13 @@ parse_icmp_sends_to_itself(const struct pkt *p)
 			       : memcmp(ip + 8, ip + 24, 16) == 0;
 }
 
+static bool
+parse_inner_is_known(uint8_t protocol)
+{
+	return protocol == SHUNT_TCP || protocol == SHUNT_UDP || protocol == IP4_IN_IP_PROTOCOL ||
+		protocol == IP6_IN_IP_PROTOCOL || protocol == GRE_PROTOCOL;
+}
+
 enum shunt_drop
 parse_icmp_error(struct pkt *p)
 {
@@ -157,9 +167,11 @@ parse_icmp_error(struct pkt *p)
 	good = p->version == 4
 		? parse_inner_ip4(p, icmp + ICMP_HEADER_BYTES, bytes - ICMP_HEADER_BYTES)
 		: parse_inner_ip6(p, icmp + ICMP_HEADER_BYTES, bytes - ICMP_HEADER_BYTES);
-	if (!good || p->inner_l4_offset + (uint32_t)QUOTED_L4_BYTES > p->bytes ||
-		(p->protocol != SHUNT_TCP && p->protocol != SHUNT_UDP) ||
-		!parse_inner_is_its_receivers(p))
+	if (!good || !parse_inner_is_its_receivers(p))
+		return SHUNT_DROP_ICMP_INNER;
+	if (!parse_inner_is_known(p->protocol))
+		return SHUNT_DROP_PROTOCOL;
+	if (p->inner_l4_offset + (uint32_t)QUOTED_L4_BYTES > p->bytes)
 		return SHUNT_DROP_ICMP_INNER;
 	p->kind = PKT_ICMP_ERROR;
 	memcpy(&p->sport_be, p->data + p->inner_l4_offset, 2);

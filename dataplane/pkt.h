@@ -44,6 +44,11 @@ struct pkt {
 	uint8_t protocol;   /* SHUNT_TCP or SHUNT_UDP; of an ICMP error, the quoted packet's */
 	uint8_t tcp_flags;  /* 0 for UDP */
 	uint16_t l3_offset; /* of the IP header */
+	/*
+	 * The VLANs that it came in, as in struct shunt_nexthop: l3_offset counts all tags, but one
+	 * of id 0 (which has a priority and nothing else) is none here.
+	 */
+	uint16_t vlan[2];
 	uint16_t
 		l4_offset; /* of the TCP, UDP or ICMP header; 0: a later fragment, which has none */
 	uint16_t sport_be; /* of an ICMP error, the quoted packet's, as is dport_be */
@@ -71,13 +76,23 @@ struct pkt {
 	uint32_t other_services;
 	uint16_t other_service_count;
 	uint16_t client_port_be;
-	const uint8_t *client; /* into data: 4 or 16 bytes */
-	uint32_t owner_hash;   /* of client address and port: names the owning worker */
+	uint8_t client_version; /* the client's address family; full NAT may have changed it */
+	uint16_t range_port_be; /* the service's port, if it has several; else 0 */
+	const uint8_t *client;	/* 4 or 16 bytes: into data, or client_address */
+	uint32_t owner_hash;	/* of client address and port: names the owning worker */
 
 	/* flow and track */
 	uint64_t *flow;	 /* packed value in the table (flow.h); NULL: none */
 	uint32_t server; /* id */
 	uint16_t hop;	 /* the client's way back (hop.h) */
+	/* Not 0: what the client's port becomes, which the server sees as another than its own. */
+	uint16_t other_port_be;
+
+	/* full NAT: of a packet to a server, track sets them; of a reply, classify and track */
+	uint8_t source;		    /* id of the source address; 0: not that mode */
+	uint16_t source_port;	    /* as a number */
+	uint16_t service_port_be;   /* that the client has connected to; of replies */
+	uint8_t client_address[16]; /* of replies, which do not have it in them */
 };
 
 /* IP bytes of the packet: what the counters count. */

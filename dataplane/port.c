@@ -18,6 +18,7 @@
 #include "frag.h"
 #include "pkt.h"
 #include "port.h"
+#include "rss.h"
 #include "shunt/log.h"
 #include "xdp.h"
 
@@ -64,22 +65,87 @@ driver_queues(const char *interface)
 	return channels.combined_count ? (uint16_t)channels.combined_count : 1;
 }
 
+/* What the kernel says of an interface in a file, or otherwise. */
+static int
+kernel_number(const char *interface, const char *name, int otherwise)
+{
+	int number = otherwise;
+	char path[80];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/%s", interface, name);
+	file = fopen(path, "re");
+	if (!file)
+		return otherwise;
+	if (fscanf(file, "%d", &number) != 1)
+		number = otherwise;
+	fclose(file);
+	return number;
+}
+
 /* The MTU of a kernel interface, or 0. AF_XDP's driver does not know it and says 1500. */
 static uint16_t
 kernel_mtu(const char *interface)
 {
-	unsigned int mtu = 0;
-	char path[64];
-	FILE *file;
+	int mtu = kernel_number(interface, "mtu", 0);
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/mtu", interface);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	if (fscanf(file, "%u", &mtu) != 1)
-		mtu = 0;
-	fclose(file);
 	return (uint16_t)(mtu < UINT16_MAX ? mtu : UINT16_MAX);
+}
+
+/* The memory node that a port's device is on. AF_XDP's driver does not know it. */
+static int
+port_node(const struct port *port)
+{
+	int node = port->interface[0]
+		? kernel_number(port->interface, "device/numa_node", SOCKET_ID_ANY)
+		: rte_eth_dev_socket_id(port->id);
+
+	return node >= 0 ? node : SOCKET_ID_ANY;
+}
+
+/*
+ * The buffers of the ports on a node: made for the first of them, there if there is room, else
+ * anywhere, else shared with another node's. NULL: no memory (logged).
+ */
+static struct rte_mempool *
+buffers_on(struct ports *ports, const struct settings *settings, int node)
+{
+	unsigned int index = node > 0 ? (unsigned int)node % PORT_MAX_NODES : 0;
+	uint32_t count = port_mbuf_count(settings);
+	struct rte_mempool *pool = ports->mbufs[index];
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	if (pool)
+		return pool;
+	snprintf(name, sizeof(name), "mbufs%u", index);
+	pool = rte_pktmbuf_pool_create(name, count, MBUF_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, node);
+	if (!pool && node != SOCKET_ID_ANY)
+		pool = rte_pktmbuf_pool_create(
+			name, count, MBUF_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	ports->mbufs[index] = pool;
+	for (unsigned int i = 0; !pool && i < PORT_MAX_NODES; i++)
+		pool = ports->mbufs[i];
+	if (!pool)
+		log_error("no memory for %u packet buffers: %s", count, rte_strerror(rte_errno));
+	return pool;
+}
+
+/* Says of each port how many workers are far from it: each packet then crosses between CPUs. */
+static void
+warn_of_nodes(const struct ports *ports, const struct settings *settings)
+{
+	for (uint32_t i = 0; i < ports->count; i++) {
+		const struct port *port = &ports->port[i];
+		size_t far = 0;
+
+		for (size_t k = 0; k < settings->worker_count; k++)
+			far += (int)rte_lcore_to_socket_id(settings->worker_lcores[k]) !=
+				port->node;
+		if (port->node != SOCKET_ID_ANY && far > 0)
+			log_warn("%s is on memory node %d, and %zu of %zu workers are not: choose "
+				 "CPUs of that node for dataplane.lcores (lscpu shows them)",
+				port->name, port->node, far, settings->worker_count);
+	}
 }
 
 uint32_t
@@ -164,7 +230,7 @@ static int
 start_port(struct port *port, const struct settings_port *p, struct rte_mempool *mbufs,
 	uint32_t workers)
 {
-	struct rte_eth_conf conf = { .rxmode = { .mq_mode = RTE_ETH_MQ_RX_NONE } };
+	char rss[RSS_TEXT_SIZE];
 	uint16_t rx_size = p->rx_queue_size, tx_size = p->tx_queue_size;
 	struct rte_eth_dev_info info;
 	struct rte_ether_addr mac;
@@ -177,22 +243,17 @@ start_port(struct port *port, const struct settings_port *p, struct rte_mempool 
 	port->tx_queues = RTE_MIN(workers, info.max_tx_queues);
 	if (p->interface[0])
 		port->rx_queues = port->tx_queues = kernel_queues(p->interface);
-	if (port->rx_queues > 1 && info.flow_type_rss_offloads) {
-		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf =
-			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP) &
-			info.flow_type_rss_offloads;
-	}
-	result = rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, &conf);
+	result = rss_configure(port->id, &info, port->rx_queues, port->tx_queues, rss);
 	if (result < 0)
 		return result;
+	log_info("%s: %s", port->name, rss);
 	rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx_size, &tx_size);
 	for (uint16_t q = 0; q < port->rx_queues && result == 0; q++)
-		result = rte_eth_rx_queue_setup(port->id, q, rx_size,
-			(unsigned int)rte_eth_dev_socket_id(port->id), NULL, mbufs);
+		result = rte_eth_rx_queue_setup(
+			port->id, q, rx_size, (unsigned int)port->node, NULL, mbufs);
 	for (uint16_t q = 0; q < port->tx_queues && result == 0; q++)
 		result = rte_eth_tx_queue_setup(
-			port->id, q, tx_size, (unsigned int)rte_eth_dev_socket_id(port->id), NULL);
+			port->id, q, tx_size, (unsigned int)port->node, NULL);
 	if (result < 0)
 		return result;
 	result = rte_eth_macaddr_get(port->id, &mac);
@@ -214,10 +275,12 @@ open_port(struct ports *ports, const struct settings *settings, uint32_t index, 
 	const struct settings_port *p = &settings->ports[index];
 	struct port *port = &ports->port[index];
 	char device[SETTINGS_DEVICE_SIZE];
+	struct rte_mempool *mbufs;
 	int result;
 
 	memcpy(port->name, p->name, sizeof(port->name));
 	memcpy(port->interface, p->interface, sizeof(port->interface));
+	memcpy(port->vlan, p->vlan, sizeof(port->vlan));
 	result = p->interface[0] ? probe_interface(p, filter, xdp, index, device, sizeof(device))
 				 : probe_device(p, device, sizeof(device));
 	if (result < 0)
@@ -229,7 +292,11 @@ open_port(struct ports *ports, const struct settings *settings, uint32_t index, 
 		return result;
 	}
 	ports->count++;
-	result = start_port(port, p, ports->mbufs, (uint32_t)settings->worker_count);
+	port->node = port_node(port);
+	mbufs = buffers_on(ports, settings, port->node);
+	if (!mbufs)
+		return -ENOMEM;
+	result = start_port(port, p, mbufs, (uint32_t)settings->worker_count);
 	if (result < 0) {
 		log_error("%s: cannot start %s: %s", p->name, device, strerror(-result));
 		return result;
@@ -254,13 +321,6 @@ ports_open(
 	int result = 0;
 
 	ports->count = 0;
-	ports->mbufs = rte_pktmbuf_pool_create("mbufs", port_mbuf_count(settings), MBUF_CACHE, 0,
-		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	if (!ports->mbufs) {
-		log_error("no memory for %u packet buffers: %s", port_mbuf_count(settings),
-			rte_strerror(rte_errno));
-		return -ENOMEM;
-	}
 	for (uint32_t i = 0; i < settings->port_count && result == 0; i++) {
 		if (settings->ports[i].interface[0])
 			result = xdp_inherit(xdp, settings->ports[i].interface);
@@ -269,6 +329,8 @@ ports_open(
 		result = open_port(ports, settings, i, filter, xdp);
 	if (result < 0)
 		ports_close(ports);
+	else
+		warn_of_nodes(ports, settings);
 	return result;
 }
 
@@ -280,6 +342,8 @@ ports_close(struct ports *ports)
 		rte_eth_dev_close(ports->port[i].id);
 	}
 	ports->count = 0;
-	rte_mempool_free(ports->mbufs);
-	ports->mbufs = NULL;
+	for (unsigned int i = 0; i < PORT_MAX_NODES; i++) {
+		rte_mempool_free(ports->mbufs[i]);
+		ports->mbufs[i] = NULL;
+	}
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "direct.h"
+#include "fullnat.h"
 #include "nat.h"
+#include "pmtu.h"
 #include "rewrite.h"
 #include "tunnel.h"
 
@@ -41,6 +43,8 @@ rewrite_burst(const struct generation *generation, const struct hop_table *hops,
 			nat_to_client(p, &services[p->service], &servers[p->server],
 				&hops->hops[p->hop], port_macs);
 	}
+	for (unsigned int i = 0; i < m.count[SHUNT_FULLNAT]; i++)
+		fullnat_rewrite(m.pkts[SHUNT_FULLNAT][i], generation, hops, port_macs, port_mtus);
 	/* Nothing from a server that answers directly has come so far: see classify.h. */
 	for (unsigned int i = 0; i < m.count[SHUNT_DR]; i++) {
 		p = m.pkts[SHUNT_DR][i];
@@ -48,6 +52,7 @@ rewrite_burst(const struct generation *generation, const struct hop_table *hops,
 	}
 	for (unsigned int i = 0; i < m.count[SHUNT_TUNNEL]; i++) {
 		p = m.pkts[SHUNT_TUNNEL][i];
-		tunnel_to_server(p, &servers[p->server], port_macs, port_mtus);
+		if (!pmtu_exceeds(generation, p))
+			tunnel_to_server(p, &servers[p->server], port_macs, port_mtus);
 	}
 }

@@ -7,9 +7,9 @@
 #include "hop.h"
 
 /*
- * Uses direction, service, server and hop. Sets out_port, or drop (TTL, NO_NEIGHBOR, TOO_BIG), and
- * rewrites the bytes. port_macs, port_mtus: [SHUNT_MAX_PORTS], the ports' own. n: at most
- * PKT_BURST. Worker.
+ * Uses direction, service, server, hop and what full NAT has in a packet. Sets out_port, or drop
+ * (TTL, NO_NEIGHBOR, TOO_BIG), and rewrites the bytes. port_macs, port_mtus: [SHUNT_MAX_PORTS], the
+ * ports' own. n: at most PKT_BURST. Worker.
  */
 void rewrite_burst(const struct generation *generation, const struct hop_table *hops,
 	const struct shunt_mac *port_macs, const uint16_t *port_mtus, struct pkt *const *pkts,

@@ -27,7 +27,7 @@ pick(struct select_state *state, const struct generation *generation,
 	struct shunt_selection_key key = {
 		.client = address_of(p->client, p->version),
 		.client_port_be = p->client_port_be,
-		.service_port_be = service->port_be,
+		.service_port_be = p->range_port_be ? p->range_port_be : service->port_be,
 		.protocol = service->protocol,
 		.service = address_of(service->address, service->version),
 	};

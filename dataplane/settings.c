@@ -5,6 +5,8 @@
 
 #include "jsonfile.h"
 #include "settings.h"
+#include "shunt/table.h"
+#include "settings_twin.h"
 
 #define FLOWS_DEFAULT (1u << 20)
 #define FLOWS_MIN     (1u << 10)
@@ -227,36 +229,11 @@ read_interface(struct json_at at, struct settings_port *port)
 
 	if (!json_get_string(at, SETTINGS_INTERFACE_SIZE - 1, &text))
 		return;
-	for (const char *c = text; *c; c++) {
-		/* What the kernel refuses in a name, and what would split a DPDK device string. */
-		if (*c <= 0x20 || *c > 0x7e || strchr("/:,=", *c)) {
-			json_at_mismatch(at, "the name of a network interface");
-			return;
-		}
-	}
-	snprintf(port->interface, sizeof(port->interface), "%s", text);
-}
-
-static void
-read_kernel(struct json_at at, struct settings_port *port, bool interface)
-{
-	static const struct json_word words[] = {
-		{ "none", SETTINGS_KERNEL_NONE },
-		{ "tap", JSON_WORD_UNSUPPORTED },
-		{ NULL, 0 },
-	};
-	int value = SETTINGS_KERNEL_NONE;
-
-	if (interface && json_at_present(at)) {
-		json_at_error(at, "goes with \"device\" only: an interface is its own kernel twin");
+	if (!settings_is_interface_name(text)) {
+		json_at_mismatch(at, "the name of a network interface");
 		return;
 	}
-	json_get_word(at, words, &value);
-	port->kernel = value;
-	if (port->pci && !json_at_present(at))
-		json_at_warning(at,
-			"this version makes no TAP twin for a PCI device: the port has only static "
-			"\"neighbors\"; write \"kernel\": \"none\" to say that this is meant");
+	snprintf(port->interface, sizeof(port->interface), "%s", text);
 }
 
 static void
@@ -272,11 +249,46 @@ read_queue_size(struct json_at at, uint16_t *out)
 		*out = value;
 }
 
+bool
+settings_get_vlan(struct json_at at, uint16_t vlan[2])
+{
+	bool two = json_is_array(at.value);
+	int64_t id[2] = { 0, 0 };
+	size_t count = 1;
+
+	if (two && !json_get_array(at, 2, &count))
+		return false;
+	if (two && count != 2) {
+		json_at_error(at, "must be one VLAN id, or the outer and the inner of two");
+		return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!json_get_int(
+			    two ? json_at_element(&at, i) : at, 1, SHUNT_VLAN_END - 1, &id[i]))
+			return false;
+	}
+	vlan[0] = (uint16_t)(id[0] | (two ? SHUNT_VLAN_S_TAG : 0));
+	vlan[1] = (uint16_t)id[1];
+	return true;
+}
+
+static void
+read_vlan(struct json_at at, struct settings_port *port, bool interface)
+{
+	if (interface && json_at_present(at))
+		json_at_error(at,
+			"goes with \"device\" only: the VLANs of an interface are the kernel's "
+			"(ip link add link eth0 name eth0.100 type vlan id 100)");
+	else
+		settings_get_vlan(at, port->vlan);
+}
+
 static void
 read_port(struct json_at at, struct settings_port *port)
 {
 	static const char *const keys[] = { "name", "interface", "device", "kernel",
-		"rx-queue-size", "tx-queue-size", NULL };
+		"kernel-interface", "addresses", "punt-rate", "rx-queue-size", "tx-queue-size",
+		"vlan", NULL };
 	struct json_at interface = json_at_member(&at, "interface");
 	struct json_at device = json_at_member(&at, "device");
 	bool has_interface = json_at_present(interface);
@@ -292,11 +304,12 @@ read_port(struct json_at at, struct settings_port *port)
 				      : "needs \"interface\" or \"device\"");
 	read_interface(interface, port);
 	read_device(device, port);
-	read_kernel(json_at_member(&at, "kernel"), port, has_interface);
+	settings_read_twin(at, port);
 	port->rx_queue_size = has_interface ? QUEUE_INTERFACE_DEFAULT : QUEUE_DEVICE_DEFAULT;
 	port->tx_queue_size = port->rx_queue_size;
 	read_queue_size(json_at_member(&at, "rx-queue-size"), &port->rx_queue_size);
 	read_queue_size(json_at_member(&at, "tx-queue-size"), &port->tx_queue_size);
+	read_vlan(json_at_member(&at, "vlan"), port, has_interface);
 }
 
 /* A port may not be what an earlier one is. */
@@ -318,6 +331,7 @@ check_port(struct json_at at, const struct settings *settings, size_t index)
 			json_at_error(
 				json_at_member(&at, "device"), "already used by ports[%zu]", i);
 	}
+	settings_check_twin(at, settings, index);
 }
 
 static void

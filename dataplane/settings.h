@@ -24,6 +24,7 @@ enum settings_idle {
 
 enum settings_kernel {
 	SETTINGS_KERNEL_NONE = 0, /* no kernel twin: static neighbors only */
+	SETTINGS_KERNEL_TAP,	  /* a TAP with the device's MAC */
 };
 
 #define SETTINGS_INTERFACE_SIZE 16  /* IFNAMSIZ */
@@ -33,14 +34,30 @@ enum settings_kernel {
 #define SETTINGS_MAX_LCORE	128  /* RTE_MAX_LCORE of Debian's DPDK */
 #define SETTINGS_MAX_CPU	1024 /* CPU_SETSIZE */
 
+#define SETTINGS_MAX_ADDRESSES 16 /* of a kernel twin */
+#define SETTINGS_PREFIX_SIZE   64 /* an address and its prefix length, as text */
+
+/* An address of the balancer's own, and the network around it. */
+struct settings_address {
+	struct shunt_addr address;
+	uint8_t bits; /* 1..32 or 1..128 */
+};
+
 struct settings_port {
 	char name[SHUNT_NAME_SIZE];
 	char interface[SETTINGS_INTERFACE_SIZE]; /* empty: the port has a device */
 	char device[SETTINGS_DEVICE_SIZE];	 /* empty: the port has an interface */
 	bool pci;	/* device is a PCI address (EAL -a), else a virtual device (EAL --vdev) */
 	uint8_t kernel; /* enum settings_kernel */
+	/* The rest is set with SETTINGS_KERNEL_TAP only. */
+	char kernel_interface[SETTINGS_INTERFACE_SIZE];
+	struct settings_address addresses[SETTINGS_MAX_ADDRESSES];
+	size_t address_count;
+	uint32_t punt_rate; /* frames a second, of a class */
 	uint16_t rx_queue_size;
 	uint16_t tx_queue_size;
+	/* Of a device: the only VLAN it serves, as in struct shunt_nexthop; 0: whichever. */
+	uint16_t vlan[2];
 };
 
 struct settings {
@@ -67,5 +84,13 @@ struct settings *settings_load(const char *path, struct json_errors *errors);
 /* The same for the section itself. */
 struct settings *settings_parse(const struct json_at *section);
 void settings_destroy(struct settings *settings);
+
+/*
+ * Reads the id of a VLAN, or an array of two, of which the outer stands first and is a service tag:
+ * as in struct shunt_nexthop. False: absent, or an error is noted.
+ */
+bool settings_get_vlan(struct json_at at, uint16_t vlan[2]);
+/* "10.0.0.2/24"; size: SETTINGS_PREFIX_SIZE is enough. */
+void settings_address_text(const struct settings_address *address, char *text, size_t size);
 
 #endif

@@ -12,8 +12,22 @@
  *			client can end that: whoever sends SYNs under false addresses never sees
  *			the SYN|ACK and leaves nothing but short-lived entries behind.
  *   FIN_CLIENT/SERVER	half closed; data may flow the other way for as long as it likes.
- *   CLOSED		both FINs, or a reset of either side. Nothing revives it but a new SYN of
+ *   CLOSED		both FINs, or a reset that is believed. Nothing revives it but a new SYN of
  *			the client.
+ *
+ * Resets are always forwarded, for their receiver knows the numbers by which to judge them (RFC
+ * 5961); here they close nothing by themselves, since an outsider may have sent them. Where both
+ * sides have spoken, the sender is asked whether it has the connection (track_reset.c), and the
+ * answer closes the flow. While it is half open nobody can be asked: there even a living host
+ * answers a segment that it does not expect with an RST (RFC 9293 section 3.10.7.3 and 3.10.7.4).
+ *
+ *   - The client's changes nothing, and the entry goes by the short timeout of half-open flows.
+ *   - The server's in SYN is a refusal and closes the flow. Who would forge one has the time from
+ *     the client's SYN to the server's answer for it, must know the client's port and the server's
+ *     address, and gets through with the source address of a machine in the servers' network. All
+ *     that he gains is that a flow that went on nevertheless is picked up midway some seconds
+ *later.
+ *   - The server's in SYN_ACK, where that time is over, changes nothing.
  */
 #include "tcp_state.h"
 
@@ -44,24 +58,24 @@ static const uint8_t next_states[FLOW_STATE_COUNT][2][EVENT_COUNT] = {
 	[PKT_TO_CLIENT] = { FREE, FREE, FREE, FREE, FREE, FREE },
 },
 [SYN] = {
-	[PKT_TO_SERVER] = { SYN, SYN, SYN, SYN, FIN_CLIENT, CLOSED },
+	[PKT_TO_SERVER] = { SYN, SYN, SYN, SYN, FIN_CLIENT, SYN },
 	[PKT_TO_CLIENT] = { SYN, SYN, SYN_ACK, ESTABLISHED, FIN_SERVER, CLOSED },
 },
 [SYN_ACK] = {
-	[PKT_TO_SERVER] = { SYN_ACK, SYN_ACK, SYN_ACK, ESTABLISHED, FIN_CLIENT, CLOSED },
-	[PKT_TO_CLIENT] = { SYN_ACK, SYN_ACK, SYN_ACK, SYN_ACK, FIN_SERVER, CLOSED },
+	[PKT_TO_SERVER] = { SYN_ACK, SYN_ACK, SYN_ACK, ESTABLISHED, FIN_CLIENT, SYN_ACK },
+	[PKT_TO_CLIENT] = { SYN_ACK, SYN_ACK, SYN_ACK, SYN_ACK, FIN_SERVER, SYN_ACK },
 },
 [ESTABLISHED] = {
-	[PKT_TO_SERVER] = { ESTABLISHED, ESTABLISHED, ESTABLISHED, ESTABLISHED, FIN_CLIENT, CLOSED },
-	[PKT_TO_CLIENT] = { ESTABLISHED, ESTABLISHED, ESTABLISHED, ESTABLISHED, FIN_SERVER, CLOSED },
+	[PKT_TO_SERVER] = { ESTABLISHED, ESTABLISHED, ESTABLISHED, ESTABLISHED, FIN_CLIENT, ESTABLISHED },
+	[PKT_TO_CLIENT] = { ESTABLISHED, ESTABLISHED, ESTABLISHED, ESTABLISHED, FIN_SERVER, ESTABLISHED },
 },
 [FIN_CLIENT] = {
-	[PKT_TO_SERVER] = { FIN_CLIENT, SYN, FIN_CLIENT, FIN_CLIENT, FIN_CLIENT, CLOSED },
-	[PKT_TO_CLIENT] = { FIN_CLIENT, FIN_CLIENT, FIN_CLIENT, FIN_CLIENT, CLOSED, CLOSED },
+	[PKT_TO_SERVER] = { FIN_CLIENT, SYN, FIN_CLIENT, FIN_CLIENT, FIN_CLIENT, FIN_CLIENT },
+	[PKT_TO_CLIENT] = { FIN_CLIENT, FIN_CLIENT, FIN_CLIENT, FIN_CLIENT, CLOSED, FIN_CLIENT },
 },
 [FIN_SERVER] = {
-	[PKT_TO_SERVER] = { FIN_SERVER, SYN, FIN_SERVER, FIN_SERVER, CLOSED, CLOSED },
-	[PKT_TO_CLIENT] = { FIN_SERVER, FIN_SERVER, FIN_SERVER, FIN_SERVER, FIN_SERVER, CLOSED },
+	[PKT_TO_SERVER] = { FIN_SERVER, SYN, FIN_SERVER, FIN_SERVER, CLOSED, FIN_SERVER },
+	[PKT_TO_CLIENT] = { FIN_SERVER, FIN_SERVER, FIN_SERVER, FIN_SERVER, FIN_SERVER, FIN_SERVER },
 },
 [CLOSED] = {
 	[PKT_TO_SERVER] = { CLOSED, SYN, CLOSED, CLOSED, CLOSED, CLOSED },
@@ -84,11 +98,11 @@ static const uint8_t next_states[FLOW_STATE_COUNT][2][EVENT_COUNT] = {
 static const uint8_t next_states_one_way[FLOW_STATE_COUNT][EVENT_COUNT] = {
 			/* none, SYN, SYN|ACK, ACK, FIN, RST */
 [FREE]		= { FREE, FREE, FREE, FREE, FREE, FREE },
-[SYN]		= { SYN, SYN, SYN, ESTABLISHED, FIN_CLIENT, CLOSED },
-[SYN_ACK]	= { SYN_ACK, SYN_ACK, SYN_ACK, ESTABLISHED, FIN_CLIENT, CLOSED },
-[ESTABLISHED]	= { ESTABLISHED, ESTABLISHED, ESTABLISHED, ESTABLISHED, FIN_CLIENT, CLOSED },
-[FIN_CLIENT]	= { FIN_CLIENT, SYN, FIN_CLIENT, FIN_CLIENT, FIN_CLIENT, CLOSED },
-[FIN_SERVER]	= { FIN_SERVER, SYN, FIN_SERVER, FIN_SERVER, CLOSED, CLOSED },
+[SYN]		= { SYN, SYN, SYN, ESTABLISHED, FIN_CLIENT, SYN },
+[SYN_ACK]	= { SYN_ACK, SYN_ACK, SYN_ACK, ESTABLISHED, FIN_CLIENT, SYN_ACK },
+[ESTABLISHED]	= { ESTABLISHED, ESTABLISHED, ESTABLISHED, ESTABLISHED, FIN_CLIENT, ESTABLISHED },
+[FIN_CLIENT]	= { FIN_CLIENT, SYN, FIN_CLIENT, FIN_CLIENT, FIN_CLIENT, FIN_CLIENT },
+[FIN_SERVER]	= { FIN_SERVER, SYN, FIN_SERVER, FIN_SERVER, CLOSED, FIN_SERVER },
 [CLOSED]	= { CLOSED, SYN, CLOSED, CLOSED, CLOSED, CLOSED },
 [UDP]		= { UDP, UDP, UDP, UDP, UDP, UDP },
 };

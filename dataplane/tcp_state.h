@@ -25,4 +25,11 @@ tcp_state_reusable(enum flow_state state)
 	return state >= FLOW_FIN_CLIENT && state <= FLOW_CLOSED;
 }
 
+/* Have both sides spoken, so that a living host is known by its answer to a challenge? */
+static inline bool
+tcp_state_open(enum flow_state state)
+{
+	return state >= FLOW_ESTABLISHED && state <= FLOW_FIN_SERVER;
+}
+
 #endif

@@ -6,7 +6,6 @@
 #include "checksum.h"
 
 enum {
-	ETHERNET_BYTES = 14,
 	ICMP_BYTES = 8,
 	IP4_BYTES = 20,
 	IP4_DF = 0x40,	     /* in byte 6 */
@@ -50,7 +49,7 @@ quote(struct pkt *p, unsigned int ip_header, unsigned int max_bytes)
 {
 	unsigned int bytes = pkt_ip_bytes(p) < max_bytes ? pkt_ip_bytes(p) : max_bytes;
 
-	memmove(p->data + ETHERNET_BYTES + ip_header + ICMP_BYTES, p->data + p->l3_offset,
+	memmove(p->data + p->l3_offset + ip_header + ICMP_BYTES, p->data + p->l3_offset,
 		bytes - ip_header - ICMP_BYTES);
 	return bytes;
 }
@@ -58,12 +57,12 @@ quote(struct pkt *p, unsigned int ip_header, unsigned int max_bytes)
 static unsigned int
 answer_ip4(struct pkt *p)
 {
-	uint8_t *ip = p->data + ETHERNET_BYTES, *icmp = ip + IP4_BYTES;
+	uint8_t *ip = p->data + p->l3_offset, *icmp = ip + IP4_BYTES;
 	uint8_t ends[8];
 	uint16_t checksum;
 	unsigned int bytes;
 
-	memcpy(ends, p->data + p->l3_offset + 12, sizeof(ends));
+	memcpy(ends, ip + 12, sizeof(ends));
 	bytes = quote(p, IP4_BYTES, IP4_MAX_BYTES);
 	icmp[0] = 3; /* destination unreachable */
 	icmp[1] = 4; /* fragmentation needed and DF set */
@@ -82,19 +81,18 @@ answer_ip4(struct pkt *p)
 	memcpy(ip + 16, ends, 4);
 	checksum = (uint16_t)~checksum_sum(ip, IP4_BYTES);
 	memcpy(ip + 10, &checksum, sizeof(checksum));
-	put_be16(p->data + 12, 0x0800);
 	return bytes;
 }
 
 static unsigned int
 answer_ip6(struct pkt *p)
 {
-	uint8_t *ip = p->data + ETHERNET_BYTES, *icmp = ip + IP6_BYTES;
+	uint8_t *ip = p->data + p->l3_offset, *icmp = ip + IP6_BYTES;
 	uint8_t ends[32];
 	uint16_t checksum;
 	unsigned int bytes;
 
-	memcpy(ends, p->data + p->l3_offset + 8, sizeof(ends));
+	memcpy(ends, ip + 8, sizeof(ends));
 	bytes = quote(p, IP6_BYTES, IP6_MAX_BYTES);
 	icmp[0] = 2; /* packet too big */
 	memset(icmp + 1, 0, 5);
@@ -111,7 +109,6 @@ answer_ip6(struct pkt *p)
 		checksum_add(htons((uint16_t)(bytes - IP6_BYTES)), htons(PROTOCOL_ICMP6)));
 	checksum = (uint16_t)~checksum_add(checksum, checksum_sum(icmp, bytes - IP6_BYTES));
 	memcpy(icmp + 2, &checksum, sizeof(checksum));
-	put_be16(p->data + 12, 0x86dd);
 	return bytes;
 }
 
@@ -120,10 +117,10 @@ too_big_answer(struct pkt *p, const struct shunt_mac *port_macs)
 {
 	unsigned int bytes = p->version == 4 ? answer_ip4(p) : answer_ip6(p);
 
+	/* Its tags and its EtherType are the answer's. */
 	memcpy(p->data, p->data + 6, 6);
 	memcpy(p->data + 6, port_macs[p->in_port].bytes, sizeof(port_macs[0].bytes));
-	p->l3_offset = ETHERNET_BYTES;
-	p->bytes = ETHERNET_BYTES + bytes;
+	p->bytes = p->l3_offset + bytes;
 	p->out_port = p->in_port;
 	p->drop = SHUNT_DROP_NONE;
 }

@@ -10,8 +10,11 @@
 #ifndef DATAPLANE_TRACK_H
 #define DATAPLANE_TRACK_H
 
+#include "ends.h"
 #include "hop.h"
 #include "select.h"
+#include "source_ports.h"
+#include "tcp_answer.h"
 
 #define TRACK_UNTRACKED_COUNT 65536u
 
@@ -23,15 +26,43 @@ struct track_untracked {
 	uint16_t hop;
 };
 
+/* The look at all flows for those of servers whose sessions are to be reset. */
+struct track_pass {
+	struct flow_cursor cursor;
+	unsigned int rounds; /* to go; 0: none is under way */
+	uint64_t until;	     /* generations' resets up to here are being seen to */
+	uint64_t done;	     /* and up to here have been */
+};
+
+/* Sends a challenge (tcp_answer.h) between these ends, if it is worth it. Worker. */
+typedef void track_challenge_fn(void *context, const struct ends *ends, const struct link *link);
+
 struct tracker {
 	const struct generation *generation; /* NULL until the first has arrived */
 	struct flow_table *flows;
 	struct hop_table *hops;
 	struct track_untracked *untracked; /* [TRACK_UNTRACKED_COUNT] */
+	struct source_ports *ports;	   /* of full NAT; NULL until a generation has that mode */
+	struct source_ports *ports_made;   /* the same; agent: rw, until the worker takes it over */
+	uint64_t seed[2];
+	uint32_t flow_capacity;
 	struct shunt_worker_stats *stats;
 	struct shunt_service_stats *services; /* this worker's, by id */
 	struct shunt_server_stats *servers;   /* this worker's, by id */
 	struct select_state select;
+	uint64_t owner_seed; /* as classify_burst() has it; set once, before the first packet */
+	/* track_reset.c */
+	uint8_t reset_key[TCP_ANSWER_KEY_BYTES]; /* of the nonces; never leaves this worker */
+	uint16_t reset_tick;
+	struct track_pass pass;
+	track_challenge_fn *challenge; /* NULL: nobody is provoked; set by the worker's maker */
+	void *challenge_context;
+	/*
+	 * RSTs of this burst whose senders are to be challenged, as they were received. Whoever
+	 * calls track_hits() and track_misses() empties it before rewriting.
+	 */
+	unsigned int doubted_count;
+	struct pkt *doubted[PKT_BURST];
 };
 
 /* flow_seed: random, this worker's own. NULL: no memory. Agent. */
@@ -39,8 +70,22 @@ struct tracker *tracker_create(const struct shunt_stats *stats, uint32_t worker,
 	uint32_t flow_capacity, const uint64_t flow_seed[2]);
 void tracker_destroy(struct tracker *tracker);
 
+/*
+ * Makes the table of source ports, if it is not there and this generation has full NAT. To be
+ * called before a worker is given the generation. 0, -ENOMEM. Agent.
+ */
+int tracker_prepare(struct tracker *tracker, const struct generation *generation);
+
 /* From now on this generation decides. Worker. */
 void tracker_set_generation(struct tracker *tracker, const struct generation *generation);
+
+/*
+ * Finds the clients of replies to source addresses: sets service, client, client_port_be,
+ * client_version, service_port_be and hop of those that have source. Of one that is not found
+ * service stays 0: its flow may come about in this burst. To be called before flow_lookup_burst().
+ * n: at most PKT_BURST.
+ */
+void track_sources(struct tracker *tracker, struct pkt *const *pkts, unsigned int n);
 
 /*
  * Uses flow (flow_lookup_burst) and all that parse and classify have set.
@@ -64,10 +109,22 @@ void track_misses(struct tracker *tracker, struct pkt *const *pkts, unsigned int
 void track_icmp_error(struct tracker *tracker, struct pkt *p, uint16_t tick);
 
 /*
- * For a packet whose service and server were found with another one before it: sets drop if they
- * are not there any more.
+ * For a packet whose service, server and source were found with another one before it: sets drop if
+ * they are not there any more. Sets what else track_sources() sets.
  */
-void track_recall(const struct tracker *tracker, struct pkt *p);
+void track_recall(struct tracker *tracker, struct pkt *p);
+
+/*
+ * Gives the tables a part of their sweep, so many buckets of the flow table: does what has to be
+ * done about flows that go, and about those being reset.
+ */
+void track_sweep(struct tracker *tracker, unsigned int buckets, uint16_t tick);
+
+/*
+ * Looks at some buckets more for flows that the generation wants reset, if it wants any. False:
+ * there is nothing to do.
+ */
+bool tracker_pass(struct tracker *tracker, unsigned int buckets, uint16_t tick);
 
 /* Counts what leaves (drop not set) for its service and server. */
 void track_count(struct tracker *tracker, struct pkt *const *pkts, unsigned int n);

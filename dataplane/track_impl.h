@@ -3,9 +3,18 @@
 #ifndef DATAPLANE_TRACK_IMPL_H
 #define DATAPLANE_TRACK_IMPL_H
 
+#include <arpa/inet.h>
+
 #include "classify.h"
 #include "tcp_state.h"
 #include "track.h"
+
+/* track_reset.c */
+enum flow_state
+track_reset(struct tracker *t, struct pkt *p, enum flow_state next, unsigned int *flags);
+void track_resets_due(struct tracker *t);
+/* flow_sweep(), with what has to be done about flows that go, and about those being reset. */
+void track_sweep_flows(struct tracker *t, unsigned int buckets, uint16_t tick);
 
 static inline const struct gen_server *
 track_server(const struct generation *generation, uint32_t id)
@@ -21,10 +30,154 @@ track_address_bytes(const struct pkt *p)
 	return p->version == 4 ? 4 : 16;
 }
 
+static inline const uint8_t *
+track_source_address(const struct pkt *p)
+{
+	return p->data + p->l3_offset + (p->version == 4 ? 12 : 8);
+}
+
+/* The id of a flow's source address; 0: it has none of Shunt's. */
+static inline unsigned int
+track_source_id(uint64_t value)
+{
+	unsigned int id = flow_source(value);
+
+	return id < SHUNT_MAX_SOURCES ? id : 0;
+}
+
+/* A packet that begins something: it may be given another server than the one before. */
+static inline bool
+track_is_first(const struct pkt *p)
+{
+	return p->protocol == SHUNT_UDP || tcp_state_opens(p->tcp_flags);
+}
+
+/* A closed flow lingers in the table, but is no session any more. */
+static inline bool
+track_is_session(enum flow_state state)
+{
+	return state != FLOW_FREE && state != FLOW_CLOSED;
+}
+
+static inline void
+track_session_ends(struct tracker *t, uint16_t service, uint32_t server)
+{
+	t->services[service].sessions--;
+	t->servers[server].sessions--;
+}
+
 static inline struct track_untracked *
 track_untracked_place(const struct tracker *t, const struct pkt *p)
 {
 	return &t->untracked[p->owner_hash & (TRACK_UNTRACKED_COUNT - 1)];
 }
+
+/* track.c: */
+
+void track_session_begins(struct tracker *t, uint16_t service, uint32_t server);
+/* What is to be done when a flow goes, or gives its entry to another one. */
+void track_flow_gone(void *context, const struct flow_key *key, uint64_t value);
+
+/* track_fullnat.c: */
+
+/* Is this the value of a flow as this server's mode has them? */
+bool track_mode_fits(const struct tracker *t, const struct gen_server *server, uint64_t value);
+/* Tells the packet what its flow's source is. */
+void track_set_source(struct pkt *p, uint64_t value);
+/*
+ * A packet of the client has hit: keeps its way back up to date. False: its port is not the flow's
+ * any more, as the server's endpoint is another now or the sweep has found the flow expired.
+ */
+bool track_keep_source(struct tracker *t, const struct pkt *p, const struct gen_server *server);
+/* The client of a reply to a source address, for which the server's endpoint is given. */
+bool track_find_source(struct tracker *t, struct pkt *p, const uint8_t *address, uint16_t port_be);
+/* A client's packet that needs a new server: sets drop if it cannot be had. flow: its entry, if
+ * any. */
+void track_new_fullnat(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
+	const struct flow_key *key, uint64_t *flow, uint16_t tick);
+/* The way back of a flow with a source address; 0: not known. */
+uint16_t track_source_hop(struct tracker *t, const struct flow_key *key, uint64_t value);
+/* The flow has gone, and its port is free. */
+void track_release_source(struct tracker *t, const struct flow_key *key, uint64_t value);
+/* The server's port of a packet to the client, or of an error about one that went to the server. */
+static inline uint16_t
+track_server_port_be(const struct pkt *p)
+{
+	return p->kind == PKT_ICMP_ERROR ? p->dport_be : p->sport_be;
+}
+
+/* Makes p one of this service, whose flow is looked for. Only for packets to the client. */
+static inline void
+track_set_service(const struct generation *generation, struct pkt *p, uint16_t service)
+{
+	p->service = service;
+	p->range_port_be =
+		gen_service_is_range(&generation->services[service]) ? track_server_port_be(p) : 0;
+}
+
+/* Is this the server's port for p's service? */
+static inline bool
+track_port_is(const struct generation *generation, const struct pkt *p,
+	const struct gen_server *server, uint16_t port_be)
+{
+	const struct gen_service *service = &generation->services[p->service];
+
+	if (server->port_be)
+		return server->port_be == port_be;
+	return ntohs(port_be) >= ntohs(service->port_be) &&
+		ntohs(port_be) <= ntohs(service->last_port_be);
+}
+
+/* The port that a flow's server is reached at; extra: as in the flow's key. */
+static inline uint16_t
+track_flow_port_be(const struct generation *generation, const struct gen_server *server,
+	uint16_t service, uint32_t extra)
+{
+	if (server->port_be)
+		return server->port_be;
+	return extra ? (uint16_t)extra : generation->services[service].port_be;
+}
+
+/* Has the client been given another port than its own at the server? */
+static inline bool
+track_port_is_changed(uint64_t flow)
+{
+	return flow_source(flow) == FLOW_SOURCE_CLIENT;
+}
+
+/*
+ * track_claim.c: when several services lead to one endpoint of a server, a client may use one port
+ * for two of them, and the server must not see one connection twice. So there each flow claims the
+ * client's port at the endpoint; who comes second is given another port.
+ */
+
+/*
+ * Claims the client's port at the flow's server, or another. Returns the value with what has become
+ * of that, and sets p->other_port_be and p->drop (CLIENT_PORT). May move the table's entries. With
+ * no room for a claim the flow goes without. keep_port: no other port, for it is in use already.
+ */
+uint64_t track_claim(struct tracker *t, struct pkt *p, const struct flow_key *key, uint64_t value,
+	bool keep_port, uint16_t tick);
+
+/* The flow goes, or gets another server: its claim goes. */
+void track_claim_release(struct tracker *t, const struct flow_key *key, uint64_t value);
+
+/*
+ * By the claim of its client's port: the flow of a packet to the client, or of an error about what
+ * went to the server; NULL: there is no claim. Sets service, hop, other_port_be.
+ */
+uint64_t *track_claim_find(struct tracker *t, struct pkt *p, uint16_t tick);
+
+/* False: the claim says that a packet to the client is another flow's than p->flow. */
+bool track_claim_agrees(struct tracker *t, const struct pkt *p);
+
+/* The way back of a flow whose port is changed, learned anew from a packet of its client. */
+uint16_t track_claim_hop(struct tracker *t, struct pkt *p, uint64_t value);
+
+/* The way back of a flow whose port is changed; 0: not known. */
+uint16_t track_claimed_hop(struct tracker *t, const struct flow_key *key, uint64_t value);
+
+/* A flow_claim_fn. */
+bool track_claim_lives(void *context, const struct flow_key *claim, uint64_t value, uint16_t tick);
 
 #endif

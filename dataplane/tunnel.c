@@ -7,7 +7,6 @@
 #include "mss.h"
 
 enum {
-	ETHERNET_BYTES = 14,
 	ETHERTYPE_IP4 = 0x0800,
 	ETHERTYPE_IP6 = 0x86dd,
 	IP4_BYTES = 20,
@@ -156,11 +155,13 @@ put_shim(uint8_t *shim, const struct pkt *p, const struct gen_server *server, un
 }
 
 static void
-put_ethernet(uint8_t *frame, const struct gen_server *server, const struct shunt_mac *source)
+put_ethernet(uint8_t *frame, const struct gen_server *server, const struct shunt_mac *source,
+	uint32_t priorities)
 {
 	memcpy(frame, server->link.mac.bytes, sizeof(server->link.mac.bytes));
 	memcpy(frame + 6, source->bytes, sizeof(source->bytes));
-	put_be16(frame + 12, server->version == 4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6);
+	link_put_tags(frame, &server->link, priorities,
+		server->version == 4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6);
 }
 
 static void
@@ -181,8 +182,9 @@ tunnel_to_server(struct pkt *p, const struct gen_server *server, const struct sh
 	const uint16_t *port_mtus)
 {
 	unsigned int overhead = tunnel_overhead(server), mtu = port_mtus[server->link.port];
-	/* Normally the overhead; an Ethernet header longer than the new one leaves room. */
-	unsigned int grow = overhead + ETHERNET_BYTES - p->l3_offset;
+	/* Normally the overhead; the tags that came may be fewer or more than those that go. */
+	unsigned int grow = overhead + link_header_bytes(&server->link) - p->l3_offset;
+	uint32_t priorities = link_priorities(p);
 
 	if (!server->link.known) {
 		p->drop = SHUNT_DROP_NO_NEIGHBOR;
@@ -202,6 +204,6 @@ tunnel_to_server(struct pkt *p, const struct gen_server *server, const struct sh
 	p->l3_offset += grow;
 	if (p->l4_offset) /* a later fragment has no such header */
 		p->l4_offset += grow;
-	put_ethernet(p->data, server, &port_macs[server->link.port]);
+	put_ethernet(p->data, server, &port_macs[server->link.port], priorities);
 	p->out_port = server->link.port;
 }

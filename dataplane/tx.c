@@ -46,6 +46,13 @@ flush_port(struct tx *tx, uint32_t index)
 	batch->count = 0;
 }
 
+/* The counter of packets that are handed over for this. */
+static uint64_t *
+handed_over(struct tx *tx, uint32_t mark)
+{
+	return mark & FOR_PORT ? &tx->stats->tx_handed_over : &tx->stats->handed_over;
+}
+
 static void
 flush_worker(struct tx *tx, uint32_t worker)
 {
@@ -53,9 +60,11 @@ flush_worker(struct tx *tx, uint32_t worker)
 	uint16_t sent = rte_ring_sp_enqueue_burst(
 		tx->rings[worker], (void **)batch->mbufs, batch->count, NULL);
 
-	tx->stats->handed_over += sent;
-	if (sent < batch->count)
+	if (sent < batch->count) {
+		for (uint16_t i = sent; i < batch->count; i++)
+			(*handed_over(tx, batch->mbufs[i]->hash.usr))--;
 		drop_all(tx, batch->mbufs + sent, batch->count - sent, SHUNT_DROP_HANDOVER_FULL);
+	}
 	batch->count = 0;
 }
 
@@ -65,6 +74,7 @@ collect_for_worker(struct tx *tx, struct rte_mbuf *mbuf, uint32_t worker, uint32
 	struct tx_batch *batch = &tx->to_worker[worker];
 
 	mbuf->hash.usr = mark;
+	(*handed_over(tx, mark))++;
 	batch->mbufs[batch->count++] = mbuf;
 	if (batch->count == PKT_BURST)
 		flush_worker(tx, worker);

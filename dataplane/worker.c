@@ -14,8 +14,10 @@
 
 #include "classify.h"
 #include "icmp_answer.h"
+#include "known.h"
 #include "mem.h"
 #include "parse.h"
+#include "pmtu.h"
 #include "rewrite.h"
 #include "too_big.h"
 #include "worker_impl.h"
@@ -29,12 +31,6 @@
 #define IDLE_TURNS_LONG	  1024 /* and before it sleeps longer */
 #define IDLE_SLEEP_US	  10
 #define IDLE_LONGSLEEP_US 200
-
-uint32_t
-worker_owner(uint32_t owner_hash, uint32_t worker_count)
-{
-	return ((uint64_t)owner_hash * worker_count) >> 32;
-}
 
 /* Sets data, bytes, headroom and in_port. A packet in several pieces is put into one if it can be.
  */
@@ -63,8 +59,9 @@ burst_fill(struct burst *b, struct rte_mbuf **mbufs, unsigned int n, uint8_t por
 }
 
 /*
- * Takes the dropped packets out of the burst, and counts why. In the place of one whose TTL was
- * used up, or that is too big, its answer may go on.
+ * Takes the dropped packets out of the burst. What is the kernel's goes to the port's twin, if it
+ * has one; else it is counted why. In the place of one whose TTL was used up, or that is too big,
+ * its answer may go on.
  */
 void
 burst_drop(struct worker *w)
@@ -75,10 +72,12 @@ burst_drop(struct worker *w)
 	for (unsigned int i = 0; i < b->count; i++) {
 		struct pkt *p = b->live[i];
 
-		if (!p->drop) {
+		if (!p->drop || (p->drop == SHUNT_DROP_TOO_BIG && worker_split(w, p))) {
 			b->live[kept++] = p;
 			continue;
 		}
+		if (w->twin.rings && worker_punt(w, p))
+			continue;
 		w->stats->drops[p->drop]++;
 		if (worker_answer(w, p))
 			b->live[kept++] = p;
@@ -163,9 +162,11 @@ worker_forward(struct worker *w)
 	struct pkt *misses[PKT_BURST];
 	unsigned int missed;
 
+	track_sources(t, b->live, b->count);
 	flow_lookup_burst(t->flows, b->live, b->count, w->tick);
 	missed = track_hits(t, b->live, b->count, w->tick, misses);
 	track_misses(t, misses, missed, w->tick);
+	worker_challenge(w);
 	worker_send(w);
 }
 
@@ -192,9 +193,11 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 
 	burst_fill(b, mbufs, n, port);
 	parse_burst(b->live, b->count);
+	link_check_vlan(b->live, b->count, w->port_vlans[port]);
 	burst_drop(w);
 	burst_set_aside(b);
 	classify_burst(g->classifier, b->live, b->count, w->owner_seed);
+	known_mark_local(g->known, b->live, b->count);
 	burst_drop(w);
 	burst_hand_over(w);
 	worker_forward(w);
@@ -285,6 +288,8 @@ worker_tick(struct worker *w)
 
 	while (now >= w->tick_tsc) {
 		w->tick++;
+		if (w->index == 0)
+			pmtu_tick(w->tracker->generation->pmtu, w->tick);
 		w->tick_tsc += w->cycles_per_tick;
 	}
 	if (now >= w->step_tsc) {
@@ -299,7 +304,7 @@ worker_tick(struct worker *w)
 	w->sweep_tsc += w->cycles_per_sweep;
 	if (now > w->sweep_tsc + w->cycles_per_tick)
 		w->sweep_tsc = now; /* after a long pause, do not make up for all of it */
-	flow_sweep(w->tracker->flows, SWEEP_BUCKETS, w->tick);
+	track_sweep(w->tracker, SWEEP_BUCKETS, w->tick);
 	w->stats->flows = flow_count(w->tracker->flows);
 }
 
@@ -320,13 +325,11 @@ worker_idle(struct worker *w, unsigned int packets)
 }
 
 void
-worker_begin(struct worker *w)
+worker_start_clock(struct worker *w)
 {
-	uint64_t now = rte_rdtsc();
-
-	w->tick_tsc = now + w->cycles_per_tick;
-	w->sweep_tsc = now;
-	w->step_tsc = now + w->cycles_per_step;
+	w->tick_tsc = rte_rdtsc() + w->cycles_per_tick;
+	w->sweep_tsc = rte_rdtsc();
+	w->step_tsc = rte_rdtsc() + w->cycles_per_step;
 }
 
 unsigned int
@@ -339,8 +342,10 @@ worker_turn(struct worker *w)
 		return 0;
 	packets = worker_receive(w);
 	packets += worker_take_over(w);
+	packets += worker_inject(w);
 	tx_flush(&w->tx);
 	worker_tick(w);
+	packets += worker_reset_flows(w);
 	return packets;
 }
 
@@ -351,7 +356,7 @@ worker_run(void *argument)
 
 	/* The kernel rounds sleeps up by 50 us if it is not asked otherwise. */
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
-	worker_begin(w);
+	worker_start_clock(w);
 	while (!w->stopped)
 		worker_idle(w, worker_turn(w));
 	return 0;
@@ -363,6 +368,12 @@ worker_tell(struct worker *w, const struct worker_msg *msg)
 	struct worker_msg copy = *msg;
 
 	return rte_ring_sp_enqueue_elem(w->inbox, &copy, sizeof(copy));
+}
+
+int
+worker_prepare(struct worker *w, const struct generation *generation)
+{
+	return tracker_prepare(w->tracker, generation);
 }
 
 uint64_t
@@ -385,6 +396,7 @@ add_queues(struct worker *w, const struct ports *ports)
 		w->port_macs[i] = ports->port[i].mac;
 		w->tx.queue[i] = port_tx_queue(&ports->port[i], w->index);
 		w->port_mtus[i] = ports->port[i].mtu;
+		memcpy(w->port_vlans[i], ports->port[i].vlan, sizeof(w->port_vlans[i]));
 		for (uint16_t q = (uint16_t)w->index; q < ports->port[i].rx_queues; q += w->count) {
 			w->rx_queues[w->rx_queue_count++] = (struct rx_queue){
 				.port_id = ports->port[i].id,
@@ -394,6 +406,18 @@ add_queues(struct worker *w, const struct ports *ports)
 		}
 	}
 	return 0;
+}
+
+/* With one producer, and this worker for its consumer: on its memory node if there is room. */
+static struct rte_ring *
+ring_to(const struct worker *w, const char *name, unsigned int element_bytes, unsigned int count)
+{
+	struct rte_ring *ring = rte_ring_create_elem(name, element_bytes, count,
+		(int)rte_lcore_to_socket_id(w->lcore), RING_F_SP_ENQ | RING_F_SC_DEQ);
+
+	return ring ? ring
+		    : rte_ring_create_elem(name, element_bytes, count, SOCKET_ID_ANY,
+			      RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
 static struct worker *
@@ -411,32 +435,38 @@ worker_create(
 	w->count = count;
 	w->lcore = lcore;
 	w->sleeps = settings->sleeps;
-	w->burst_size = settings->burst_size;
+	w->burst_size = settings->burst_size ? settings->burst_size : PKT_BURST;
 	w->owner_seed = settings->owner_seed;
 	w->stats = shunt_stats_worker(settings->stats, index);
 	w->stats->lcore = lcore;
 	w->tracker = tracker_create(settings->stats, index, settings->flow_capacity, seed);
 	w->frags = frag_table_create(index, seed);
+	if (w->tracker)
+		w->tracker->owner_seed = settings->owner_seed;
 	w->peers = mem_alloc(count * sizeof(struct rte_ring *));
 	w->tx.rings = mem_alloc(count * sizeof(struct rte_ring *));
 	snprintf(name, sizeof(name), "inbox_%u", index);
-	w->inbox = rte_ring_create_elem(name, sizeof(struct worker_msg), INBOX_COUNT, SOCKET_ID_ANY,
-		RING_F_SP_ENQ | RING_F_SC_DEQ);
+	w->inbox = ring_to(w, name, sizeof(struct worker_msg), INBOX_COUNT);
 	if (!w->tracker || !w->frags || !w->peers || !w->tx.rings || !w->inbox ||
 		add_queues(w, settings->ports) < 0) {
 		workers_destroy(&w, 1);
 		return NULL;
 	}
+	w->buffers = ports_buffers(settings->ports, (int)rte_lcore_to_socket_id(lcore));
 	w->tx.ports = settings->ports;
 	w->tx.worker = index;
 	w->tx.worker_count = count;
 	w->tx.stats = w->stats;
+	worker_add_twin(w, settings->twin_rings, settings->ports);
 	w->stats->flows_max = (uint32_t)flow_capacity(w->tracker->flows);
 	buckets = (flow_bytes(w->tracker->flows, 4) + flow_bytes(w->tracker->flows, 6)) / 64;
 	w->ttl_limit.period = second / ICMP_ANSWERS_PER_SECOND;
 	w->ttl_limit.burst = ICMP_ANSWERS_BURST;
 	w->too_big_limit.period = second / TOO_BIG_PER_SECOND;
 	w->too_big_limit.burst = TOO_BIG_BURST;
+	worker_tcp_init(w, second);
+	w->tunnel_limit.period = second / PMTU_PER_SECOND;
+	w->tunnel_limit.burst = PMTU_BURST;
 	w->cycles_per_tick = second / 1000 * SHUNT_FLOW_TICK_MS;
 	w->cycles_per_step = second / 1000 * CLOCK_STEP_MS;
 	w->cycles_per_sweep =
@@ -457,8 +487,7 @@ connect_workers(struct worker **workers, uint32_t count)
 			if (from == to)
 				continue;
 			snprintf(name, sizeof(name), "hand_%u_%u", from, to);
-			ring = rte_ring_create(
-				name, TX_RING_COUNT, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+			ring = ring_to(workers[to], name, sizeof(void *), TX_RING_COUNT);
 			if (!ring)
 				return -ENOMEM;
 			workers[from]->tx.rings[to] = ring;
@@ -473,7 +502,9 @@ workers_create(struct worker **workers, const uint16_t *lcores, uint32_t count,
 	const struct worker_settings *settings)
 {
 	for (uint32_t i = 0; i < count; i++) {
+		mem_set_node((int)rte_lcore_to_socket_id(lcores[i]));
 		workers[i] = worker_create(i, count, lcores[i], settings);
+		mem_set_node(MEM_ANY_NODE);
 		if (!workers[i]) {
 			workers_destroy(workers, i);
 			return -ENOMEM;

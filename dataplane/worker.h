@@ -8,10 +8,12 @@
 #define DATAPLANE_WORKER_H
 
 #include "flow.h"
+#include "owner.h"
 #include "port.h"
 #include "shunt/stats.h"
 
 struct generation;
+struct twin_rings;
 struct worker;
 
 enum worker_op {
@@ -28,9 +30,10 @@ struct worker_msg {
 
 struct worker_settings {
 	const struct ports *ports;
+	const struct twin_rings *twin_rings; /* by worker; NULL: no port has a kernel twin */
 	struct shunt_stats *stats;
 	uint32_t flow_capacity;
-	uint16_t burst_size; /* packets received at a time, 1..PKT_BURST */
+	uint16_t burst_size; /* packets received at a time, 1..PKT_BURST; 0: PKT_BURST */
 	bool sleeps;	     /* idle: adaptive */
 	uint64_t owner_seed; /* the same for all */
 };
@@ -47,17 +50,19 @@ void workers_destroy(struct worker **workers, uint32_t count);
 int workers_launch(struct worker **workers, uint32_t count);
 
 /*
- * The loop by hand, for a program that measures it: worker_begin() once, then turns, each of which
- * returns the packets seen. On the lcore that the worker was created for.
+ * The loop by hand, for a program that measures it: worker_start_clock() once, then turns, each of
+ * which returns the packets seen. On the lcore that the worker was created for.
  */
-void worker_begin(struct worker *worker);
+void worker_start_clock(struct worker *worker);
 unsigned int worker_turn(struct worker *worker);
+
+/*
+ * Makes what the worker needs for this generation, before it is told of it. 0, or -ENOMEM. Agent.
+ */
+int worker_prepare(struct worker *worker, const struct generation *generation);
 
 /* 0, or -ENOBUFS if the worker does not take its messages. Agent. */
 int worker_tell(struct worker *worker, const struct worker_msg *msg);
-
-/* Which worker owns a flow. Any thread. */
-uint32_t worker_owner(uint32_t owner_hash, uint32_t worker_count);
 
 /* What a worker's table says of a flow, or 0; see flow_peek(). Agent. */
 uint64_t worker_peek(const struct worker *worker, const struct flow_key *key);

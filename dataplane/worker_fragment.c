@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Fragments in a worker: between frag.c, which knows no mbufs, and the stages in worker.c. */
 #include "classify.h"
+#include "known.h"
 #include "worker_impl.h"
 
 void
@@ -50,6 +51,7 @@ worker_first_fragment(struct worker *w, struct pkt *p, bool placed)
 	uint32_t owner;
 
 	classify_burst(w->tracker->generation->classifier, &p, 1, w->owner_seed);
+	known_mark_local(w->tracker->generation->known, &p, 1);
 	owner = p->drop ? w->index : worker_owner(p->owner_hash, w->count);
 	/* The two workers are of two generations, and do not agree about it. */
 	if (placed && owner != w->index)

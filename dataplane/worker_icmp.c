@@ -3,8 +3,11 @@
 #include <rte_cycles.h>
 
 #include "classify.h"
+#include "fullnat.h"
 #include "icmp.h"
 #include "icmp_answer.h"
+#include "known.h"
+#include "pmtu.h"
 #include "rewrite.h"
 #include "too_big.h"
 #include "worker_impl.h"
@@ -15,7 +18,8 @@ answer_ttl(struct worker *w, struct pkt *p)
 {
 	const struct gen_service *services = w->tracker->generation->services;
 
-	if (p->drop != SHUNT_DROP_TTL ||
+	/* A reply may be of another family than the service that it would be answered from. */
+	if (p->drop != SHUNT_DROP_TTL || services[p->service].version != p->version ||
 		rte_pktmbuf_headroom(burst_mbuf(&w->burst, p)) < ICMP_ANSWER_ROOM ||
 		!icmp_answer_allowed(p) || !icmp_limit_take(&w->ttl_limit, rte_rdtsc()))
 		return false;
@@ -39,7 +43,24 @@ answer_too_big(struct worker *w, struct pkt *p)
 bool
 worker_answer(struct worker *w, struct pkt *p)
 {
-	return answer_ttl(w, p) || answer_too_big(w, p);
+	return answer_ttl(w, p) || answer_too_big(w, p) || worker_answer_reset(w, p);
+}
+
+/*
+ * An error about no flow: it may be about a packet of a tunnel, which is Shunt's own. How often one
+ * is looked into is limited, for that costs more than to forward a packet.
+ */
+static void
+process_tunnel_icmp(struct worker *w, struct pkt *p)
+{
+	uint8_t drop = p->drop;
+
+	if (p->protocol == SHUNT_TCP || !icmp_limit_take(&w->tunnel_limit, rte_rdtsc()))
+		return;
+	p->drop = SHUNT_DROP_NONE;
+	pmtu_icmp_error(w->tracker->generation, p, w->port_mtus);
+	if (!p->drop)
+		p->drop = drop;
 }
 
 /* An ICMP error: to the end of the flow that its quoted packet came from. True: handed over. */
@@ -50,9 +71,15 @@ process_icmp(struct worker *w, struct pkt *p)
 	struct tracker *t = w->tracker;
 	uint32_t owner;
 
-	classify_icmp_error(g->classifier, p, w->owner_seed);
-	if (p->drop)
+	if (p->protocol == SHUNT_TCP || p->protocol == SHUNT_UDP)
+		classify_icmp_error(g->classifier, p, w->owner_seed);
+	else
+		p->drop = SHUNT_DROP_PROTOCOL;
+	known_mark_local(g->known, &p, 1);
+	if (p->drop) {
+		process_tunnel_icmp(w, p);
 		return false;
+	}
 	owner = worker_owner(p->owner_hash, w->count);
 	if (owner != w->index) {
 		tx_owner(&w->tx, burst_mbuf(&w->burst, p), p->in_port, owner);
@@ -61,7 +88,9 @@ process_icmp(struct worker *w, struct pkt *p)
 	track_icmp_error(t, p, w->tick);
 	if (p->drop)
 		return false;
-	if (gen_server_is_direct(&g->servers[p->server]))
+	if (g->servers[p->server].forward == SHUNT_FULLNAT)
+		fullnat_icmp(p, g, t->hops, w->port_macs);
+	else if (gen_server_is_direct(&g->servers[p->server]))
 		/* It has the balanced address, and reads the error as it is. */
 		rewrite_burst(g, t->hops, w->port_macs, w->port_mtus, &p, 1);
 	else if (p->direction == PKT_TO_SERVER)

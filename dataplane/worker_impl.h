@@ -8,6 +8,7 @@
 #include "track.h"
 #include "tx.h"
 #include "worker.h"
+#include "worker_twin.h"
 
 struct rx_queue {
 	uint16_t port_id; /* DPDK's */
@@ -53,9 +54,16 @@ struct worker {
 	uint32_t lcore;
 	struct shunt_mac port_macs[SHUNT_MAX_PORTS];
 	uint16_t port_mtus[SHUNT_MAX_PORTS];
+	uint16_t port_vlans[SHUNT_MAX_PORTS][2];
 	struct icmp_limit ttl_limit;
 	struct icmp_limit too_big_limit;
+	struct icmp_limit doubt_limit; /* challenges to the senders of RSTs */
+	struct icmp_limit provoke_limit;
+	struct icmp_limit reset_limit;
+	struct rte_mempool *buffers;	/* for packets that it makes itself */
+	struct icmp_limit tunnel_limit; /* errors about tunnels looked into */
 	struct tx tx;
+	struct worker_twin twin;
 	struct burst burst;
 };
 
@@ -79,8 +87,28 @@ void worker_send(struct worker *w);
 /* Makes a dropped packet the ICMP error to its sender, if there is one to send. False: there is
  * not. */
 bool worker_answer(struct worker *w, struct pkt *p);
+/* The same for a segment of a flow that is being reset: the packet becomes an RST. */
+bool worker_answer_reset(struct worker *w, struct pkt *p);
+/* Challenges the senders of the RSTs that the tracker doubts. Before rewriting. */
+void worker_challenge(struct worker *w);
+/* Looks for flows to be reset, a bit at a time. Returns whether there is more to do. */
+bool worker_reset_flows(struct worker *w);
+/* Sets the limits of what is sent for all that. Agent, at the start. */
+void worker_tcp_init(struct worker *w, uint64_t cycles_per_second);
+/*
+ * Makes fragments of a packet that is too big: p is the first then, and no longer dropped; the
+ * others are on their way. False: it may not be fragmented, or there is no memory.
+ */
+bool worker_split(struct worker *w, struct pkt *p);
 /* Sees to an ICMP error of the burst; uses the burst's live list. */
 void worker_icmp(struct worker *w, struct pkt *p);
+
+/* Connects it with the twins' thread. rings: by worker, or NULL. Main lcore, before the launch. */
+void worker_add_twin(struct worker *w, const struct twin_rings *rings, const struct ports *ports);
+/* Gives a dropped packet to the kernel twin and frees it. False: it is dropped, for p->drop. */
+bool worker_punt(struct worker *w, struct pkt *p);
+/* Sends what has come from the kernel twins. Returns how many. */
+unsigned int worker_inject(struct worker *w);
 
 /* Sees to a fragment of the burst, whichever; uses the burst's live list. */
 void worker_fragment(struct worker *w, struct pkt *p);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,24 +17,30 @@
 #include "xdp_filter.h"
 #include "xdp_guard.h"
 
-#define MAX_MAPS 8 /* the filter has five */
+#define MAX_MAPS 16 /* the filter has seven */
 
 enum {
 	MAP_SERVICES,
 	MAP_SERVERS,
+	MAP_SERVICE_RANGES,
+	MAP_SERVER_RANGES,
 	MAP_LOCALS,
+	MAP_SOURCES,
 	MAP_COUNT,
 };
 
 static const char *const map_names[MAP_COUNT] = {
 	[MAP_SERVICES] = XDP_FILTER_SERVICES,
 	[MAP_SERVERS] = XDP_FILTER_SERVERS,
+	[MAP_SERVICE_RANGES] = XDP_FILTER_SERVICE_RANGES,
+	[MAP_SERVER_RANGES] = XDP_FILTER_SERVER_RANGES,
 	[MAP_LOCALS] = XDP_FILTER_LOCALS,
+	[MAP_SOURCES] = XDP_FILTER_SOURCES,
 };
 
-/* The keys of one map, sorted, each once. */
+/* The keys of one map, sorted, each once. Those of maps without prefixes have all bits. */
 struct key_set {
-	struct xdp_filter_key *keys;
+	struct xdp_filter_prefix *keys;
 	size_t count;
 	size_t room;
 };
@@ -51,32 +59,76 @@ struct xdp {
 };
 
 static int
-key_set_add(
-	struct key_set *set, const struct shunt_addr *address, uint16_t port_be, uint8_t protocol)
+key_set_add_prefix(struct key_set *set, const struct shunt_addr *address, uint16_t port_be,
+	uint8_t protocol, uint32_t bits)
 {
-	struct xdp_filter_key *key;
+	struct xdp_filter_prefix *prefix;
 
 	if (set->count == set->room) {
 		size_t room = set->room ? 2 * set->room : 64;
 
-		key = realloc(set->keys, room * sizeof(*key));
-		if (!key)
+		prefix = realloc(set->keys, room * sizeof(*prefix));
+		if (!prefix)
 			return -ENOMEM;
-		set->keys = key;
+		set->keys = prefix;
 		set->room = room;
 	}
-	key = &set->keys[set->count++];
-	memcpy(key->address, address->bytes, sizeof(key->address));
-	key->port_be = port_be;
-	key->protocol = protocol;
-	key->pad = 0;
+	prefix = &set->keys[set->count++];
+	memset(prefix, 0, sizeof(*prefix));
+	memcpy(prefix->key.address, address->bytes, sizeof(prefix->key.address));
+	prefix->key.port_be = port_be;
+	prefix->key.protocol = protocol;
+	prefix->bits = bits;
 	return 0;
+}
+
+static int
+key_set_add(
+	struct key_set *set, const struct shunt_addr *address, uint16_t port_be, uint8_t protocol)
+{
+	return key_set_add_prefix(set, address, port_be, protocol, XDP_FILTER_PREFIX_BITS);
+}
+
+static int
+key_set_add_tunnel(
+	struct key_set *set, const struct shunt_addr *address, uint16_t port_be, uint8_t protocol)
+{
+	int result = key_set_add(set, address, port_be, protocol);
+
+	if (result == 0)
+		set->keys[set->count - 1].key.tunnel = 1;
+	return result;
+}
+
+/*
+ * The fewest prefixes that cover the ports: each as wide as where it begins and the end allow. Port
+ * 0, which nobody uses, goes with 1, so that all ports are one prefix.
+ */
+static int
+key_set_add_range(struct key_set *set, const struct shunt_addr *address, uint16_t first_port_be,
+	uint16_t last_port_be, uint8_t protocol)
+{
+	uint32_t port = ntohs(first_port_be), last = ntohs(last_port_be);
+	int result = 0;
+
+	if (port == 1)
+		port = 0;
+	while (port <= last && result == 0) {
+		uint32_t cut = 0;
+
+		while (cut < 16 && !(port & (1u << cut)) && port + (2u << cut) - 1 <= last)
+			cut++;
+		result = key_set_add_prefix(set, address, htons((uint16_t)port), protocol,
+			XDP_FILTER_PREFIX_BITS - cut);
+		port += 1u << cut;
+	}
+	return result;
 }
 
 static int
 compare_keys(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct xdp_filter_key));
+	return memcmp(a, b, sizeof(struct xdp_filter_prefix));
 }
 
 static void
@@ -207,18 +259,30 @@ open_filter(struct xdp_interface *interface, const char *name)
 	return result;
 }
 
-static int
-read_keys(struct key_set *set, int fd)
+/* The key as the map has it. */
+static void *
+key_in_map(struct xdp_filter_prefix *key, int map)
 {
-	struct xdp_filter_key key, *previous = NULL;
+	return map == MAP_SERVICE_RANGES || map == MAP_SERVER_RANGES ? (void *)key
+								     : (void *)&key->key;
+}
+
+static int
+read_keys(struct key_set *set, int fd, int map)
+{
+	struct xdp_filter_prefix key = { .bits = XDP_FILTER_PREFIX_BITS };
 	struct shunt_addr address;
+	void *in_map = key_in_map(&key, map), *previous = NULL;
 	int result = 0;
 
 	/* Nobody else writes the map, so that no key is met twice. */
-	while (result == 0 && bpf_map_get_next_key(fd, previous, &key) == 0) {
-		memcpy(&address, key.address, sizeof(address));
-		result = key_set_add(set, &address, key.port_be, key.protocol);
-		previous = &key;
+	while (result == 0 && bpf_map_get_next_key(fd, previous, in_map) == 0) {
+		memcpy(&address, key.key.address, sizeof(address));
+		result = key_set_add_prefix(
+			set, &address, key.key.port_be, key.key.protocol, key.bits);
+		if (result == 0)
+			set->keys[set->count - 1].key.tunnel = key.key.tunnel;
+		previous = in_map;
 	}
 	return result;
 }
@@ -233,7 +297,7 @@ xdp_inherit(struct xdp *xdp, const char *name)
 		return 0;
 	for (int m = 0; m < MAP_COUNT; m++) {
 		if (result == 0)
-			result = read_keys(&xdp->installed[m], interface.map_fds[m]);
+			result = read_keys(&xdp->installed[m], interface.map_fds[m], m);
 		key_set_sort(&xdp->installed[m]);
 	}
 	close_maps(&interface);
@@ -308,8 +372,8 @@ xdp_add(struct xdp *xdp, const char *name)
 		const struct key_set *set = &xdp->installed[m];
 
 		for (size_t i = 0; i < set->count && result == 0; i++) {
-			if (bpf_map_update_elem(
-				    interface->map_fds[m], &set->keys[i], &one, BPF_ANY) < 0)
+			if (bpf_map_update_elem(interface->map_fds[m], key_in_map(&set->keys[i], m),
+				    &one, BPF_ANY) < 0)
 				result = -errno;
 		}
 	}
@@ -324,16 +388,67 @@ struct collector {
 };
 
 static void
-collect_endpoint(void *context, const struct shunt_addr *address, uint16_t port_be,
-	uint8_t protocol, bool is_service)
+collect_endpoint(void *context, const struct shunt_addr *address, uint16_t first_port_be,
+	uint16_t last_port_be, uint8_t protocol, bool is_service)
 {
 	struct collector *c = context;
 	struct key_set *set = &c->sets[is_service ? MAP_SERVICES : MAP_SERVERS];
+	struct key_set *ranges = &c->sets[is_service ? MAP_SERVICE_RANGES : MAP_SERVER_RANGES];
 
-	if (c->result == 0)
-		c->result = key_set_add(set, address, port_be, protocol);
+	if (c->result == 0 && first_port_be == last_port_be)
+		c->result = key_set_add(set, address, first_port_be, protocol);
+	else if (c->result == 0)
+		c->result =
+			key_set_add_range(ranges, address, first_port_be, last_port_be, protocol);
 	if (c->result == 0)
 		c->result = key_set_add(set, address, 0, 0); /* its fragments */
+}
+
+/* For ICMP errors about tunnels' packets, which quote these. */
+static void
+collect_tunnels(struct collector *c, const struct generation *generation)
+{
+	static const uint8_t protocols[SHUNT_ENCAP_COUNT][2] = {
+		[SHUNT_IPIP] = { IPPROTO_IPIP, IPPROTO_IPV6 },
+		[SHUNT_GUE] = { IPPROTO_UDP },
+		[SHUNT_GRE] = { IPPROTO_GRE },
+	};
+
+	for (uint32_t id = 1; id < generation->server_count; id++) {
+		const struct gen_server *s = &generation->servers[id];
+		struct shunt_addr address;
+
+		if (s->version == 0 || s->forward != SHUNT_TUNNEL)
+			continue;
+		if (s->version == 4)
+			address = shunt_addr_from_v4(s->address);
+		else
+			memcpy(&address, s->address, sizeof(address));
+		for (int i = 0; i < 2 && c->result == 0 && protocols[s->encap][i]; i++)
+			c->result = key_set_add_tunnel(&c->sets[MAP_SERVERS], &address,
+				s->encap == SHUNT_GUE ? s->encap_port_be : 0,
+				protocols[s->encap][i]);
+	}
+}
+
+static int
+collect_sources(struct key_set *set, const struct generation *generation)
+{
+	int result = 0;
+
+	for (uint32_t id = 1; id < SHUNT_MAX_SOURCES && result == 0; id++) {
+		const struct gen_source *s = &generation->sources[id];
+		struct shunt_addr address;
+
+		if (s->version == 0)
+			continue;
+		if (s->version == 4)
+			address = shunt_addr_from_v4(s->address);
+		else
+			memcpy(address.bytes, s->address, sizeof(address.bytes));
+		result = key_set_add(set, &address, 0, 0);
+	}
+	return result;
 }
 
 static int
@@ -343,6 +458,7 @@ collect(struct key_set *sets, const struct generation *generation,
 	struct collector c = { .sets = sets };
 
 	classifier_each(generation->classifier, collect_endpoint, &c);
+	collect_tunnels(&c, generation);
 	for (uint32_t id = 1; id < object_store_end(objects, SHUNT_KIND_LOCAL); id++) {
 		const struct object *o = object_store_get(objects, SHUNT_KIND_LOCAL, id);
 
@@ -351,14 +467,17 @@ collect(struct key_set *sets, const struct generation *generation,
 				&((const struct shunt_local *)(const void *)o->bytes)->address, 0,
 				0);
 	}
+	if (c.result == 0)
+		c.result = collect_sources(&sets[MAP_SOURCES], generation);
 	for (int m = 0; m < MAP_COUNT; m++)
 		key_set_sort(&sets[m]);
 	return c.result;
 }
 
 static int
-update_maps(const struct xdp *xdp, int map, const struct xdp_filter_key *key, bool wanted)
+update_maps(const struct xdp *xdp, int map, struct xdp_filter_prefix *prefix, bool wanted)
 {
+	const void *key = key_in_map(prefix, map);
 	int result = 0;
 
 	for (unsigned int i = 0; i < xdp->interface_count; i++) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the dataplane wants of a kernel interface: packets to services, packets from servers that
- * are replies to balanced flows, in fragments or not, and ICMP errors about either. Everything else
- * (ARP, ping, ssh, probes, their answers and errors about them) goes on to the kernel as if Shunt
- * were not there.
+ * are replies to balanced flows, what comes to full NAT's source addresses, in fragments or not,
+ * and ICMP errors about any of them. Everything else (ARP, ping, ssh, probes, their answers and
+ * errors about them) goes on to the kernel as if Shunt were not there.
  *
  * A packet that is ours while no dataplane is listening is dropped, not passed: the kernel would
  * answer it with a reset, where a drop lets the connection live through a restart.
@@ -54,6 +54,23 @@ struct {
 	__type(value, __u8);
 } servers SEC(".maps");
 
+/* The same where they have several ports: looked at if the others have nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 30 * MAX_KEYS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct xdp_filter_prefix);
+	__type(value, __u8);
+} service_ranges SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 32 * SHUNT_MAX_SERVERS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct xdp_filter_prefix);
+	__type(value, __u8);
+} server_ranges SEC(".maps");
+
 /* The balancer's own addresses: what a server sends there is an answer to the kernel (a probe). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -62,6 +79,16 @@ struct {
 	__type(key, struct xdp_filter_key);
 	__type(value, __u8);
 } locals SEC(".maps");
+
+/* Full NAT's addresses. They are Shunt's alone: TCP and UDP to them, and errors about it, is ours.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * SHUNT_MAX_SOURCES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct xdp_filter_key);
+	__type(value, __u8);
+} sources SEC(".maps");
 
 /* A datagram in fragments; IPv6: protocol 0, as RFC 8200 section 4.5 has none in it. */
 struct datagram {
@@ -102,6 +129,7 @@ struct endpoints {
 	enum fragment fragment;
 	__be32 fragment_id;
 	__u8 fragment_protocol;
+	__u8 is_icmp_error;
 };
 
 static __always_inline void
@@ -133,12 +161,15 @@ parse_quoted_l4(void *l4, void *end, __u8 protocol, struct endpoints *e)
 {
 	__be16 *ports = l4;
 
+	e->is_icmp_error = 1;
+	e->destination.protocol = protocol;
+	e->source.protocol = protocol;
+	if (protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6 || protocol == IPPROTO_GRE)
+		return 1; /* perhaps one of our tunnels */
 	if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || (void *)(ports + 2) > end)
 		return 0;
 	e->destination.port_be = ports[0];
 	e->source.port_be = ports[1];
-	e->destination.protocol = protocol;
-	e->source.protocol = protocol;
 	return 1;
 }
 
@@ -271,20 +302,59 @@ parse_v6(void *l3, void *end, struct endpoints *e)
 	return parse_l4(next, end, protocol, e);
 }
 
-/* To a service, or from a server unless it is to the balancer itself. */
+/* Is its address one of the map's? */
+static __always_inline int
+is_address_in(void *map, const struct xdp_filter_key *key)
+{
+	struct xdp_filter_key address = *key;
+
+	address.port_be = 0;
+	address.protocol = 0;
+	return bpf_map_lookup_elem(map, &address) != NULL;
+}
+
+/* Neither end is in the maps of single endpoints. Not inlined: the stack holds two keys more. */
+static __noinline int
+is_in_range(struct endpoints *e)
+{
+	struct xdp_filter_prefix prefix = { .bits = XDP_FILTER_PREFIX_BITS };
+
+	if (!e)
+		return 0;
+	prefix.key = e->destination;
+	if (bpf_map_lookup_elem(&service_ranges, &prefix))
+		return 1;
+	prefix.key = e->source;
+	return bpf_map_lookup_elem(&server_ranges, &prefix) &&
+		!is_address_in(&locals, &e->destination);
+}
+
+/* Is it an error about a packet of a tunnel to a server? Not inlined either. */
+static __noinline int
+is_about_tunnel(struct endpoints *e)
+{
+	struct xdp_filter_key tunnel;
+
+	if (!e || !e->is_icmp_error)
+		return 0;
+	tunnel = e->source;
+	tunnel.tunnel = 1;
+	return bpf_map_lookup_elem(&servers, &tunnel) != NULL;
+}
+
+/*
+ * To a service, to a source address, from a server unless it is to the balancer itself, or an error
+ * about a tunnel.
+ */
 static __always_inline int
 is_ours(struct endpoints *e)
 {
-	struct xdp_filter_key local;
-
-	if (bpf_map_lookup_elem(&services, &e->destination))
+	if (bpf_map_lookup_elem(&services, &e->destination) ||
+		is_address_in(&sources, &e->destination) || is_about_tunnel(e))
 		return 1;
-	if (!bpf_map_lookup_elem(&servers, &e->source))
-		return 0;
-	local = e->destination;
-	local.port_be = 0;
-	local.protocol = 0;
-	return !bpf_map_lookup_elem(&locals, &local);
+	if (bpf_map_lookup_elem(&servers, &e->source) && !is_address_in(&locals, &e->destination))
+		return 1;
+	return is_in_range(e);
 }
 
 static __always_inline int
@@ -312,22 +382,52 @@ fragment_is_ours(struct endpoints *e)
 	return !since || now - *since > PASSED_NS;
 }
 
+/* A VLAN tag, as it stands behind its EtherType. */
+struct vlan_tag {
+	__be16 control;
+	__be16 type; /* of what follows */
+};
+
+/*
+ * Moves *l3 behind up to two VLAN tags; the EtherType there, or 0. A service is one in all VLANs:
+ * the workers answer in the one that a packet came in.
+ */
+static __always_inline __be16
+skip_tags(void **l3, void *end, __be16 type)
+{
+#pragma unroll
+	for (int i = 0; i < 2; i++) {
+		struct vlan_tag *tag = *l3;
+
+		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
+			break;
+		if ((void *)(tag + 1) > end)
+			return 0;
+		type = tag->type;
+		*l3 = tag + 1;
+	}
+	return type;
+}
+
 SEC("xdp")
 int
 shunt_filter(struct xdp_md *ctx)
 {
-	void *data = (void *)(long)ctx->data;
+	void *data = (void *)(long)ctx->data, *l3;
 	void *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = data;
 	struct endpoints e = {};
+	__be16 type;
 	int ours;
 
 	if ((void *)(eth + 1) > end)
 		return XDP_PASS;
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		ours = parse_v4(eth + 1, end, &e);
-	else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		ours = parse_v6(eth + 1, end, &e);
+	l3 = eth + 1;
+	type = skip_tags(&l3, end, eth->h_proto);
+	if (type == bpf_htons(ETH_P_IP))
+		ours = parse_v4(l3, end, &e);
+	else if (type == bpf_htons(ETH_P_IPV6))
+		ours = parse_v6(l3, end, &e);
 	else
 		return XDP_PASS;
 	if (!ours || !(e.fragment ? fragment_is_ours(&e) : is_ours(&e)))

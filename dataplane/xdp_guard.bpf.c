@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Stands in for the XDP filter while a restarted process replaces it: drops, before the kernel can
- * answer or forward them, TCP and UDP packets to addresses that have services, and those from
- * servers. It looks into the maps of the filter that is taken off. All else is left to whatever
- * comes after it: ARP, ping, neighbour discovery (ICMP is never dropped), probes and their answers.
+ * answer or forward them, TCP and UDP packets to addresses that have services, to source addresses
+ * of full NAT, and those from servers. It looks into the maps of the filter that is taken off. All
+ * else is left to whatever comes after it: ARP, ping, neighbour discovery (ICMP is never dropped),
+ * probes and their answers.
  *
  * Its parse is not the filter's. That one must be exact, because what it takes goes to the workers
  * and what it leaves must reach the kernel for good. This one lives for milliseconds and only ever
@@ -33,9 +34,21 @@
 		__type(value, __u8);                  \
 	} map_name SEC(".maps")
 
+#define GUARD_PREFIX_MAP(map_name)                     \
+	struct {                                       \
+		__uint(type, BPF_MAP_TYPE_LPM_TRIE);   \
+		__uint(max_entries, 1);                \
+		__uint(map_flags, BPF_F_NO_PREALLOC);  \
+		__type(key, struct xdp_filter_prefix); \
+		__type(value, __u8);                   \
+	} map_name SEC(".maps")
+
 GUARD_MAP(services);
 GUARD_MAP(servers);
 GUARD_MAP(locals);
+GUARD_MAP(sources);
+GUARD_PREFIX_MAP(service_ranges); /* not looked at: the whole address is in services */
+GUARD_PREFIX_MAP(server_ranges);
 
 struct ends {
 	struct xdp_filter_key source; /* with port, except of a fragment */
@@ -69,28 +82,28 @@ set_source_port(struct __sk_buff *skb, __u32 offset, __u8 protocol, struct ends 
 
 /* False: neither TCP nor UDP. */
 static __always_inline int
-parse_v4(struct __sk_buff *skb, struct ends *e)
+parse_v4(struct __sk_buff *skb, __u32 l3, struct ends *e)
 {
 	struct iphdr ip;
 
-	if (!load(skb, 0, &ip, sizeof(ip)))
+	if (!load(skb, l3, &ip, sizeof(ip)))
 		return 0;
 	if (ip.protocol != IPPROTO_TCP && ip.protocol != IPPROTO_UDP)
 		return 0;
 	set_v4(&e->source, ip.saddr);
 	set_v4(&e->destination, ip.daddr);
 	if (!(ip.frag_off & bpf_htons(0x3fff)))
-		set_source_port(skb, ip.ihl * 4, ip.protocol, e);
+		set_source_port(skb, l3 + ip.ihl * 4, ip.protocol, e);
 	return 1;
 }
 
 /* Takes fragments, of which the first may hide its protocol behind other headers, as the filter. */
 static __always_inline int
-parse_v6(struct __sk_buff *skb, struct ends *e)
+parse_v6(struct __sk_buff *skb, __u32 l3, struct ends *e)
 {
 	struct ipv6hdr ip;
 
-	if (!load(skb, 0, &ip, sizeof(ip)))
+	if (!load(skb, l3, &ip, sizeof(ip)))
 		return 0;
 	if (ip.nexthdr != IPPROTO_TCP && ip.nexthdr != IPPROTO_UDP &&
 		ip.nexthdr != IPPROTO_FRAGMENT)
@@ -98,7 +111,7 @@ parse_v6(struct __sk_buff *skb, struct ends *e)
 	__builtin_memcpy(e->source.address, &ip.saddr, 16);
 	__builtin_memcpy(e->destination.address, &ip.daddr, 16);
 	if (ip.nexthdr != IPPROTO_FRAGMENT)
-		set_source_port(skb, sizeof(ip), ip.nexthdr, e);
+		set_source_port(skb, l3 + sizeof(ip), ip.nexthdr, e);
 	return 1;
 }
 
@@ -106,22 +119,34 @@ SEC("tc")
 int
 shunt_guard(struct __sk_buff *skb)
 {
+	__be16 type = (__be16)skb->protocol;
+	struct xdp_filter_prefix prefix = { .bits = XDP_FILTER_PREFIX_BITS };
 	struct ends e = {};
+	__u32 l3 = 0;
 	int ours = 0;
 
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		ours = parse_v4(skb, &e);
-	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		ours = parse_v6(skb, &e);
+	/* The kernel has taken one VLAN tag off before; a second one still stands there. */
+	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
+		if (!load(skb, 2, &type, sizeof(type)))
+			return TC_ACT_UNSPEC;
+		l3 = 4;
+	}
+	if (type == bpf_htons(ETH_P_IP))
+		ours = parse_v4(skb, l3, &e);
+	else if (type == bpf_htons(ETH_P_IPV6))
+		ours = parse_v6(skb, l3, &e);
 	if (!ours)
 		return TC_ACT_UNSPEC;
-	if (bpf_map_lookup_elem(&services, &e.destination))
+	if (bpf_map_lookup_elem(&services, &e.destination) ||
+		bpf_map_lookup_elem(&sources, &e.destination))
 		return TC_ACT_SHOT;
 	/*
 	 * A reply that the kernel forwards reaches the client under the server's own address, and
 	 * the client resets it.
 	 */
-	if (bpf_map_lookup_elem(&servers, &e.source) &&
+	prefix.key = e.source;
+	if ((bpf_map_lookup_elem(&servers, &e.source) ||
+		    bpf_map_lookup_elem(&server_ranges, &prefix)) &&
 		!bpf_map_lookup_elem(&locals, &e.destination))
 		return TC_ACT_SHOT;
 	return TC_ACT_UNSPEC;

@@ -56,6 +56,8 @@ enum shunt_command_kind {
 	X(SET_SERVER_WEIGHT, "set server", "%server:BACKEND/SERVER weight %weight:N",              \
 		SHUNT_COMMAND_CHANGE,                                                              \
 		"change a server's weight, 0 to 256, until the file changes it")                   \
+	X(SHUTDOWN_SESSIONS, "shutdown sessions", "server %server:BACKEND/SERVER",                 \
+		SHUNT_COMMAND_CHANGE, "reset the TCP sessions that a server has, at both ends")    \
 	X(RELOAD, "reload", "", SHUNT_COMMAND_CHANGE, "read the configuration file again")         \
 	X(CHECK, "check", "%file:FILE", SHUNT_COMMAND_LOCAL,                                       \
 		"validate a configuration file; needs no running shunt-control")                   \

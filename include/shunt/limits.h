@@ -18,7 +18,7 @@
 #define SHUNT_MAX_SERVERS  65536 /* ids fit the uint16_t of a selection slot */
 #define SHUNT_MAX_NEXTHOPS 65536
 #define SHUNT_MAX_LOCALS   4096 /* the balancer's own addresses */
-#define SHUNT_MAX_SOURCES  256	/* full NAT's; 8 bits of a flow's value */
+#define SHUNT_MAX_SOURCES  255	/* full NAT's; 8 bits of a flow's value, of which one is taken */
 
 #define SHUNT_MAX_BACKEND_SOURCES 16 /* source addresses of one backend */
 
@@ -49,6 +49,13 @@
 
 /* Control API: one JSON line, with its newline. */
 #define SHUNT_API_MAX_LINE (64u << 10)
+
+/*
+ * The mark (SO_MARK) of a probe through a service: this and the server's id. The dataplane's tc
+ * programs carry what has it.
+ */
+#define SHUNT_PROBE_MARK      0x5e000000u
+#define SHUNT_PROBE_MARK_MASK 0xff000000u
 
 #define SHUNT_RUN_DIR_DEFAULT  "/run/shunt"
 #define SHUNT_DATAPLANE_SOCKET "dataplane.sock" /* SOCK_SEQPACKET, see session.h */

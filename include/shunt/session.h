@@ -91,8 +91,8 @@ struct shunt_msg {
 struct shunt_flow_query {
 	struct shunt_addr client;
 	uint16_t client_port_be;
-	uint8_t pad[2];
-	uint32_t service; /* id */
+	uint16_t range_port_be; /* the service's, if it has several; else 0 */
+	uint32_t service;	/* id */
 };
 
 static_assert(sizeof(struct shunt_msg) == 40, "ring element");

@@ -48,7 +48,15 @@ shunt_kind_max(uint32_t kind)
 
 struct shunt_settings {
 	uint8_t hash_secret[16]; /* selection key, the same on all nodes of a cluster */
+	/* control: the ids given last, so that the next process does not give freed ones again */
+	uint32_t last_server;
+	uint32_t last_service;
 };
+
+/* A tag that is a service tag (IEEE 802.1ad, EtherType 0x88a8), else it is 802.1Q's 0x8100. */
+#define SHUNT_VLAN_S_TAG 0x8000
+#define SHUNT_VLAN_ID	 0x0fff
+#define SHUNT_VLAN_END	 4095 /* ids are 1 to 4094 */
 
 /*
  * The next station on the way to servers: a neighbour on a port, and the balancer's own address for
@@ -58,16 +66,17 @@ struct shunt_settings {
 struct shunt_nexthop {
 	uint32_t port; /* index into the dataplane's ports */
 	struct shunt_mac mac;
-	uint16_t vlan[2]; /* VLAN ids of frames to it, the outer first; 0: no (further) tag */
+	/* VLAN ids of frames to it, the outer first, which may be SHUNT_VLAN_S_TAG; 0: no more. */
+	uint16_t vlan[2];
 	uint8_t pad[2];
 	struct shunt_addr source;
 };
 
 struct shunt_server {
 	struct shunt_addr address;
-	uint16_t port_be;
-	uint8_t state; /* enum shunt_server_state */
-	uint8_t pad;
+	uint16_t port_be;     /* 0: the one that the client has sent to */
+	uint8_t state;	      /* enum shunt_server_state */
+	uint8_t reset_mark;   /* another one than before: the sessions it has are reset, once */
 	uint32_t nexthop;     /* id; 0: not known yet, packets to it are dropped and counted */
 	uint32_t backend;     /* id */
 	uint8_t admin;	      /* control: enum shunt_admin_state */
@@ -75,7 +84,7 @@ struct shunt_server {
 	uint16_t weight;      /* control: in force, 0..SHUNT_MAX_WEIGHT */
 	uint16_t file_weight; /* control: in the file when weight was last taken from it or set */
 	uint8_t pad2[2];
-	uint32_t pad3;
+	uint32_t probe_service; /* id: probes go through its address; 0: to the server's own */
 	/* control: wall clock of the last change of state, ms since 1970; 0: not probed yet */
 	uint64_t changed_ms;
 	char name[SHUNT_NAME_SIZE]; /* control: within the backend, NUL-padded */
@@ -117,7 +126,8 @@ struct shunt_backend {
 
 /*
  * Where clients connect to: one port, or a range of ports. Of two services that share an address,
- * a protocol and ports, the one with the fewer ports has those; none have the very same range.
+ * a protocol and ports, the one with the fewer ports has those (of two with as many the one that
+ * begins lower); none have the very same range.
  */
 struct shunt_service {
 	struct shunt_addr address;
@@ -155,7 +165,7 @@ shunt_backend_bytes(const struct shunt_backend *b)
 	(sizeof(struct shunt_backend) + SHUNT_MAX_SERVERS * sizeof(struct shunt_member) + \
 		(SHUNT_MAX_SLOTS + SHUNT_MAX_SCHEDULE) * sizeof(uint16_t))
 
-static_assert(sizeof(struct shunt_settings) == 16, "image layout");
+static_assert(sizeof(struct shunt_settings) == 24, "image layout");
 static_assert(sizeof(struct shunt_nexthop) == 32, "image layout");
 static_assert(sizeof(struct shunt_server) == 112, "image layout");
 static_assert(sizeof(struct shunt_member) == 8, "image layout");

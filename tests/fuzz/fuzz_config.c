@@ -50,6 +50,8 @@ must_be_backend(const struct backend_config *b)
 	must_be_name(b->name);
 	must(b->algorithm < SHUNT_ALGORITHM_COUNT && b->hash_on < SHUNT_HASH_ON_COUNT);
 	must(b->forward < SHUNT_FORWARD_COUNT);
+	must((b->forward == SHUNT_FULLNAT) == (b->source_count > 0));
+	must(b->source_count <= SHUNT_MAX_BACKEND_SOURCES);
 	for (size_t i = 0; i < b->server_count; i++) {
 		const struct server_config *s = &b->servers[i];
 

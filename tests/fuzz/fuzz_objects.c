@@ -125,6 +125,8 @@ good_object(struct input *in, uint32_t kind, size_t *length)
 	case SHUNT_KIND_SERVER:
 		server.address.bytes[15] = take(in, 1) & 7;
 		server.nexthop = shape >> 6;
+		if (shape & 8)
+			server.port_be = 0;
 		*length = sizeof(server);
 		return copy(&server, *length, *length);
 	case SHUNT_KIND_BACKEND:
@@ -136,6 +138,10 @@ good_object(struct input *in, uint32_t kind, size_t *length)
 		return (uint8_t *)backend;
 	case SHUNT_KIND_SERVICE:
 		service.address.bytes[15] = take(in, 1) & 7;
+		if (shape & 16) {
+			service.port_be = htons((uint16_t)(70 + take(in, 1) % 20));
+			service.last_port_be = htons((uint16_t)(90 + take(in, 1)));
+		}
 		*length = sizeof(service);
 		return copy(&service, *length, *length);
 	default:

@@ -15,6 +15,7 @@
 #include "icmp.h"
 #include "nat.h"
 #include "parse.h"
+#include "tcp_answer.h"
 #include "too_big.h"
 #include "tunnel.h"
 
@@ -26,6 +27,8 @@ must(bool holds)
 	if (!holds)
 		abort();
 }
+
+#define TAGS_ROOM 8 /* for two VLAN tags */
 
 static uint16_t
 load16(const uint8_t *at)
@@ -72,7 +75,11 @@ check_nat(struct pkt *p)
 	static const struct shunt_mac port_macs[1] = { { { 2, 0, 0, 0, 0, 1 } } };
 	static const uint8_t server_address[16] = { 0xfd, 1, 2, 3, [15] = 4 };
 	struct gen_service service = { .port_be = p->dport_be, .version = p->version };
-	struct gen_server server = { .port_be = 0x1234, .version = p->version, .link.known = 1 };
+	struct gen_server server = {
+		.port_be = 0x1234,
+		.version = p->version,
+		.link = { .known = 1, .vlan = { 5, 6 } },
+	};
 	size_t n = p->version == 4 ? 4 : 16;
 	uint8_t *ip = p->data + p->l3_offset;
 	uint8_t *ttl = ip + (p->version == 4 ? 8 : 7);
@@ -82,8 +89,10 @@ check_nat(struct pkt *p)
 	bool later = p->l4_offset == 0;
 	bool no_checksum = !later && p->protocol == SHUNT_UDP && load16(field) == 0;
 	unsigned int error = later ? 0 : checksum_error(p), ttl_before = *ttl;
-	size_t rest = later ? (size_t)(source - p->data) + 2 * n : 0;
-	uint8_t *before = frame_exact(p->data + rest, p->bytes - rest);
+	/* The packet stays where it is: tags come and go in front of it. */
+	uint8_t *kept = later ? source + 2 * n : ip;
+	size_t kept_bytes = (size_t)(p->data + p->bytes - kept);
+	uint8_t *before = frame_exact(kept, kept_bytes);
 
 	memcpy(service.address, source + n, n);
 	service.l3_sum = checksum_l3_sum(service.address, n);
@@ -97,14 +106,16 @@ check_nat(struct pkt *p)
 	if (!p->drop) {
 		must(*ttl == ttl_before - 1 && memcmp(source + n, server_address, n) == 0);
 		must(later || (no_checksum ? load16(field) == 0 : checksum_error(p) == error));
-		must(!later || memcmp(p->data + rest, before, p->bytes - rest) == 0);
+		must(!later || memcmp(kept, before, kept_bytes) == 0);
+		must(p->l3_offset == 22 && p->data + 22 == ip);
 		check_nat_back(p, &service, &server);
 		must((p->drop == SHUNT_DROP_TTL) == (ttl_before == 2));
 	}
 	if (!p->drop) {
 		must(memcmp(source, service.address, n) == 0);
 		must(later || (no_checksum ? load16(field) == 0 : checksum_error(p) == error));
-		must(!later || memcmp(p->data + rest, before, p->bytes - rest) == 0);
+		must(!later || memcmp(kept, before, kept_bytes) == 0);
+		must(p->l3_offset == 14 && p->data + 14 == ip);
 		must(p->version == 6 || frame_get16(ip + 10) == frame_ip4_checksum(ip));
 	}
 	free(before);
@@ -173,18 +184,22 @@ check_icmp(struct pkt *p, bool to_server)
 	static const struct shunt_mac port_macs[1] = { { { 2, 0, 0, 0, 0, 1 } } };
 	static const struct link hop = { .mac = { { 2, 0, 0, 0, 0, 2 } }, .known = 1 };
 	struct gen_service service = { .address = { 0xfd, 9 }, .port_be = 0x4321 };
-	struct gen_server server = { .address = { 0xfd, 8 }, .port_be = 0x1234, .link.known = 1 };
+	struct gen_server server = {
+		.address = { 0xfd, 8 },
+		.port_be = 0x1234,
+		.link = { .known = 1, .vlan = { 5, 6 } },
+	};
 	uint8_t *ip = p->data + p->l3_offset, *icmp = p->data + p->l4_offset;
-	unsigned int ttl = ip[p->version == 4 ? 8 : 7], type = icmp[0], bytes = p->bytes;
+	unsigned int ttl = ip[p->version == 4 ? 8 : 7], type = icmp[0], bytes = pkt_ip_bytes(p);
 
 	if (to_server)
 		icmp_to_server(p, &server, port_macs);
 	else
 		icmp_to_client(p, &service, &server, &hop, port_macs);
 	must(p->drop == (ttl <= 1 ? SHUNT_DROP_TTL : SHUNT_DROP_NONE));
-	must(p->bytes == bytes && icmp[0] == type);
+	must(pkt_ip_bytes(p) == bytes && icmp[0] == type && p->data + p->l3_offset == ip);
 	must(frame_get16(icmp + 2) % 0xffff ==
-		frame_icmp_checksum(ip, icmp, bytes - p->l4_offset) % 0xffff);
+		frame_icmp_checksum(ip, icmp, p->bytes - p->l4_offset) % 0xffff);
 	must(p->version == 6 || frame_get16(ip + 10) % 0xffff == frame_ip4_checksum(ip) % 0xffff);
 }
 
@@ -213,10 +228,12 @@ check_tunnel(const struct pkt *parsed, enum shunt_encap encap, uint8_t outer, ui
 	p.headroom = (uint16_t)room;
 	tunnel_to_server(&p, &server, port_macs, &mtu);
 	if (!p.drop) {
-		must(p.data == frame && p.bytes == parsed->bytes + room && bytes + room <= mtu);
-		must(pkt_ip_bytes(&p) == bytes && p.data + p.l3_offset == frame + room + 14);
+		/* Without tags: what came with some leaves room in front. */
+		must(p.data + 14 == frame + parsed->l3_offset);
+		must(p.bytes == 14 + room + bytes && bytes + room <= mtu);
+		must(pkt_ip_bytes(&p) == bytes && p.l3_offset == 14 + room);
 		must(p.tcp_flags & PKT_SYN ||
-			memcmp(p.data + p.l3_offset, parsed->data + 14, bytes) == 0);
+			memcmp(p.data + p.l3_offset, parsed->data + parsed->l3_offset, bytes) == 0);
 	} else {
 		must(p.drop == SHUNT_DROP_TOO_BIG && bytes + room > mtu);
 		must(memcmp(p.data, parsed->data, p.bytes) == 0);
@@ -238,6 +255,35 @@ check_tunnels(const struct pkt *parsed)
 	}
 }
 
+/* Answered by a reset and by a challenge: neither is longer than it, and their checksums hold. */
+static void
+check_answers(const struct pkt *parsed)
+{
+	static const uint8_t key[TCP_ANSWER_KEY_BYTES] = { 1 };
+	static const struct shunt_mac port_mac = { { 2, 0, 0, 0, 0, 1 } };
+	unsigned int header = parsed->version == 4 ? 20 : 40;
+	struct ends ends = tcp_answer_ends(parsed);
+	struct pkt p = *parsed;
+	uint8_t *ip;
+
+	if (parsed->protocol != SHUNT_TCP || !parsed->l4_offset)
+		return;
+	ip = malloc(header + 20);
+	must(ip && tcp_answer_challenge(ip, key, &ends, 1) == header + 20);
+	must(frame_get16(ip + header + 16) == frame_l4_checksum(ip, ip + header, SHUNT_TCP, 20));
+	tcp_answer_is_proof(parsed, key);
+	free(ip);
+	if (!tcp_answer_allowed(parsed))
+		return;
+	p.data = frame_exact(parsed->data, parsed->bytes);
+	tcp_answer_reset(&p, &port_mac);
+	ip = p.data + p.l3_offset;
+	must(p.bytes == p.l3_offset + header + 20 && p.bytes <= parsed->bytes);
+	must(frame_get16(ip + header + 16) == frame_l4_checksum(ip, ip + header, SHUNT_TCP, 20));
+	must(ip[header + 13] & PKT_RST);
+	free(p.data);
+}
+
 static void
 check(const uint8_t *data, size_t bytes)
 {
@@ -248,19 +294,39 @@ check(const uint8_t *data, size_t bytes)
 	must(frame_parsed_is_sound(&p, bytes));
 	must(bytes == 0 || memcmp(frame, data, bytes) == 0);
 	if (!p.drop) {
-		/* What is behind the packet is nobody's business any more. */
-		p.data = frame_exact(frame, p.bytes);
+		/* What is behind the packet is nobody's business any more; two tags fit before it.
+		 */
+		uint8_t *memory = malloc(TAGS_ROOM + p.bytes);
+
+		must(memory != NULL);
+		p.data = memory + TAGS_ROOM;
+		p.headroom = TAGS_ROOM;
+		memcpy(p.data, frame, p.bytes);
 		if (p.kind == PKT_FRAGMENT)
 			check_tracking(&p, data[0]);
 		if (p.kind == PKT_ICMP_ERROR) {
-			check_icmp(&p, bytes & 1);
+			if (p.protocol == SHUNT_TCP || p.protocol == SHUNT_UDP)
+				check_icmp(&p, bytes & 1);
 		} else {
 			check_tunnels(&p);
+			check_answers(&p);
 			check_nat(&p);
 		}
-		free(p.data);
+		free(memory);
 	}
 	free(frame);
+}
+
+/* Puts VLAN tags in front of what the frame is about. */
+static size_t
+put_tags(uint8_t *frame, size_t length, size_t tags)
+{
+	for (size_t i = 0; i < tags && length >= 14; i++, length += 4) {
+		memmove(frame + 16, frame + 12, length - 12);
+		frame_put16(frame + 12, i ? 0x88a8 : 0x8100);
+		frame_put16(frame + 14, 0x6000 + 7 * i);
+	}
+	return length;
 }
 
 /*
@@ -297,7 +363,7 @@ check_variation(const uint8_t *data, size_t bytes)
 		frame_put16(frame + 24, frame_ip4_checksum(frame + 14));
 	if (data[0] & 16 && bytes + 12 < length)
 		length = bytes + 12;
-	check(frame, length);
+	check(frame, put_tags(frame, length, bytes % 4));
 }
 
 /* The same with an ICMP error, its checksums put right, for else hardly one would be. */

@@ -6,10 +6,16 @@
 WEB_PORT=80 UDP_PORT=53
 begin 3
 cp "$SHUNT_TOP/config/dr.json" "$CONFIG"
-edit "d['defaults']['timeout'] = {'fin': '2s'}"
+edit "
+d['defaults']['timeout'] = {'fin': '2s'}
+d['frontends'].append({'name': 'hold', 'bind': '198.51.100.10:9000', 'default-backend': 'hold'})
+d['backends'].append({'name': 'hold', 'forward': 'dr', 'on-marked-down': 'shutdown-sessions',
+                      'servers': [{'name': 's1', 'address': '10.0.0.11:9000'}]})
+"
 topology_direct 3 198.51.100.10/32 2001:db8:10::10/128
 for n in 1 2 3; do udp_start $n; done
-balancer_start app/s1 app/s2 app/s3 app6/s1 app6/s2 app6/s3 dns/s1 dns/s2 dns/s3 || exit 1
+start_in s1 hold python3 "$(dirname "$0")/lifetimes.py" serve 9000
+balancer_start hold/s1 app/s1 app/s2 app/s3 app6/s1 app6/s2 app6/s3 dns/s1 dns/s2 dns/s3 || exit 1
 
 web_load v4 4; wait "$LOAD_PID"
 check_load "IPv4: no request failed" v4 "d['failed'] == 0 and d['requests'] > 300"
@@ -34,7 +40,7 @@ check "a download of 8 MB arrives whole" \
 check_equal "no answer passed the balancer" 0 \
 	"$(ctl -j show servers | json "sum(s['out_packets'] for s in d)")"
 check "every request did" test "$(ctl -j show servers |
-	json "all(s['in_packets'] > 20 for s in d)")" = True
+	json "all(s['in_packets'] > 20 for s in d if s['backend'] != 'hold')")" = True
 
 sessions_at_most() {
 	[ "$(ctl -j show servers | json "sum(s['sessions'] for s in d if s['backend'] == 'app')")" -le "$1" ]
@@ -47,5 +53,22 @@ ctl set server app/s3 state drain >/dev/null
 web_load drained 2; wait "$LOAD_PID"
 check_load "a drained server gets no new connections" drained \
 	"d['failed'] == 0 and 's3' not in d['servers']"
+# hold LOCAL-PORT: a connection of a client that says nothing once it is open.
+hold() {
+	start_in client "hold$1" python3 "$(dirname "$0")/lifetimes.py" hold 198.51.100.10 9000 "$1"
+	check "connection $1 is open" wait_until 5 log_has "hold$1" open
+}
+held() {
+	[ "$(ctl -j show servers | json "sum(s['sessions'] for s in d if s['backend'] == 'hold')")" = "$1" ]
+}
+hold 9100
+HELD=$STARTED
+hold 9101
+check "two sessions" held 2
+kill -USR2 "$HELD"
+check "a client's reset ends its session" wait_until 3 held 1
+ctl set server hold/s1 state maint >/dev/null
+check "a server in maintenance: a silent client is told" wait_until 3 log_has hold9101 reset
+check "and the session is over" held 0
 check "nothing was dropped for want of room" test "$(ctl -j show drops |
 	json "sum(d.get(k, 0) for k in ('tx-full', 'handover-full', 'no-neighbor', 'too-big'))")" = 0

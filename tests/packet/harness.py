@@ -54,7 +54,9 @@ def server_mac(address):
 
 
 def host_of(endpoint):
-    return endpoint.rsplit(":", 1)[0].strip("[]")
+    """The address of one with or without a port."""
+    bare = endpoint.endswith("]") or ":" not in endpoint
+    return (endpoint if bare else endpoint.rsplit(":", 1)[0]).strip("[]")
 
 
 def neighbors(backends):
@@ -143,7 +145,7 @@ class Api:
         answer = json.loads(self.file.readline())
         if not answer.get("ok"):
             raise RuntimeError(f"{command} {args}: {answer}")
-        return answer["data"]
+        return answer.get("data")
 
     def close(self):
         self.file.close()
@@ -255,12 +257,14 @@ class Run:
             info = api.ask("show info")
             last.update(info)
             sums = {k: sum(w[k] for w in api.ask("show workers"))
-                    for k in ("rx_packets", "tx_packets", "drops", "icmp_sent")}
+                    for k in ("rx_packets", "tx_packets", "drops", "icmp_sent", "tcp_challenges",
+                              "tcp_resets")}
             if not info["dataplane_connected"] or not info["generation"]:
                 return None
             if sums["rx_packets"] < self.packets:
                 return None
-            done = sums["tx_packets"] + sums["drops"] - sums["icmp_sent"]
+            own = sums["icmp_sent"] + sums["tcp_challenges"] + sums["tcp_resets"]
+            done = sums["tx_packets"] + sums["drops"] - own
             return info if done >= self.packets else None
 
         try:

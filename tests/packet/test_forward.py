@@ -200,8 +200,12 @@ class Forward(Batch):
 
     def test_workers_share(self):
         """Packets went from worker to worker, if there are two: there and back, to transmit."""
-        for worker in self.result.workers:
-            self.assertEqual(bool(worker["handed_over"]), self.workers > 1)
+        first, others = self.result.workers[0], self.result.workers[1:]
+        self.assertEqual(bool(first["handed_over"]), self.workers > 1)
+        self.assertEqual(first["tx_handed_over"], 0)
+        for worker in others:
+            self.assertEqual(worker["handed_over"], 0)
+            self.assertGreater(worker["tx_handed_over"], 0)
 
 
 @with_workers(1, 2)

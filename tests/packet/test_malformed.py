@@ -139,7 +139,8 @@ class Random:
             self.check_others(port, [f for f, n in missing.items() for _ in range(-n)])
         self.assertEqual(result.total("rx_packets"), len(frames))
         self.assertEqual(result.total("rx_packets"),
-                         result.total("tx_packets") - result.total("icmp_sent") +
+                         result.total("tx_packets") - result.total("icmp_sent") -
+                         result.total("tcp_challenges") - result.total("tcp_resets") +
                          result.total("drops"))
 
     def check_others(self, port, frames):

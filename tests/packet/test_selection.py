@@ -199,7 +199,7 @@ class Reuse:
         kind = make_kind("again", 1)
         config = {"frontends": [], "backends": []}
         add(config, kind, 1, balance="roundrobin")
-        story = ("S", "A", "R", "S", "A", "A", "R", "S", "S", "PA", "FA")
+        story = ("S", "A", "FA", "S", "A", "A", "FA", "S", "S", "PA", "FA")
         frames = [packet(kind, (c, 40000), (kind.address, kind.port), l4={"flags": flags})
                   for c in clients(4, 50) for flags in story]
         result = Run(config, wan=frames, workers=self.workers).go()

@@ -38,7 +38,7 @@ random_below(uint32_t limit)
 
 /*
  * Key number i: no two are the same, but there are always others that differ only in the family,
- * the port, the service or a part of the address.
+ * the port, the service, a part of the address or (with wide keys) the extra word.
  */
 static inline struct flow_key
 key_of(uint32_t i, uint8_t version)
@@ -58,6 +58,9 @@ key_of(uint32_t i, uint8_t version)
 		key.address[13] ^= (uint8_t)(client >> 16);
 		key.address[14] ^= (uint8_t)(client >> 8);
 		key.address[15] ^= (uint8_t)client;
+		/* Half as many ports, and each with two extra words. */
+		key.port_be = (i >> 3) % 2;
+		key.extra = (i >> 2) % 2 * 0x10000001u;
 	}
 	return key;
 }
@@ -78,13 +81,16 @@ reference_expired(const struct reference *r, uint32_t i)
 }
 
 static inline void
-reference_gone(void *context, uint16_t service, uint64_t value)
+reference_gone(void *context, const struct flow_key *key, uint64_t value)
 {
 	struct reference *r = context;
 	uint32_t i = flow_server(value);
+	struct flow_key expected = reference_key(i < KEYS ? i : 0);
 
 	r->gone++;
-	if (i >= KEYS || r->value[i] != value || reference_key(i).service != service ||
+	if (i >= KEYS || r->value[i] != value || expected.service != key->service ||
+		expected.port_be != key->port_be || expected.version != key->version ||
+		memcmp(expected.address, key->address, sizeof(key->address)) != 0 ||
 		!reference_expired(r, i)) {
 		r->errors++;
 		return;

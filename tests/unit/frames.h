@@ -276,13 +276,17 @@ frame_parsed_is_sound(const struct pkt *p, size_t received)
 
 	if (p->drop)
 		return p->drop < SHUNT_DROP_COUNT && p->bytes <= received;
-	if ((p->version != 4 && p->version != 6) || p->l3_offset != 14)
+	if ((p->version != 4 && p->version != 6) ||
+		(p->l3_offset != 14 && p->l3_offset != 18 && p->l3_offset != 22))
 		return false;
 	if (p->kind == PKT_FRAGMENT && !frame_fragment_is_sound(p))
 		return false;
 	if (p->kind == PKT_FRAGMENT && p->fragment_offset)
 		return p->bytes <= received && p->bytes > p->l3_offset + ip_header;
-	if (p->protocol != SHUNT_TCP && (p->protocol != SHUNT_UDP || p->tcp_flags != 0))
+	/* An error may be about a tunnel's packet: IP in IP, or GRE. */
+	if (!(p->kind == PKT_ICMP_ERROR &&
+		    (p->protocol == 4 || p->protocol == 41 || p->protocol == 47)) &&
+		p->protocol != SHUNT_TCP && (p->protocol != SHUNT_UDP || p->tcp_flags != 0))
 		return false;
 	if (p->kind == PKT_ICMP_ERROR)
 		header = 8;

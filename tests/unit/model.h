@@ -77,6 +77,7 @@ model_frontend(struct config *config, size_t index)
 	frontend->binds[0].address = model_address("198.51.100.0");
 	frontend->binds[0].address.bytes[15] = (uint8_t)(index + 1);
 	frontend->binds[0].port_be = htons(80);
+	frontend->binds[0].last_port_be = htons(80);
 	frontend->backend = index;
 }
 

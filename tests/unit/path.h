@@ -38,6 +38,7 @@ struct path {
 	uint8_t version;
 	enum shunt_algorithm algorithm;
 	uint8_t forward;
+	uint8_t sources;	    /* of full NAT */
 	uint8_t state[SERVERS + 1]; /* by server id */
 };
 
@@ -77,6 +78,27 @@ make_stats(void)
 	return stats;
 }
 
+static inline const char *
+source_address(const struct path *path, uint32_t id)
+{
+	static char text[32];
+
+	snprintf(text, sizeof(text), path->version == 4 ? "10.0.0.24%u" : "2001:db8:a::f%u", id);
+	return text;
+}
+
+/* Full NAT's: ids 1 up to path->sources. */
+static inline void
+path_put_sources(struct path *path, struct shunt_backend *backend)
+{
+	for (uint8_t id = 1; id <= path->sources; id++) {
+		struct shunt_source source = { .address = helper_addr(source_address(path, id)) };
+
+		helper_put(path->objects, SHUNT_KIND_SOURCE, id, &source, sizeof(source));
+		backend->sources[id - 1] = id;
+	}
+}
+
 /* Makes a generation of what path->state says and gives it to the tracker. */
 static inline void
 path_publish(struct path *path)
@@ -102,6 +124,8 @@ path_publish(struct path *path)
 	}
 	backend = helper_backend(path->algorithm, members, count, SLOTS);
 	backend->forward = path->forward;
+	if (path->forward == SHUNT_FULLNAT)
+		path_put_sources(path, backend);
 	helper_put(
 		path->objects, SHUNT_KIND_BACKEND, BACKEND, backend, shunt_backend_bytes(backend));
 	free(backend);
@@ -111,6 +135,7 @@ path_publish(struct path *path)
 		printf("generation refused: kind %u id %u: %s\n", error.kind, error.id, error.text);
 		abort();
 	}
+	CU_ASSERT_EQUAL_FATAL(tracker_prepare(path->tracker, next), 0);
 	tracker_set_generation(path->tracker, next);
 	generation_destroy(path->generation);
 	path->generation = next;
@@ -160,6 +185,7 @@ path_run(struct path *path, struct result *r, uint8_t port, size_t bytes)
 	classify_burst(path->generation->classifier, &p, 1, PATH_OWNER_SEED);
 	if (p->drop)
 		return;
+	track_sources(path->tracker, &p, 1);
 	flow_lookup_burst(path->tracker->flows, &p, 1, path->tick);
 	missed = track_hits(path->tracker, &p, 1, path->tick, &miss);
 	track_misses(path->tracker, &miss, missed, path->tick);

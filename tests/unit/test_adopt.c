@@ -101,6 +101,34 @@ adoption_of_others(void)
 	setup_destroy(&b);
 }
 
+/* An id that was freed before the restart is not given again at once: old flows may name it. */
+static void
+adoption_of_last_ids(void)
+{
+	struct setup a, b;
+	struct image *running;
+	const struct service *services;
+	uint32_t freed;
+
+	setup_create(&a, "app s1=10.0.0.1 | api s1=10.0.0.2 | last s1=10.0.0.3");
+	image_destroy(compile(&a));
+	freed = state_find_server(&a.control, "last/s1")->id;
+	model_apply(&a.control, "app s1=10.0.0.1 | api s1=10.0.0.2");
+	running = compile(&a);
+	CU_ASSERT_PTR_NULL(image_get(running, SHUNT_KIND_SERVER, freed, NULL));
+
+	setup_create(&b, "app s1=10.0.0.1 | api s1=10.0.0.2 | new s1=10.0.0.4");
+	CU_ASSERT_EQUAL(compiler_adopt(b.compiler, &b.control, running), 0);
+	image_destroy(compile(&b));
+	services = b.control.services;
+	CU_ASSERT_EQUAL(state_find_server(&b.control, "api/s1")->id, freed - 1);
+	CU_ASSERT_EQUAL(state_find_server(&b.control, "new/s1")->id, freed + 1);
+	CU_ASSERT_EQUAL(services[2].id, services[1].id + 2);
+	image_destroy(running);
+	setup_destroy(&a);
+	setup_destroy(&b);
+}
+
 static void
 adoption_of_nonsense(void)
 {
@@ -138,10 +166,45 @@ adoption_of_nonsense(void)
 	setup_destroy(&s);
 }
 
+/* A range is another service than the port that it begins with. */
+static void
+adopted_ranges(void)
+{
+	struct setup a, b;
+	struct image *running, *after;
+	const struct shunt_service *service;
+	uint32_t id;
+
+	setup_create(&a, SERVERS);
+	a.control.services[0].last_port_be = htons(99);
+	running = compile(&a);
+	id = a.control.services[0].id;
+	service = get(running, SHUNT_KIND_SERVICE, id, sizeof(*service));
+	CU_ASSERT_EQUAL(service->port_be, htons(80));
+	CU_ASSERT_EQUAL(service->last_port_be, htons(99));
+	setup_create(&b, SERVERS);
+	b.control.services[0].last_port_be = htons(99);
+	CU_ASSERT_EQUAL(compiler_adopt(b.compiler, &b.control, running), 0);
+	after = compile(&b);
+	CU_ASSERT_TRUE(image_equal(running, after));
+	image_destroy(after);
+	setup_destroy(&b);
+	setup_create(&b, SERVERS);
+	CU_ASSERT_EQUAL(compiler_adopt(b.compiler, &b.control, running), 0);
+	after = compile(&b);
+	CU_ASSERT_NOT_EQUAL(b.control.services[0].id, id);
+	image_destroy(after);
+	image_destroy(running);
+	setup_destroy(&a);
+	setup_destroy(&b);
+}
+
 static const struct unit_test tests[] = {
+	{ "ranges", adopted_ranges },
 	{ "adoption", adoption },
 	{ "adopted ways", adopted_ways },
 	{ "adoption of others", adoption_of_others },
+	{ "adoption of last ids", adoption_of_last_ids },
 	{ "adoption of nonsense", adoption_of_nonsense },
 };
 

@@ -123,6 +123,69 @@ test_announce_taken_off(void)
 	stop();
 }
 
+static void
+add_source(const char *address)
+{
+	backend.config.sources[backend.config.source_count++] = addr(address);
+}
+
+/* Where those who send to them look for them. */
+static void
+test_announce_sources(void)
+{
+	struct shunt_addr locals[64];
+	size_t count;
+
+	if (!start())
+		return;
+	add_server("10.0.0.11");
+	add_server("10.9.0.11"); /* through a gateway on lan0 */
+	add_server("2001:db8:9::11");
+	add_source("10.0.0.200");
+	add_source(
+		"10.9.9.9"); /* in no subnet: to lan0 with the servers, and not to the first port */
+	add_source("192.0.2.9");
+	add_source("2001:db8:1::200");
+	add_source("fd00::9");
+	add_service("198.51.100.10", true);
+	services[0].backend = &backend;
+	CU_ASSERT(run("ip route add 10.9.0.0/16 via 10.0.0.11"));
+	CU_ASSERT(run("ip route add 2001:db8:9::/64 via 2001:db8:1::11"));
+	if (create()) {
+		CU_ASSERT(addresses_are("lan0 .* 10.0.0.200/32 ", 1));
+		CU_ASSERT(addresses_are("lan0 .* 10.9.9.9/32 ", 1));
+		CU_ASSERT(addresses_are("wan0 .* 192.0.2.9/32 ", 1));
+		CU_ASSERT(addresses_are("lan0 .* 2001:db8:1::200/128 ", 1));
+		CU_ASSERT(addresses_are("lan0 .* fd00::9/128 ", 1));
+		/* Probes go from the kernel's own, and replies to those are no flow's. */
+		CU_ASSERT(run("ip route get 10.0.0.11 | grep -q 'src 10.0.0.1 '"));
+		CU_ASSERT(run("ip route get 10.9.0.11 | grep -q 'src 10.0.0.1 '"));
+		CU_ASSERT(run("ip -6 route get 2001:db8:9::11 | grep -q 'src 2001:db8:1::1 '"));
+		settle();
+		count = netlink_locals(netlink, locals, 64);
+		for (size_t i = 0; i < count; i++) {
+			for (size_t j = 0; j < backend.config.source_count; j++)
+				CU_ASSERT_FALSE(
+					shunt_addr_equal(&locals[i], &backend.config.sources[j]));
+		}
+		CU_ASSERT(count > 0);
+		/* A way that is lost for a while moves nothing. */
+		CU_ASSERT(run("ip route del 10.9.0.0/16"));
+		CU_ASSERT(run("ip route add unreachable 10.9.0.0/16"));
+		settle();
+		CU_ASSERT(addresses_are("lan0 .* 10.9.9.9/32 ", 1));
+		/* Who does not announce the service does without its source addresses, too. */
+		services[0].announce = false;
+		netlink_update(netlink);
+		CU_ASSERT(addresses_are("10.0.0.200", 0));
+		CU_ASSERT(addresses_are("fd00::9", 0));
+		services[0].announce = true;
+		netlink_update(netlink);
+		CU_ASSERT(addresses_are("lan0 .* 10.0.0.200/32 ", 1));
+	}
+	stop();
+}
+
 static bool
 has_local(const struct shunt_addr *locals, size_t count, const char *text)
 {
@@ -237,6 +300,7 @@ static const struct unit_test tests[] = {
 	{ "addresses adopted after a restart", test_announce_adopted },
 	{ "operator's own address", test_announce_operators },
 	{ "address taken off by another", test_announce_taken_off },
+	{ "source addresses", test_announce_sources },
 	{ "local addresses", test_locals },
 	{ "without CAP_NET_ADMIN", test_unprivileged },
 };

@@ -435,13 +435,14 @@ struct each_context {
 };
 
 static void
-count_each(void *context, const struct shunt_addr *address, uint16_t port_be, uint8_t protocol,
-	bool is_service)
+count_each(void *context, const struct shunt_addr *address, uint16_t port_be, uint16_t last_port_be,
+	uint8_t protocol, bool is_service)
 {
 	struct each_context *e = context;
 	bool v4 = shunt_addr_is_v4(address), found[SHUNT_MAX_SERVICES];
 	const uint8_t *bytes = v4 ? &address->bytes[12] : address->bytes;
 
+	CU_ASSERT_EQUAL(port_be, last_port_be);
 	if (is_service) {
 		e->services++;
 		CU_ASSERT(reference_service(e->generation, bytes, v4 ? 4 : 6, port_be, protocol));

@@ -104,6 +104,32 @@ test_set_server_refused(void)
 	fixture_close(&f);
 }
 
+#define SHUTDOWN(args) "{\"command\": \"shutdown sessions\", \"args\": {" args "}}"
+
+static void
+test_shutdown_sessions(void)
+{
+	static const char *const wrong[] = { SHUTDOWN("\"server\": \"app/s9\""),
+		SHUTDOWN("\"server\": \"app\""), SHUTDOWN(""),
+		SHUTDOWN("\"server\": \"app/s1\", \"state\": \"drain\"") };
+	struct fixture f;
+	json_t *answer;
+
+	fixture_start(&f);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		CU_ASSERT_TRUE(fixture_error(ask(&f, wrong[i]))[0] != '\0');
+	CU_ASSERT_EQUAL(f.publish.scheduled, 0);
+	for (unsigned int i = 1; i <= 2; i++) {
+		answer = ask(&f, SHUTDOWN("\"server\": \"app/s2\""));
+		CU_ASSERT_EQUAL(number(answer, "generation"), (json_int_t)i);
+		CU_ASSERT_TRUE(fixture_ok(answer));
+		CU_ASSERT_EQUAL(f.servers[1]->reset_mark, i);
+		CU_ASSERT_EQUAL(f.servers[0]->reset_mark, 0);
+		CU_ASSERT_EQUAL(f.publish.scheduled, i);
+	}
+	fixture_close(&f);
+}
+
 static json_t *
 ask_and_end(struct fixture *f, const char *request, int result, int worker)
 {
@@ -193,6 +219,8 @@ fill_stats(struct shunt_stats *stats)
 		worker->generation = 7;
 		worker->flows_max = 1000;
 		worker->rx_packets = 3 * factor;
+		worker->handed_over = i ? 75 : 9; /* the other's, of what it took over */
+		worker->tx_handed_over = 2;
 		worker->tx_packets = 2 * factor;
 		worker->loops = 200;
 		worker->idle_loops = 50;
@@ -315,6 +343,11 @@ test_show_drops_and_workers(void)
 	CU_ASSERT_EQUAL(number(worker, "tx_packets"), 2);
 	CU_ASSERT_EQUAL(number(worker, "untracked"), 0);
 	CU_ASSERT_EQUAL(json_real_value(json_object_get(worker, "idle")), 0.25);
+	CU_ASSERT_EQUAL(number(worker, "handed_over"), 9);
+	CU_ASSERT_EQUAL(number(worker, "tx_handed_over"), 2);
+	CU_ASSERT_EQUAL(json_real_value(json_object_get(worker, "handed_over_share")), 1);
+	worker = json_array_get(workers, 1);
+	CU_ASSERT_EQUAL(json_real_value(json_object_get(worker, "handed_over_share")), 0.25);
 	json_decref(workers);
 	/* No workers, and no dataplane at all. */
 	f.publish.stats->worker_count = 0;
@@ -369,6 +402,7 @@ static const struct unit_test tests[] = {
 	{ "the table", test_table },
 	{ "set server", test_set_server },
 	{ "set server refused", test_set_server_refused },
+	{ "shutdown sessions", test_shutdown_sessions },
 	{ "how a change can end", test_change_outcomes },
 	{ "reload", test_reload },
 	{ "show info", test_show_info },

@@ -55,6 +55,9 @@ everything(void)
 	CU_ASSERT_EQUAL(service->backend, state_find_backend(&s.control, "api")->id);
 	CU_ASSERT_EQUAL(service->timeout_udp_ms, 120000);
 	CU_ASSERT_EQUAL(service->protocol, SHUNT_TCP);
+	CU_ASSERT_EQUAL(service->reset_idle, 0);
+	CU_ASSERT_EQUAL(backend->shutdown_sessions, 0);
+	CU_ASSERT_EQUAL(server->reset_mark, 0);
 	image_destroy(image);
 	setup_destroy(&s);
 }
@@ -161,6 +164,29 @@ schedules(void)
 }
 
 /* A tunnel: what goes around, to which port, and from which address. */
+/* How sessions end: what the file says, and a command, which counts for one server. */
+static void
+sessions_end(void)
+{
+	const struct shunt_service *service;
+	struct image *image;
+	struct setup s;
+
+	setup_create(&s, SERVERS);
+	state_find_backend(&s.control, "app")->config.shutdown_sessions = true;
+	s.control.services[1].reset_idle = true;
+	server_shutdown_sessions(state_find_server(&s.control, "app/s2"));
+	image = compile(&s);
+	CU_ASSERT_EQUAL(get_backend(&s, image, "app")->shutdown_sessions, 1);
+	CU_ASSERT_EQUAL(get_backend(&s, image, "api")->shutdown_sessions, 0);
+	CU_ASSERT_EQUAL(get_server(&s, image, "app/s1")->reset_mark, 0);
+	CU_ASSERT_EQUAL(get_server(&s, image, "app/s2")->reset_mark, 1);
+	service = get(image, SHUNT_KIND_SERVICE, s.control.services[1].id, sizeof(*service));
+	CU_ASSERT_EQUAL(service->reset_idle, 1);
+	image_destroy(image);
+	setup_destroy(&s);
+}
+
 static void
 forwarding_modes(void)
 {
@@ -369,16 +395,61 @@ empty_state(void)
 	setup_destroy(&s);
 }
 
+/* Each server's probes go through the first service of its family that leads to its backend. */
+static void
+probes_through_services(void)
+{
+	struct shunt_addr v6 = { .bytes = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } };
+	struct config *config = model_config("app a=10.0.0.1 b=10.0.0.2 | api a=10.0.0.3");
+	struct bind_config *binds = calloc(4, sizeof(*binds));
+	struct setup s;
+	struct image *image;
+
+	setup_create(&s, "");
+	for (uint8_t i = 0; i < 4; i++) {
+		binds[i] = config->frontends[0].binds[0];
+		binds[i].port_be = htons(80 + i);
+		if (i % 2 == 0) {
+			binds[i].address = v6;
+			binds[i].address.bytes[15] = i;
+		}
+	}
+	free(config->frontends[0].binds);
+	config->frontends[0].binds = binds;
+	config->frontends[0].bind_count = 4;
+	config->backends[0].forward = SHUNT_TUNNEL;
+	config->backends[0].servers[1].address = v6;
+	for (int i = 0; i < 2; i++)
+		config->backends[0].servers[i].check.via_service = true;
+	config->backends[1].servers[0].check.via_service = true; /* but it is not checked */
+	CU_ASSERT_EQUAL_FATAL(state_apply(&s.control, config), 0);
+	for (int i = 0; i < 2; i++)
+		s.control.backends[0]->servers[i]->config.check.enabled = true;
+	image = compile(&s);
+	CU_ASSERT_EQUAL(get_server(&s, image, "app/a")->probe_service, s.control.services[1].id);
+	CU_ASSERT_EQUAL(get_server(&s, image, "app/b")->probe_service, s.control.services[0].id);
+	CU_ASSERT_EQUAL(get_server(&s, image, "api/a")->probe_service, 0);
+	image_destroy(image);
+	/* With the service goes its id from the server, before anyone asks. */
+	model_apply(&s.control, "app a=10.0.0.1");
+	image = compile(&s);
+	CU_ASSERT_EQUAL(get_server(&s, image, "app/a")->probe_service, 0);
+	image_destroy(image);
+	setup_destroy(&s);
+}
+
 static const struct unit_test tests[] = {
 	{ "everything is there", everything },
 	{ "same state, same bytes", same_state_same_bytes },
 	{ "who is a member", who_is_a_member },
 	{ "forwarding modes", forwarding_modes },
+	{ "how sessions end", sessions_end },
 	{ "schedules", schedules },
 	{ "others are not moved", others_are_not_moved },
 	{ "nodes agree", nodes_agree },
 	{ "only what changed", only_what_changed },
 	{ "ids through reloads", ids_through_reloads },
+	{ "probes through services", probes_through_services },
 	{ "empty state", empty_state },
 };
 

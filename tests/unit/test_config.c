@@ -100,12 +100,13 @@ test_everything(void)
 		"{" PORTS SECRET "'defaults': {'timeout': {'syn': '1s', 'established': '2s', "
 		"'fin': '3s', 'udp': '4s', 'check': '5s'}, 'balance': 'rr', 'forward': 'nat'},"
 		"'frontends': [{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'y',"
-		" 'rules': []},"
+		" 'rules': [], 'on-timeout': 'reset'},"
 		"{'name': 'b', 'bind': ['[2001:db8::1]:53', '[2001:db8::1]:54'], 'protocol': 'udp',"
 		" 'timeout': {'udp': '24h'}, 'announce': 'none', 'default-backend': 'x'}],"
 		"'backends': [{'name': 'x', 'balance': 'mh', 'hash-on': 'connection', 'servers':"
 		" [{'name': 's', 'address': '[2001:db8:1::1]:53', 'weight': 256, 'backup': true}]},"
-		"{'name': 'y', 'servers': [{'name': 's', 'address': '10.0.0.1:1', 'weight': 0}]}],"
+		"{'name': 'y', 'on-marked-down': 'shutdown-sessions', 'servers': [{'name': 's', "
+		"'address': '10.0.0.1:1', 'weight': 0}]}],"
 		"'neighbors': [{'address': '10.0.0.1', 'mac': '02:00:00:00:00:01', 'port': 'wan'}],"
 		"'acls': {}}");
 
@@ -114,6 +115,10 @@ test_everything(void)
 	CU_ASSERT_EQUAL(c->frontends[0].timeout.established_ms, 2000);
 	CU_ASSERT_EQUAL(c->frontends[0].timeout.fin_ms, 3000);
 	CU_ASSERT_EQUAL(c->frontends[0].timeout.udp_ms, 4000);
+	CU_ASSERT_TRUE(c->frontends[0].reset_idle);
+	CU_ASSERT_FALSE(c->frontends[1].reset_idle);
+	CU_ASSERT_FALSE(c->backends[0].shutdown_sessions);
+	CU_ASSERT_TRUE(c->backends[1].shutdown_sessions);
 	CU_ASSERT_EQUAL(c->frontends[1].backend, 0);
 	CU_ASSERT_EQUAL(c->frontends[1].bind_count, 2);
 	CU_ASSERT_TRUE(address_is(&c->frontends[1].binds[1].address, "2001:db8::1"));
@@ -287,7 +292,7 @@ test_defaults_wrong(void)
 	config_case_expect(
 		"'frontends': [], 'defaults': {'timeout': {'syn': 0, 'established': '25h', "
 		"'fin': 'x', 'udp': -1, 'check': [], 'client': '1s'}, 'balance': 'random', "
-		"'forward': 'fullnat', 'check': 5, 'mode': 'tcp'}",
+		"'forward': 'full', 'check': 5, 'mode': 'tcp'}",
 		"$.defaults.mode: unknown key; the keys here are: timeout, check, balance, "
 		"forward\n"
 		"$.defaults.timeout.client: unknown key; the keys here are: syn, established, fin, "
@@ -300,8 +305,8 @@ test_defaults_wrong(void)
 		"$.defaults.check: must be true, false or an object, found the number 5\n"
 		"$.defaults.balance: 'random' is not supported by this version; use 'source', "
 		"'roundrobin', 'leastconn'\n"
-		"$.defaults.forward: 'fullnat' is not supported by this version; use "
-		"'nat', 'dr', 'tunnel'\n" FRONTENDS_NONE);
+		"$.defaults.forward: must be one of 'nat', 'dr', 'tunnel', 'fullnat', found the "
+		"string 'full'\n" FRONTENDS_NONE);
 }
 
 #define F      "$.frontends[0]"
@@ -323,22 +328,32 @@ test_frontends_wrong(void)
 		F ".bind: needs one address at least");
 	expect_frontend("{'name': 'a', 'bind': ['198.51.100.1:80', '198.51.100.1:8000-8099', "
 			"'198.51.100.1:*', null, '198.51.100.1'], 'default-backend': 'app'}",
-		F ".bind[1]: port ranges and '*' are not supported by this version; list each "
-		  "port\n" F ".bind[2]: port ranges and '*' are not supported by this version; "
-		  "list each port\n" F ".bind[3]: must be ADDRESS:PORT, such as '192.0.2.1:80' or "
+		F ".bind[3]: must be ADDRESS:PORT, such as '192.0.2.1:80' or "
 		  "'[2001:db8::1]:80', found null\n" F
-		  ".bind[4]: '198.51.100.1' has no port; write ADDRESS:PORT");
+		  ".bind[4]: '198.51.100.1' has no port; write ADDRESS:PORT\n" F
+		  ".bind[1]: has several ports, but server 's1' of backend 'app' has the one port "
+		  "80, where a client's connections to two of them could not be told apart: write "
+		  "the server's address without a port, and each port is kept\n" F
+		  ".bind[2]: has several ports, but server 's1' of backend 'app' has the one port "
+		  "80, where a client's connections to two of them could not be told apart: write "
+		  "the server's address without a port, and each port is kept");
 	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'ap'}",
 		F ".default-backend: there is no backend 'ap'" UNUSED);
 	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'app', "
 			"'protocol': 'sctp', 'announce': 'bgp', 'timeout': {'check': '1s'}, "
 			"'backend': 'app', 'rules': [{'action': 'drop'}]}",
 		F ".backend: unknown key; the keys here are: name, bind, protocol, timeout, "
-		  "default-backend, announce, rules\n" F
+		  "default-backend, announce, on-timeout, rules\n" F
 		  ".protocol: must be one of 'tcp', 'udp', found the string 'sctp'\n" F
 		  ".announce: must be one of 'interface', 'none', found the string 'bgp'\n" F
 		  ".timeout.check: unknown key; the keys here are: syn, established, fin, udp\n" F
 		  ".rules: rules are not supported by this version; nothing would be enforced");
+	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'app', "
+			"'on-timeout': 'close'}",
+		F ".on-timeout: must be one of 'forget', 'reset', found the string 'close'");
+	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'app', "
+			"'protocol': 'udp', 'on-timeout': 'reset'}",
+		F ".on-timeout: 'reset' is for 'protocol': 'tcp' only");
 	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'app', "
 			"'rules': {}}",
 		F ".rules: must be an array, found an object");
@@ -395,18 +410,16 @@ test_backends_wrong(void)
 		"{'name': 'app', 'servers': {}}", B ".servers: must be an array, found an object");
 	expect_backend("{'servers': [{'name': 's', 'address': '10.0.0.1:80'}]}",
 		B ".name: missing, but required\n" F ".default-backend: there is no backend 'app'");
-	expect_backend(
-		"{'name': 'app', 'balance': 'first', 'hash-on': 'src', 'forward': 'fullnat', "
-		"'check': 'tcp', 'source-addresses': ['10.0.0.9'], 'encap': 'gue', "
-		"'server': 1, 'servers': [{'name': 's', 'address': '10.0.0.1:80'}]}",
+	expect_backend("{'name': 'app', 'balance': 'first', 'hash-on': 'src', 'forward': 'half', "
+		       "'check': 'tcp', 'source-addresses': ['10.0.0.9'], 'encap': 'gue', "
+		       "'server': 1, 'servers': [{'name': 's', 'address': '10.0.0.1:80'}]}",
 		B ".server: unknown key; did you mean 'servers'?\n" B
 		  ".balance: 'first' is not supported by this version; use 'source', 'roundrobin', "
 		  "'leastconn'\n" B ".hash-on: must be one of 'source', 'source-port', "
 		  "'connection', found the string 'src'\n" B
-		  ".forward: 'fullnat' is not supported by this version; use 'nat', 'dr', "
-		  "'tunnel'\n" B
-		  ".source-addresses: is not supported by this version; use 'forward': 'nat', "
-		  "which does without\n" B ".encap: is for 'forward': 'tunnel' only\n" B
+		  ".forward: must be one of 'nat', 'dr', 'tunnel', 'fullnat', found the string "
+		  "'half'\n" B ".source-addresses: is for 'forward': 'fullnat' only\n" B
+		  ".encap: is for 'forward': 'tunnel' only\n" B
 		  ".check: must be true, false or an object, found the string 'tcp'");
 	expect_backend("{'name': 'app', 'balance': 'rr', 'hash-on': 'source', 'servers': [{'name': "
 		       "'s', 'address': '10.0.0.1:80'}]}",
@@ -422,7 +435,7 @@ test_servers_wrong(void)
 		      "null, 'wieght': 1}",
 		S ".wieght: unknown key; did you mean 'weight'?\n" S
 		  ".name: must be a name: 1 to 63 of the characters A-Z a-z 0-9 _ . : -, found the "
-		  "string ''\n" S ".address: '10.0.0.1' has no port; write ADDRESS:PORT\n" S
+		  "string ''\n" S
 		  ".weight: must be a whole number from 0 to 256, found the number 257\n" S
 		  ".backup: must be true or false, found the number 1\n" S
 		  ".check: must be true, false or an object, found null");
@@ -432,9 +445,9 @@ test_servers_wrong(void)
 		S ".weight: must be a whole number from 0 to 256, found the number 1.5");
 	expect_server("{'name': 's', 'address': '10.0.0.1:80', 'check': {'type': 'http', 'inter': "
 		      "'9ms', 'fastinter': '2d', 'downinter': 'soon', 'timeout': 0, 'rise': 0, "
-		      "'fall': 1001, 'port': 65536, 'interval': 1}}",
+		      "'fall': 1001, 'port': 65536, 'via': 'frontend', 'interval': 1}}",
 		S ".check.interval: unknown key; the keys here are: type, inter, fastinter, "
-		  "downinter, timeout, rise, fall, port\n" S
+		  "downinter, timeout, rise, fall, port, via\n" S
 		  ".check.type: 'http' is not supported by this version; use 'tcp'\n" S
 		  ".check.inter: must be from 10ms to 1d, found the string '9ms'\n" S
 		  ".check.fastinter: must be from 10ms to 1d, found the string '2d'\n" S
@@ -443,7 +456,8 @@ test_servers_wrong(void)
 		  ".check.timeout: must be from 1ms to 1d, found the number 0\n" S
 		  ".check.rise: must be a whole number from 1 to 1000, found the number 0\n" S
 		  ".check.fall: must be a whole number from 1 to 1000, found the number 1001\n" S
-		  ".check.port: must be a whole number from 1 to 65535, found the number 65536");
+		  ".check.port: must be a whole number from 1 to 65535, found the number 65536\n" S
+		  ".check.via: must be one of 'server', 'service', found the string 'frontend'");
 }
 
 /* Reads a file of config/; to be freed. */

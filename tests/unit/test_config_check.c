@@ -77,7 +77,7 @@ test_untranslated(void)
 								  "'10.0.0.1:80'}, {'name': 't', "
 								  "'address': '10.0.0.2:80'}]}]",
 		"$.frontends[0].bind[1]: has port 8080, but server 's' of backend 'x' has 80, and "
-		"'dr' keeps the port: both must have the same");
+		"'dr' keeps the port: both must have the same, or the server none");
 	config_case_expect(
 		FRONTEND_X("'198.51.100.1:80', '[2001:db8::1]:80'") "'backends': [{'name': 'x', "
 								    "'forward': 'tunnel', 'encap': "
@@ -87,9 +87,9 @@ test_untranslated(void)
 								    "'address': "
 								    "'[2001:db8:1::1]:81'}]}]",
 		"$.frontends[0].bind[0]: has port 80, but server 't' of backend 'x' has 81, and "
-		"'tunnel' keeps the port: both must have the same\n"
+		"'tunnel' keeps the port: both must have the same, or the server none\n"
 		"$.frontends[0].bind[1]: has port 80, but server 't' of backend 'x' has 81, and "
-		"'tunnel' keeps the port: both must have the same");
+		"'tunnel' keeps the port: both must have the same, or the server none");
 	config_case_expect(
 		FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', 'forward': 'tunnel', "
 						"'encap': 'gre', 'servers': "
@@ -167,6 +167,11 @@ test_forward(void)
 	expect_backend("{'name': 'x', 'encap': 'ipip', 'mss-clamp': 1400, " ONE_SERVER,
 		B ".encap: is for 'forward': 'tunnel' only\n" B
 		  ".mss-clamp: is for 'forward': 'dr' and 'tunnel' only");
+	expect_backend("{'name': 'x', 'on-marked-down': 'shutdown', " ONE_SERVER,
+		B ".on-marked-down: must be one of 'keep', 'shutdown-sessions', found the string "
+		  "'shutdown'");
+	expect_backend("{'name': 'x', 'on-marked-down': true, " ONE_SERVER,
+		B ".on-marked-down: must be one of 'keep', 'shutdown-sessions', found true");
 	expect_backend("{'name': 'x', 'forward': 'dr', 'encap': 'ipip', 'mss-clamp': "
 		       "'auto', " ONE_SERVER,
 		B ".encap: is for 'forward': 'tunnel' only\n" B
@@ -191,7 +196,8 @@ test_neighbors(void)
 		"number 5\n"
 		"$.neighbors[2].port: must be a name: 1 to 63 of the characters A-Z a-z 0-9 _ . : "
 		"-, found the string 'a b'\n"
-		"$.neighbors[4].x: unknown key; the keys here are: address, mac, port, source\n"
+		"$.neighbors[4].x: unknown key; the keys here are: address, mac, port, source, "
+		"vlan\n"
 		"$.neighbors[5].address: cannot be used: a link-local address is not unique among "
 		"the ports\n"
 		"$.neighbors[3].port: there is no port 'lan' in $.dataplane.ports\n"
@@ -201,6 +207,38 @@ test_neighbors(void)
 		config_case("{'dataplane': {'ports': []}, " SECRET "'frontends': [], 'neighbors': "
 			    "[{'address': '10.0.0.1', 'mac': '02:00:00:00:00:01', 'port': 'lan'}]}",
 			"$.dataplane.ports: needs one port at least\n" FRONTENDS_NONE));
+}
+
+#define STATION(number, more) \
+	"{'address': '10.0.0." number "', 'mac': '02:00:00:00:00:01', 'port': " more "}"
+#define TWO_DEVICES                                                                        \
+	"'dataplane': {'ports': [{'name': 'any', 'device': 'net_null0'}, {'name': 'own', " \
+	"'device': 'net_null1', 'vlan': [7, 8]}]}, "
+
+/* A neighbor's VLAN is its own or its port's, which may not differ. */
+static void
+test_neighbor_vlans(void)
+{
+	static const uint16_t wanted[][2] = { { 0, 0 }, { 5, 0 }, { 0x8000 | 5, 6 }, { 0x8007, 8 },
+		{ 0x8007, 8 } };
+	struct config *c =
+		config_case("{" TWO_DEVICES SECRET "'frontends': [], 'neighbors': [" STATION("1",
+				    "'any'") "," STATION("2", "'any', 'vlan': 5") "," STATION("3",
+				    "'any', 'vlan': [5, 6]") "," STATION("4",
+				    "'own'") "," STATION("5", "'own', 'vlan': [7, 8]") "]}",
+			FRONTENDS_NONE);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	for (size_t i = 0; i < 5; i++)
+		CU_ASSERT_EQUAL(memcmp(c->neighbors[i].vlan, wanted[i], sizeof(wanted[i])), 0);
+	config_destroy(c);
+	config_destroy(config_case(
+		"{" TWO_DEVICES SECRET "'frontends': [], 'neighbors': [" STATION(
+			"1", "'own', 'vlan': 7") "," STATION("2", "'any', 'vlan': 0") "]}",
+		FRONTENDS_NONE
+		"\n$.neighbors[1].vlan: must be a whole number from 1 to 4094, found the number 0\n"
+		"$.neighbors[0].vlan: is not the 'vlan' of port 'own', which drops what comes in "
+		"any other"));
 }
 
 /* Builds a document of `backends` backends with `servers` servers and a frontend of `binds`. */
@@ -297,12 +335,64 @@ test_all_at_once(void)
 		"$.backends[0]: warning: no frontend uses the backend 'app'"));
 }
 
+#define VIA "'check': {'via': 'service'}"
+#define S1  "{'name': 's1', 'address': '10.0.0.1:80'}"
+#define S6  "{'name': 's6', 'address': '[2001:db8:1::1]:80'}"
+
+/* Probes through a service: where there is one, and it leaves packets as they are. */
+static void
+test_via(void)
+{
+	struct config *config;
+
+	config_case_expect(FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', " VIA
+							   ", 'servers': [" S1 "]}]",
+		"$.backends[0]: server 's1' has a check with 'via': 'service', which is for "
+		"'forward': 'dr' and 'tunnel' only");
+	config_case_expect(
+		FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', 'forward': 'dr', "
+						"'check': {'via': 'service', 'port': 8080}, "
+						"'servers': [" S1 "]}]",
+		"$.backends[0]: server 's1' has a check with 'via': 'service' and a 'port': a "
+		"probe through the service goes to the service's port");
+	config_case_expect("'frontends': [], 'backends': [{'name': 'x', 'forward': 'dr', " VIA
+			   ", 'servers': [" S1 "]}]",
+		FRONTENDS_NONE "\n"
+			       "$.backends[0]: warning: no frontend uses the backend 'x'\n"
+			       "$.backends[0]: server 's1' has a check with 'via': 'service', but "
+			       "no frontend leads to this backend");
+	config_case_expect(
+		FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', 'forward': 'tunnel', "
+						"'encap': 'gre', " VIA ", 'servers': [" S1 ", " S6
+						"]}]",
+		"$.backends[0]: server 's6' has a check with 'via': 'service' and is IPv6, but no "
+		"bind that leads to this backend is: probes cannot be made from one family to the "
+		"other");
+	/* Not asked for, or not made; one bind of each family. */
+	config_case_expect(FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', " VIA
+							   ", 'servers': [{'name': 's', "
+							   "'address': '10.0.0.1:80', 'check': "
+							   "{'via': 'server'}}, {'name': 't', "
+							   "'address': '10.0.0.2:80', 'check': "
+							   "false}]}]",
+		"");
+	config = config_case_right("{" PORTS SECRET FRONTEND_X(
+		"'198.51.100.1:80', '[2001:db8::1]:80'") "'backends': "
+							 "[{'name': 'x', 'forward': 'tunnel', "
+							 "'encap': 'ipip', " VIA ", 'servers': [" S1
+							 ", " S6 "]}]}");
+	CU_ASSERT_TRUE(config->backends[0].servers[1].check.via_service);
+	config_destroy(config);
+}
+
 static const struct unit_test tests[] = {
 	{ "duplicates", test_duplicates },
 	{ "families", test_families },
 	{ "untranslated ports and families", test_untranslated },
 	{ "forwarding modes", test_forward },
 	{ "neighbors", test_neighbors },
+	{ "VLANs of neighbors", test_neighbor_vlans },
+	{ "probes through services", test_via },
 	{ "limits", test_limits },
 	{ "all errors at once", test_all_at_once },
 };

@@ -112,7 +112,7 @@ test_refused(void)
 		CU_ASSERT_PTR_NULL(flow_lookup(table, &key, 0));
 		CU_ASSERT_EQUAL(flow_peek(table, &key, 0), 0);
 		CU_ASSERT_PTR_NULL(flow_insert(table, &key, flow_value(1, FLOW_SYN, 0, 0), 0));
-		key.service = SHUNT_MAX_SERVICES;
+		key.service = FLOW_CLAIM + 1;
 		CU_ASSERT_PTR_NULL(flow_insert(table, &key, flow_value(1, FLOW_SYN, 0, 0), 0));
 		key.service = SHUNT_MAX_SERVICES - 1;
 		CU_ASSERT_PTR_NULL(flow_insert(table, &key, flow_value(1, FLOW_FREE, 0, 0), 0));
@@ -215,9 +215,9 @@ test_reuse_at_cap(void)
 }
 
 static void
-count_gone(void *context, uint16_t service, uint64_t value)
+count_gone(void *context, const struct flow_key *key, uint64_t value)
 {
-	(void)service;
+	(void)key;
 	(void)value;
 	++*(uint32_t *)context;
 }
@@ -340,7 +340,7 @@ check_burst(struct reference *r, unsigned int n, bool mixed)
 		memcpy(clients[j], key.address, 16);
 		pkts[j] = (struct pkt){
 			.drop = mixed && random_below(8) == 0 ? SHUNT_DROP_TTL : 0,
-			.version = key.version,
+			.client_version = key.version,
 			.service = mixed && random_below(8) == 0 ? 0 : key.service,
 			.client_port_be = key.port_be,
 			.client = clients[j],
@@ -381,7 +381,7 @@ test_key_of_packet(void)
 {
 	uint8_t client[16] = { 192, 0, 2, 1, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
 	static const uint8_t zeros[12];
-	struct pkt p = { .version = 4, .client = client, .client_port_be = 0x1234 };
+	struct pkt p = { .client_version = 4, .client = client, .client_port_be = 0x1234 };
 	struct flow_key key;
 
 	memset(&key, 0xff, sizeof(key));
@@ -391,7 +391,7 @@ test_key_of_packet(void)
 	CU_ASSERT_EQUAL(key.port_be, 0x1234);
 	CU_ASSERT_EQUAL(key.service, 77);
 	CU_ASSERT_EQUAL(key.version, 4);
-	p.version = 6;
+	p.client_version = 6;
 	flow_key_of(&p, 78, &key);
 	CU_ASSERT_EQUAL(memcmp(key.address, client, 16), 0);
 	CU_ASSERT_EQUAL(key.version, 6);

@@ -3,6 +3,7 @@
 
 #include "frames.h"
 #include "hop.h"
+#include "shunt/table.h"
 
 static struct hop_table *
 table_create(uint64_t seed)
@@ -14,30 +15,60 @@ table_create(uint64_t seed)
 	return table;
 }
 
-static void
-mac_of(uint32_t number, uint8_t mac[6])
+static struct link
+source_of(uint32_t number, uint8_t port)
 {
-	mac[0] = 2;
-	mac[1] = 0;
-	memcpy(mac + 2, &number, 4);
+	struct link link = { .mac = { { 2 } }, .port = port, .known = 1 };
+
+	memcpy(link.mac.bytes + 2, &number, 4);
+	return link;
 }
 
 static void
 test_learn(void)
 {
-	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
+	struct link source = { .mac = { { 2, 0, 0, 0, 0, 1 } }, .port = 3, .known = 1 };
 	struct hop_table *table = table_create(1);
-	uint16_t index = hop_learn(table, mac, 3);
+	uint16_t index = hop_learn(table, &source);
 
 	CU_ASSERT_NOT_EQUAL(index, 0);
-	CU_ASSERT_TRUE(hop_is(table, index, mac, 3));
-	CU_ASSERT_FALSE(hop_is(table, index, mac, 2));
+	CU_ASSERT_TRUE(hop_is(table, index, &source));
 	CU_ASSERT_EQUAL(table->hops[index].port, 3);
-	CU_ASSERT_EQUAL(memcmp(table->hops[index].mac.bytes, mac, 6), 0);
-	CU_ASSERT_EQUAL(hop_learn(table, mac, 3), index);
+	CU_ASSERT_EQUAL(memcmp(table->hops[index].mac.bytes, source.mac.bytes, 6), 0);
+	CU_ASSERT_EQUAL(hop_learn(table, &source), index);
 	/* The same neighbour on another port is another hop. */
-	CU_ASSERT_NOT_EQUAL(hop_learn(table, mac, 2), index);
-	CU_ASSERT_TRUE(hop_is(table, index, mac, 3));
+	source.port = 2;
+	CU_ASSERT_FALSE(hop_is(table, index, &source));
+	CU_ASSERT_NOT_EQUAL(hop_learn(table, &source), index);
+	source.port = 3;
+	CU_ASSERT_TRUE(hop_is(table, index, &source));
+	free(table);
+}
+
+/* The same router in two VLANs, or behind tags of another kind, is as many hops. */
+static void
+test_vlans(void)
+{
+	static const uint16_t vlans[][2] = { { 0, 0 }, { 5, 0 }, { 6, 0 }, { 5, 6 }, { 6, 5 },
+		{ SHUNT_VLAN_S_TAG | 5, 6 }, { SHUNT_VLAN_S_TAG | 5, 0 } };
+	enum {
+		COUNT = sizeof(vlans) / sizeof(vlans[0])
+	};
+	struct link source = { .mac = { { 2, 0, 0, 0, 0, 1 } }, .port = 3, .known = 1 };
+	struct hop_table *table = table_create(1);
+	uint16_t indices[COUNT];
+
+	for (unsigned int i = 0; i < COUNT; i++) {
+		memcpy(source.vlan, vlans[i], sizeof(source.vlan));
+		indices[i] = hop_learn(table, &source);
+		CU_ASSERT_EQUAL(memcmp(table->hops[indices[i]].vlan, vlans[i], 4), 0);
+	}
+	for (unsigned int i = 0; i < COUNT; i++) {
+		for (unsigned int k = 0; k < COUNT; k++) {
+			memcpy(source.vlan, vlans[k], sizeof(source.vlan));
+			CU_ASSERT_EQUAL(hop_is(table, indices[i], &source), i == k);
+		}
+	}
 	free(table);
 }
 
@@ -45,15 +76,15 @@ test_learn(void)
 static void
 test_zero_mac(void)
 {
-	static const uint8_t mac[6];
+	static const struct link source = { .known = 1 };
 	struct hop_table *table = table_create(0);
 	uint16_t index;
 
-	CU_ASSERT_FALSE(hop_is(table, 0, mac, 0));
-	CU_ASSERT_FALSE(hop_is(table, 1, mac, 0));
-	index = hop_learn(table, mac, 0);
+	CU_ASSERT_FALSE(hop_is(table, 0, &source));
+	CU_ASSERT_FALSE(hop_is(table, 1, &source));
+	index = hop_learn(table, &source);
 	CU_ASSERT_NOT_EQUAL(index, 0);
-	CU_ASSERT_TRUE(hop_is(table, index, mac, 0));
+	CU_ASSERT_TRUE(hop_is(table, index, &source));
 	free(table);
 }
 
@@ -64,16 +95,16 @@ test_many(void)
 	static uint16_t indices[2000];
 	struct hop_table *table = table_create(7);
 	unsigned int lost = 0;
-	uint8_t mac[6];
+	struct link source;
 
 	for (uint32_t i = 0; i < 2000; i++) {
-		mac_of(i, mac);
-		indices[i] = hop_learn(table, mac, (uint8_t)(i % 16));
+		source = source_of(i, (uint8_t)(i % 16));
+		indices[i] = hop_learn(table, &source);
 		CU_ASSERT_NOT_EQUAL_FATAL(indices[i], 0);
 	}
 	for (uint32_t i = 0; i < 2000; i++) {
-		mac_of(i, mac);
-		if (!hop_is(table, indices[i], mac, (uint8_t)(i % 16)))
+		source = source_of(i, (uint8_t)(i % 16));
+		if (!hop_is(table, indices[i], &source))
 			lost++;
 	}
 	CU_ASSERT_EQUAL(lost, 0);
@@ -89,15 +120,16 @@ test_flood(void)
 {
 	struct hop_table *table = table_create(9);
 	unsigned int used = 0;
+	struct link source;
 	uint16_t index;
-	uint8_t mac[6];
 
 	for (uint32_t i = 0; i < 500000; i++) {
-		mac_of(i * 2654435761u, mac);
-		index = hop_learn(table, mac, (uint8_t)(i & 1));
+		source = source_of(i * 2654435761u, (uint8_t)(i & 1));
+		source.vlan[0] = i % 7;
+		index = hop_learn(table, &source);
 		CU_ASSERT_NOT_EQUAL_FATAL(index, 0);
-		CU_ASSERT_TRUE_FATAL(hop_is(table, index, mac, (uint8_t)(i & 1)));
-		CU_ASSERT_EQUAL_FATAL(hop_learn(table, mac, (uint8_t)(i & 1)), index);
+		CU_ASSERT_TRUE_FATAL(hop_is(table, index, &source));
+		CU_ASSERT_EQUAL_FATAL(hop_learn(table, &source), index);
 	}
 	CU_ASSERT_FALSE(table->hops[0].known);
 	for (uint32_t i = 1; i < HOP_COUNT; i++)
@@ -110,26 +142,21 @@ test_flood(void)
 static void
 test_full_places(void)
 {
-	static const uint8_t mac[6] = { 2, 9, 9, 9, 9, 9 };
+	static const struct link source = { .mac = { { 2, 9, 9, 9, 9, 9 } }, .known = 1 };
 	struct hop_table *table = table_create(11);
-	uint16_t first = hop_learn(table, mac, 0), index = first;
-	uint8_t other[6];
+	uint16_t first = hop_learn(table, &source), index = first;
 
 	for (uint32_t i = 0; i < HOP_PROBES; i++) {
-		mac_of(i, other);
-		memcpy(table->hops[index].mac.bytes, other, 6);
-		table->hops[index].port = 200; /* no packet in this test comes in there */
-		table->hops[index].known = 1;
+		table->hops[index] = source_of(i, 200); /* no packet in this test comes in there */
 		index = index == HOP_COUNT - 1 ? 1 : (uint16_t)(index + 1);
 	}
-	CU_ASSERT_EQUAL(hop_learn(table, mac, 0), first);
-	CU_ASSERT_TRUE(hop_is(table, first, mac, 0));
+	CU_ASSERT_EQUAL(hop_learn(table, &source), first);
+	CU_ASSERT_TRUE(hop_is(table, first, &source));
 	/* If the last of the places is what holds it, it is found there. */
 	memset(table->hops[first].mac.bytes, 0xee, 6);
 	index = (uint16_t)((first - 1 + HOP_PROBES - 1) % (HOP_COUNT - 1) + 1);
-	memcpy(table->hops[index].mac.bytes, mac, 6);
-	table->hops[index].port = 0;
-	CU_ASSERT_EQUAL(hop_learn(table, mac, 0), index);
+	table->hops[index] = source;
+	CU_ASSERT_EQUAL(hop_learn(table, &source), index);
 	free(table);
 }
 
@@ -139,11 +166,11 @@ test_seed(void)
 {
 	struct hop_table *a = table_create(1), *b = table_create(0x123456789abcdefull);
 	unsigned int same = 0;
-	uint8_t mac[6];
 
 	for (uint32_t i = 0; i < 1000; i++) {
-		mac_of(i, mac);
-		same += hop_learn(a, mac, 0) == hop_learn(b, mac, 0);
+		const struct link source = source_of(i, 0);
+
+		same += hop_learn(a, &source) == hop_learn(b, &source);
 	}
 	CU_ASSERT_TRUE(same < 10);
 	free(a);
@@ -152,6 +179,7 @@ test_seed(void)
 
 static const struct unit_test tests[] = {
 	{ "learn and find again", test_learn },
+	{ "VLANs make hops different", test_vlans },
 	{ "an all-zero MAC", test_zero_mac },
 	{ "many sources keep their places", test_many },
 	{ "a flood of sources", test_flood },

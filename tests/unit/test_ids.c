@@ -52,6 +52,29 @@ ids_adopted(void)
 	ids_destroy(ids);
 }
 
+/* Another process goes on where the first was, not where its ids in use end. */
+static void
+ids_continued(void)
+{
+	struct ids *ids = ids_create(6, sizeof(uint32_t)); /* 1 to 5 */
+	uint32_t key[5] = { 10, 11, 12, 13, 14 };
+
+	CU_ASSERT_EQUAL(ids_last(ids), 0);
+	CU_ASSERT_EQUAL(ids_adopt(ids, &key[0], 2), 0);
+	CU_ASSERT_EQUAL(ids_last(ids), 2);
+	ids_continue(ids, 4); /* 3 and 4 were freed a moment ago */
+	ids_continue(ids, 0); /* no ids, both */
+	ids_continue(ids, 6);
+	CU_ASSERT_EQUAL(ids_last(ids), 4);
+	ids_begin(ids);
+	CU_ASSERT_EQUAL(ids_find(ids, &key[0]), 2);
+	CU_ASSERT_EQUAL(ids_get(ids, &key[1]), 5);
+	CU_ASSERT_EQUAL(ids_get(ids, &key[2]), 1);
+	CU_ASSERT_EQUAL(ids_get(ids, &key[3]), 3); /* now it has been long enough */
+	CU_ASSERT_EQUAL(ids_last(ids), 3);
+	ids_destroy(ids);
+}
+
 /* A thousand random steps against a plain list. */
 static void
 ids_random(void)
@@ -93,6 +116,7 @@ ids_random(void)
 static const struct unit_test tests[] = {
 	{ "in turn", ids_in_turn },
 	{ "adopted", ids_adopted },
+	{ "continued", ids_continued },
 	{ "random", ids_random },
 };
 

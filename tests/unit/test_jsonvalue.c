@@ -380,7 +380,7 @@ test_addresses(void)
 
 #define ENDPOINT_WANTED "must be ADDRESS:PORT, such as '192.0.2.1:80' or '[2001:db8::1]:80', found "
 #define PORT_WANTED	"the port must be from 1 to 65535, found "
-#define RANGES		"port ranges and '*' are not supported by this version; list each port"
+#define ONE_PORT	"must have one port, found "
 
 static void
 test_endpoints(void)
@@ -398,8 +398,8 @@ test_endpoints(void)
 		{ "'192.0.2.1:-80'", NULL, PORT_WANTED "'-80'" },
 		{ "'192.0.2.1:+80'", NULL, PORT_WANTED "'+80'" },
 		{ "'192.0.2.1: 80'", NULL, PORT_WANTED "' 80'" },
-		{ "'192.0.2.1:8000-8099'", NULL, RANGES },
-		{ "'192.0.2.1:*'", NULL, RANGES },
+		{ "'192.0.2.1:8000-8099'", NULL, ONE_PORT "'8000-8099'" },
+		{ "'192.0.2.1:*'", NULL, ONE_PORT "'*'" },
 		{ "'192.0.2.1'", NULL, "'192.0.2.1' has no port; write ADDRESS:PORT" },
 		{ "'[2001:db8::1]'", NULL, "'[2001:db8::1]' has no port; write ADDRESS:PORT" },
 		{ "'2001:db8::1:80'", NULL,
@@ -421,6 +421,84 @@ test_endpoints(void)
 	};
 
 	RUN_VALUES(as_endpoint, cases);
+}
+
+static bool
+as_endpoints(struct json_at at, char *out, size_t size)
+{
+	struct shunt_addr address;
+	uint16_t first, last;
+	char text[JSON_ENDPOINT_TEXT_SIZE];
+
+	if (!json_get_endpoints(at, &address, &first, &last))
+		return false;
+	json_endpoints_text(&address, first, last, text);
+	snprintf(out, size, "%s", text);
+	return true;
+}
+
+static bool
+as_server(struct json_at at, char *out, size_t size)
+{
+	struct shunt_addr address;
+	uint16_t port;
+	char text[JSON_ENDPOINT_TEXT_SIZE];
+
+	if (!json_get_server_endpoint(at, &address, &port))
+		return false;
+	json_server_endpoint_text(&address, port, text);
+	snprintf(out, size, "%s", text);
+	return true;
+}
+
+static void
+test_port_ranges(void)
+{
+	static const char below[] = "the last port, 80, is below the first, 81";
+	static const struct value_case cases[] = {
+		{ "'192.0.2.1:80'", "192.0.2.1:80", NULL },
+		{ "'192.0.2.1:8000-8099'", "192.0.2.1:8000-8099", NULL },
+		{ "'192.0.2.1:80-80'", "192.0.2.1:80", NULL },
+		{ "'192.0.2.1:*'", "192.0.2.1:*", NULL },
+		{ "'192.0.2.1:1-65535'", "192.0.2.1:*", NULL },
+		{ "'[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:10000-65535'",
+			"[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:10000-65535", NULL },
+		{ "'192.0.2.1:81-80'", NULL, below },
+		{ "'192.0.2.1:0-80'", NULL, PORT_WANTED "'0-80'" },
+		{ "'192.0.2.1:80-65536'", NULL,
+			"ports must be from 1 to 65535, as in 8000-8099, found '80-65536'" },
+		{ "'192.0.2.1:80-'", NULL,
+			"ports must be from 1 to 65535, as in 8000-8099, found '80-'" },
+		{ "'192.0.2.1:80-90-'", NULL,
+			"ports must be from 1 to 65535, as in 8000-8099, found '80-90-'" },
+		{ "'192.0.2.1:80-*'", NULL,
+			"ports must be from 1 to 65535, as in 8000-8099, found '80-*'" },
+		{ "'192.0.2.1:**'", NULL, PORT_WANTED "'**'" },
+		{ "'192.0.2.1:-'", NULL, PORT_WANTED "'-'" },
+		{ "'192.0.2.1'", NULL, "'192.0.2.1' has no port; write ADDRESS:PORT" },
+	};
+	static const struct value_case servers[] = {
+		{ "'192.0.2.1:80'", "192.0.2.1:80", NULL },
+		{ "'192.0.2.1'", "192.0.2.1", NULL },
+		{ "'[2001:db8::1]'", "2001:db8::1", NULL },
+		{ "'[2001:db8::1]:80'", "[2001:db8::1]:80", NULL },
+		/* It could be meant as address and port. */
+		{ "'2001:db8::1:80'", NULL,
+			"'2001:db8::1:80' is ambiguous; write an IPv6 address in brackets: "
+			"[ADDRESS]:PORT" },
+		{ "'[192.0.2.1]'", NULL, "'[192.0.2.1]' has no port; write ADDRESS:PORT" },
+		{ "'192.0.2.1:*'", NULL,
+			"has no port of its own: leave ':*' out, and the port that the client "
+			"uses is kept" },
+		{ "'192.0.2.1:80-81'", NULL, ONE_PORT "'80-81'" },
+		{ "'192.0.2.1:0'", NULL, PORT_WANTED "'0'" },
+		{ "'[]'", NULL, "'[]' has no port; write ADDRESS:PORT" },
+		{ "'['", NULL, "'[' has no port; write ADDRESS:PORT" },
+		{ "7", NULL, ENDPOINT_WANTED "the number 7" },
+	};
+
+	RUN_VALUES(as_endpoints, cases);
+	RUN_VALUES(as_server, servers);
 }
 
 static bool
@@ -486,6 +564,7 @@ static const struct unit_test tests[] = {
 	{ "sizes", test_sizes },
 	{ "addresses", test_addresses },
 	{ "addresses with ports", test_endpoints },
+	{ "ranges of ports", test_port_ranges },
 	{ "MAC addresses and secrets", test_macs_and_hex },
 };
 

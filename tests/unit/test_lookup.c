@@ -234,12 +234,39 @@ test_lookup_refused(void)
 	fixture_close(&f);
 }
 
+/* Full NAT: where packets to the server come from is said, too. */
+static void
+test_lookup_sources(void)
+{
+	static const uint8_t v4[4] = { 10, 0, 0, 200 };
+	struct backend_config *config;
+	struct fixture f;
+	json_t *data, *sources;
+
+	fixture_start(&f);
+	put_objects(&f, SHUNT_SOURCE, SHUNT_HASH_SOURCE, MEMBERS);
+	config = &f.control.backends[0]->config;
+	config->forward = SHUNT_FULLNAT;
+	config->sources[0] = shunt_addr_from_v4(v4);
+	config->sources[1] = (struct shunt_addr){ .bytes = { 0x20, 1, [15] = 9 } };
+	config->source_count = 2;
+	data = ask_data(&f, LOOKUP_WEB);
+	sources = json_object_get(data, "source-addresses");
+	CU_ASSERT_EQUAL(json_array_size(sources), 2);
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(sources, 0)), "10.0.0.200");
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(sources, 1)), "2001::9");
+	CU_ASSERT_STRING_EQUAL(string(data, "action"), "forward");
+	json_decref(data);
+	fixture_close(&f);
+}
+
 static const struct unit_test tests[] = {
 	{ "lookup by hash", test_lookup_hash },
 	{ "lookup without a server", test_lookup_without_server },
 	{ "lookup with other algorithms", test_lookup_algorithms },
 	{ "lookup of a flow", test_lookup_flow },
 	{ "lookups in turns", test_lookup_in_turns },
+	{ "lookup with source addresses", test_lookup_sources },
 	{ "lookup refused", test_lookup_refused },
 };
 

@@ -210,6 +210,7 @@ random_scene(struct scene *c, uint64_t *state, unsigned int kind)
 	random_bytes(state, server, 16);
 	random_bytes(state, (uint8_t *)&s.sport, 2);
 	random_bytes(state, (uint8_t *)&s.dport, 2);
+	s.dport |= !s.dport; /* 0 is no port of a service */
 	random_bytes(state, payload, sizeof(payload));
 	s.src[0] = s.version == 4 ? 10 : 0x20;
 	s.dst[0] = s.version == 4 ? 192 : 0x21;
@@ -223,7 +224,7 @@ random_scene(struct scene *c, uint64_t *state, unsigned int kind)
 	s.extensions = extension;
 	s.extensions_bytes = s.options_bytes;
 	scene_ends(c, s.version, s.protocol, s.dst, s.dport, server,
-		(uint16_t)(frame_random(state) >> 48));
+		(uint16_t)(frame_random(state) >> 48 | 1));
 	scene_frame(c, frame, frame_build(frame, &s));
 }
 

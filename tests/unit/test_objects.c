@@ -68,6 +68,11 @@ test_ids_and_kinds(void)
 
 	accepted(SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings));
 	refused(SHUNT_KIND_SETTINGS, 0, &settings, sizeof(settings), "id");
+	settings.last_server = SHUNT_MAX_SERVERS;
+	refused(SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings), "given last");
+	settings.last_server = 0;
+	settings.last_service = SHUNT_MAX_SERVICES;
+	refused(SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings), "given last");
 	refused(SHUNT_KIND_SETTINGS, 2, &settings, sizeof(settings), "id");
 	accepted(SHUNT_KIND_LOCAL, SHUNT_MAX_LOCALS - 1, &local, sizeof(local));
 	refused(SHUNT_KIND_LOCAL, SHUNT_MAX_LOCALS, &local, sizeof(local), "id");
@@ -175,6 +180,14 @@ test_nexthop_fields(void)
 	FIELD_ACCEPTED(SHUNT_KIND_NEXTHOP, good, vlan[0], 4094);
 	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, vlan[0], 4095, "VLAN");
 	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, vlan[1], 5, "VLAN");
+	FIELD_ACCEPTED(SHUNT_KIND_NEXTHOP, good, vlan[0], SHUNT_VLAN_S_TAG | 4094);
+	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, vlan[0], SHUNT_VLAN_S_TAG, "VLAN");
+	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, vlan[0], SHUNT_VLAN_S_TAG | 4095, "VLAN");
+	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, vlan[0], 0x1001, "VLAN");
+	good.vlan[0] = 1;
+	FIELD_ACCEPTED(SHUNT_KIND_NEXTHOP, good, vlan[1], 4094);
+	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, vlan[1], 4095, "VLAN");
+	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, vlan[1], SHUNT_VLAN_S_TAG | 1, "VLAN");
 	FIELD_ACCEPTED(SHUNT_KIND_NEXTHOP, good, source, helper_addr("10.0.0.1"));
 	FIELD_ACCEPTED(SHUNT_KIND_NEXTHOP, good, source, helper_addr("2001:db8::1"));
 	FIELD_REFUSED(SHUNT_KIND_NEXTHOP, good, source, helper_addr("0.0.0.0"), "source");
@@ -187,14 +200,13 @@ test_server_fields(void)
 	struct shunt_server good = helper_server("10.0.0.1", 80, 1);
 
 	accepted(SHUNT_KIND_SERVER, 1, &good, sizeof(good));
-	FIELD_REFUSED(SHUNT_KIND_SERVER, good, port_be, 0, "port");
 	FIELD_ACCEPTED(SHUNT_KIND_SERVER, good, state, SHUNT_SERVER_DOWN);
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, state, SHUNT_SERVER_STATE_COUNT, "state");
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, state, 255, "state");
-	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad, 1, "padding");
+	FIELD_ACCEPTED(SHUNT_KIND_SERVER, good, reset_mark, 255);
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad2[0], 1, "padding");
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad2[1], 1, "padding");
-	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad3, 1u << 31, "padding");
+	FIELD_REFUSED(SHUNT_KIND_SERVER, good, probe_service, SHUNT_MAX_SERVICES, "probes");
 	FIELD_ACCEPTED(SHUNT_KIND_SERVER, good, nexthop, SHUNT_MAX_NEXTHOPS - 1);
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, nexthop, SHUNT_MAX_NEXTHOPS, "next hop");
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, backend, 0, "backend");

@@ -30,6 +30,29 @@ publish_schedule(struct publish *publish)
 	published++;
 }
 
+/* Probes through services ask for these; test_probe_via.c is about them. */
+const struct shunt_stats *
+publish_stats(const struct publish *publish)
+{
+	(void)publish;
+	return NULL;
+}
+
+const struct image *
+publish_image(const struct publish *publish)
+{
+	(void)publish;
+	return NULL;
+}
+
+uint32_t
+publish_ports(const struct publish *publish, const struct shunt_port_info **ports)
+{
+	(void)publish;
+	*ports = NULL;
+	return 0;
+}
+
 /* servers.c needs it for reloads, which do not happen here. */
 void
 config_destroy(struct config *config)

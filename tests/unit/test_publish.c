@@ -448,7 +448,7 @@ full_ring(void)
 	CU_ASSERT_EQUAL(settle(&b), 0);
 	CU_ASSERT_EQUAL(publish_generation(b.control.publish), 2);
 	fake_lock(&b.fake);
-	CU_ASSERT_EQUAL(b.fake.puts, count + 2);
+	CU_ASSERT_EQUAL(b.fake.puts, count + 3); /* with a backend, a service, and the settings */
 	CU_ASSERT_TRUE(image_equal(b.fake.running, publish_image(b.control.publish)));
 	fake_unlock(&b.fake);
 	bench_destroy(&b);

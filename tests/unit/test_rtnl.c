@@ -2,10 +2,12 @@
 /* Messages of the kernel, taken apart. */
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 
-#include "rtnl.h"
+#include "interfaces.h"
+#include "shunt/table.h"
 #include "unit.h"
 
 static struct shunt_addr
@@ -108,6 +110,128 @@ test_parse(void)
 	parse_truncated(nlh);
 }
 
+/* An interface as the kernel describes it; id 0: it has no IFLA_VLAN_ID. */
+static struct nlmsghdr *
+put_link(char *buffer, const char *name, int index, uint32_t parent, const char *kind, uint16_t id,
+	uint16_t protocol)
+{
+	const struct ifinfomsg body = { .ifi_index = index };
+	struct nlmsghdr *nlh = put_message(buffer, RTM_NEWLINK, &body, sizeof(body));
+	struct nlattr *info, *data;
+
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	if (parent)
+		mnl_attr_put_u32(nlh, IFLA_LINK, parent);
+	if (!kind)
+		return nlh;
+	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_str(nlh, IFLA_INFO_KIND, kind);
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	if (id)
+		mnl_attr_put_u16(nlh, IFLA_VLAN_ID, id);
+	if (protocol)
+		mnl_attr_put_u16(nlh, IFLA_VLAN_PROTOCOL, htons(protocol));
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, info);
+	return nlh;
+}
+
+static uint16_t
+parsed_vlan(struct nlmsghdr *nlh, uint32_t parent)
+{
+	struct rtnl_link link;
+
+	CU_ASSERT_TRUE_FATAL(rtnl_parse_link(nlh, &link));
+	CU_ASSERT_EQUAL(link.parent, parent);
+	parse_truncated(nlh);
+	return link.vlan;
+}
+
+static void
+test_vlan_links(void)
+{
+	char buffer[512] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+
+	CU_ASSERT_EQUAL(parsed_vlan(put_link(buffer, "eth0", 2, 0, NULL, 0, 0), 0), 0);
+	CU_ASSERT_EQUAL(parsed_vlan(put_link(buffer, "v", 3, 2, "vlan", 100, 0x8100), 2), 100);
+	CU_ASSERT_EQUAL(parsed_vlan(put_link(buffer, "v", 3, 2, "vlan", 100, 0), 2), 100);
+	CU_ASSERT_EQUAL(parsed_vlan(put_link(buffer, "v", 3, 2, "vlan", 100, 0x88a8), 2), 0x8064);
+	/* Of other kinds the same attributes mean other things. */
+	CU_ASSERT_EQUAL(parsed_vlan(put_link(buffer, "v", 3, 2, "vxlan", 100, 0), 2), 0);
+	CU_ASSERT_EQUAL(parsed_vlan(put_link(buffer, "v", 3, 2, "vla", 100, 0), 2), 0);
+	CU_ASSERT_EQUAL(parsed_vlan(put_link(buffer, "v", 3, 2, "vlan", 0, 0), 2), 0);
+	CU_ASSERT_EQUAL(parsed_vlan(put_link(buffer, "v", 3, 2, "vlan", 4095, 0), 2), 0);
+	/* The interface below is in another namespace: its number is no interface's here. */
+	nlh = put_link(buffer, "v", 3, 2, "vlan", 100, 0);
+	mnl_attr_put_u32(nlh, IFLA_LINK_NETNSID, 0);
+	CU_ASSERT_EQUAL(parsed_vlan(nlh, 0), 100);
+}
+
+/* Takes an interface of these into what is known. */
+static void
+take(struct interfaces *interfaces, const char *name, int index, uint32_t parent, uint16_t id,
+	uint16_t protocol)
+{
+	char buffer[512] __attribute__((aligned(8)));
+	struct rtnl_link link;
+
+	CU_ASSERT_TRUE_FATAL(rtnl_parse_link(
+		put_link(buffer, name, index, parent, id ? "vlan" : NULL, id, protocol), &link));
+	CU_ASSERT_EQUAL(interfaces_take_link(interfaces, &link), 1);
+	CU_ASSERT_EQUAL(interfaces_take_link(interfaces, &link), 0);
+}
+
+static bool
+leads_to(const struct interfaces *interfaces, uint32_t index, int port, uint16_t outer,
+	uint16_t inner)
+{
+	uint16_t vlan[2];
+
+	return interfaces_port_vlan(interfaces, index, vlan) == port &&
+		interfaces_port(interfaces, index) == port &&
+		(port < 0 || (vlan[0] == outer && vlan[1] == inner));
+}
+
+/* VLAN interfaces lead to the port below them, two deep at most, and in no circle. */
+static void
+test_vlan_ports(void)
+{
+	const struct shunt_port_info ports[2] = { { .name = "wan", .interface = "eth0" },
+		{ .name = "lan", .interface = "eth1.7" } };
+	struct interfaces interfaces;
+
+	interfaces_init(&interfaces);
+	interfaces_set_ports(&interfaces, ports, 2);
+	take(&interfaces, "eth0", 2, 0, 0, 0);
+	take(&interfaces, "eth1", 3, 0, 0, 0);
+	take(&interfaces, "eth0.5", 5, 2, 5, 0x8100);
+	take(&interfaces, "eth0.5.6", 6, 5, 6, 0x8100);
+	take(&interfaces, "three", 7, 6, 9, 0x8100);
+	take(&interfaces, "s", 8, 2, 8, 0x88a8);
+	take(&interfaces, "s.9", 9, 8, 9, 0x8100);
+	take(&interfaces, "inner-s", 10, 5, 9, 0x88a8);
+	take(&interfaces, "eth1.7", 11, 3, 7, 0x8100);
+	take(&interfaces, "eth1.7.8", 12, 11, 8, 0x8100);
+	take(&interfaces, "ring-a", 13, 14, 1, 0x8100);
+	take(&interfaces, "ring-b", 14, 13, 2, 0x8100);
+	take(&interfaces, "orphan", 15, 99, 2, 0x8100);
+	CU_ASSERT(leads_to(&interfaces, 2, 0, 0, 0));
+	CU_ASSERT(leads_to(&interfaces, 3, -1, 0, 0));
+	CU_ASSERT(leads_to(&interfaces, 5, 0, 5, 0));
+	CU_ASSERT(leads_to(&interfaces, 6, 0, 5, 6));
+	CU_ASSERT(leads_to(&interfaces, 7, -1, 0, 0));
+	CU_ASSERT(leads_to(&interfaces, 8, 0, SHUNT_VLAN_S_TAG | 8, 0));
+	CU_ASSERT(leads_to(&interfaces, 9, 0, SHUNT_VLAN_S_TAG | 8, 9));
+	CU_ASSERT(leads_to(&interfaces, 10, -1, 0, 0));
+	/* A VLAN interface may be a port itself: then its tag is the kernel's affair. */
+	CU_ASSERT(leads_to(&interfaces, 11, 1, 0, 0));
+	CU_ASSERT(leads_to(&interfaces, 12, 1, 8, 0));
+	CU_ASSERT(leads_to(&interfaces, 13, -1, 0, 0));
+	CU_ASSERT(leads_to(&interfaces, 15, -1, 0, 0));
+	interfaces_fini(&interfaces);
+}
+
 static void
 test_prefix(void)
 {
@@ -127,6 +251,8 @@ test_prefix(void)
 
 static const struct unit_test tests[] = {
 	{ "hostile messages", test_parse },
+	{ "VLAN interfaces", test_vlan_links },
+	{ "VLAN interfaces on ports", test_vlan_ports },
 	{ "prefixes", test_prefix },
 };
 

@@ -113,6 +113,29 @@ adoption_is_older_than_commands(void)
 	teardown();
 }
 
+/*
+ * A restart resets nobody's sessions, nor does a reload; a command does, also one that was given
+ * before the dataplane could be reached.
+ */
+static void
+adoption_of_resets(void)
+{
+	struct shunt_server image = image_of(SHUNT_HEALTH_UP, SHUNT_ADMIN_READY, 10, 10);
+
+	setup();
+	image.reset_mark = 255;
+	server_adopt(find("app/s1"), &image);
+	CU_ASSERT_EQUAL(find("app/s1")->reset_mark, 255);
+	server_shutdown_sessions(find("app/s2"));
+	CU_ASSERT_EQUAL_FATAL(state_apply(&control, usual_config()), 0);
+	CU_ASSERT_EQUAL(find("app/s1")->reset_mark, 255);
+	server_adopt(find("app/s2"), &image);
+	CU_ASSERT_EQUAL(find("app/s2")->reset_mark, 0);
+	server_shutdown_sessions(find("app/s1"));
+	CU_ASSERT_EQUAL(find("app/s1")->reset_mark, 0);
+	teardown();
+}
+
 static void
 adoption_of_nonsense(void)
 {
@@ -135,6 +158,7 @@ static const struct unit_test tests[] = {
 	{ "own probes are newer than an image", adoption_is_older_than_own_probes },
 	{ "an image from before the first probe", adoption_before_the_first_probe },
 	{ "commands are newer than an image", adoption_is_older_than_commands },
+	{ "sessions reset by command", adoption_of_resets },
 	{ "an image with values out of range", adoption_of_nonsense },
 };
 

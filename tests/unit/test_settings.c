@@ -244,10 +244,8 @@ test_ports_wrong(void)
 		     "'w0,x=1'");
 	expect_port("{'name': 'a', 'interface': 'w0', 'kernel': 'none'}",
 		PORT ".kernel: goes with 'device' only: an interface is its own kernel twin");
-	expect_port("{'name': 'a', 'device': 'net_null0', 'kernel': 'tap'}",
-		PORT ".kernel: 'tap' is not supported by this version; use 'none'");
 	expect_port("{'name': 'a', 'device': 'net_null0', 'kernel': 'no'}",
-		PORT ".kernel: must be one of 'none', found the string 'no'");
+		PORT ".kernel: must be one of 'none', 'tap', found the string 'no'");
 	expect_port("{'name': 'a', 'interface': 'w0', 'rx-queue-size': 1000}",
 		PORT ".rx-queue-size: must be a power of two, found the number 1000");
 	expect_port("{'name': 'a', 'interface': 'w0', 'tx-queue-size': 32}",
@@ -255,7 +253,23 @@ test_ports_wrong(void)
 		     "32");
 	expect_port("{'name': 'a', 'interface': 'w0', 'queues': 2}",
 		PORT ".queues: unknown key; the keys here are: name, interface, device, kernel, "
-		     "rx-queue-size, tx-queue-size");
+		     "kernel-interface, addresses, punt-rate, rx-queue-size, tx-queue-size, "
+		     "vlan");
+	expect_port("{'name': 'a', 'interface': 'w0', 'vlan': 5}",
+		PORT ".vlan: goes with 'device' only: the VLANs of an interface are the kernel's "
+		     "(ip link add link eth0 name eth0.100 type vlan id 100)");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': 1}", "");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': [4094, 1]}", "");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': 0}",
+		PORT ".vlan: must be a whole number from 1 to 4094, found the number 0");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': [4094, 4095]}",
+		PORT ".vlan[1]: must be a whole number from 1 to 4094, found the number 4095");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': [5]}",
+		PORT ".vlan: must be one VLAN id, or the outer and the inner of two");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': [5, 6, 7]}",
+		PORT ".vlan: has 3 elements, the limit is 2");
+	expect_port("{'name': 'a', 'device': 'net_null0', 'vlan': 'x'}",
+		PORT ".vlan: must be a whole number from 1 to 4094, found the string 'x'");
 }
 
 static void
@@ -277,11 +291,7 @@ test_devices(void)
 	}
 	for (size_t i = 0; i < sizeof(pci) / sizeof(pci[0]); i++) {
 		snprintf(port, sizeof(port), "{'name': 'a', 'device': '%s'}", pci[i]);
-		expect_port(port,
-			PORT
-			".kernel: warning: this version makes no TAP twin for a PCI device: the "
-			"port has only static 'neighbors'; write 'kernel': 'none' to say that "
-			"this is meant");
+		expect_port(port, "");
 	}
 	for (size_t i = 0; i < sizeof(virtual) / sizeof(virtual[0]); i++) {
 		snprintf(port, sizeof(port), "{'name': 'a', 'device': '%s'}", virtual[i]);

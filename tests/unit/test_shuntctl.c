@@ -207,6 +207,9 @@ test_words(void)
 		{ "set server app/s1 state drain",
 			"{\"command\": \"set server\", \"args\": {\"server\": \"app/s1\", "
 			"\"state\": \"drain\"}}" },
+		{ "shutdown sessions server app/s1",
+			"{\"command\": \"shutdown sessions\", \"args\": {\"server\": "
+			"\"app/s1\"}}" },
 		{ "set server app/s1 weight 20",
 			"{\"command\": \"set server\", \"args\": {\"server\": \"app/s1\", "
 			"\"weight\": 20}}" },

@@ -157,6 +157,7 @@ test_recall(void)
 		track_recall(path.tracker, &p);
 		CU_ASSERT_EQUAL(p.drop, gone ? SHUNT_DROP_NO_SERVER : SHUNT_DROP_NONE);
 		p = (struct pkt){ .version = 4,
+			.client_version = 4,
 			.service = SERVICE,
 			.server = server,
 			.direction = PKT_TO_CLIENT };

@@ -139,6 +139,8 @@ verify_all(struct world *w, bool json)
 		{ SHUNT_DR, 6, false, 64, 65536, 1, 10, 10 },
 		{ SHUNT_TUNNEL, 4, false, 64, 65536, 1, 10, 10 },
 		{ SHUNT_TUNNEL, 6, false, 64, 65536, 1, 10, 10 },
+		{ SHUNT_FULLNAT, 4, false, 64, 65536, 1, 10, 10 },
+		{ SHUNT_FULLNAT, 6, false, 64, 65536, 1, 1000, 10 },
 	};
 	bool good = true;
 

@@ -27,7 +27,7 @@ run(void *context)
 {
 	struct runner *r = context;
 
-	worker_begin(r->worker);
+	worker_start_clock(r->worker);
 	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
 		uint64_t start = rte_rdtsc();
 

@@ -127,16 +127,22 @@ image_put_backend(struct object_store *objects, const struct scenario *s, uint32
 	return result;
 }
 
+void
+image_source(const struct scenario *s, struct traffic_end *end)
+{
+	*end = s->version == 4 ? (struct traffic_end){ .address = { 10, 255, 255, 1 } }
+			       : (struct traffic_end){ .address = { 0xfd, 3, [15] = 1 } };
+}
+
 static int
 put_ways(struct object_store *objects, const struct scenario *s)
 {
 	static const struct shunt_settings settings = { .hash_secret = "shunt-bench" };
-	struct traffic_end end = { .address = { 10, 255, 255, 1 } };
 	struct shunt_nexthop nexthop = { .mac = { { 2, 0, 0, 0, 0, 5 } } };
+	struct traffic_end end;
 	struct shunt_source source;
 
-	if (s->version == 6)
-		end = (struct traffic_end){ .address = { 0xfd, 3, [15] = 1 } };
+	image_source(s, &end);
 	nexthop.source = source.address = address_of(s, &end);
 	if (put(objects, SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings)) < 0 ||
 		put(objects, SHUNT_KIND_NEXTHOP, NEXTHOP_ID, &nexthop, sizeof(nexthop)) < 0)

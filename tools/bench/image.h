@@ -6,12 +6,16 @@
 #include "generation.h"
 #include "objects.h"
 #include "scenario.h"
+#include "traffic.h"
 
 /* NULL: no memory. */
 struct object_store *image_create(const struct scenario *scenario);
 
 /* Server s (0, 1, ...; its id is one more) as an object. */
 struct shunt_server image_server(const struct scenario *scenario, uint32_t s, uint8_t state);
+
+/* The balancer's own address towards the servers. */
+void image_source(const struct scenario *scenario, struct traffic_end *end);
 
 /* Puts the backend anew with all servers but `without` (UINT32_MAX: with all). 0 or -errno. */
 int

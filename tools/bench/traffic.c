@@ -311,15 +311,14 @@ traffic_destroy(struct traffic *t)
 }
 
 void
-traffic_answer(
-	struct traffic *t, uint32_t (*server_of)(void *context, uint64_t flow), void *context)
+traffic_answer(struct traffic *t, traffic_server_fn *server_of, void *context)
 {
 	for (uint64_t i = 0; i < t->scenario.flows; i++) {
-		struct traffic_end client, server;
+		struct traffic_end to, server;
 
-		traffic_client(&t->scenario, i, &client);
-		traffic_server(&t->scenario, server_of(context, i), &server);
-		put_stamp(t, &t->rows[TRAFFIC_ANSWER], i, &server, &client);
+		traffic_client(&t->scenario, i, &to);
+		traffic_server(&t->scenario, server_of(context, i, &to), &server);
+		put_stamp(t, &t->rows[TRAFFIC_ANSWER], i, &server, &to);
 	}
 }
 

@@ -45,9 +45,12 @@ void traffic_server(const struct scenario *s, uint32_t server, struct traffic_en
 /* Which service flow i is to. */
 uint32_t traffic_service_of(const struct scenario *s, uint64_t i);
 
-/* Calls for the server that flow i was given, before TRAFFIC_ANSWER. */
-void traffic_answer(struct traffic *traffic, uint32_t (*server_of)(void *context, uint64_t flow),
-	void *context);
+/*
+ * Asks which server flow i was given, and whom it shall answer (the client, if that is left as it
+ * is). Before TRAFFIC_ANSWER.
+ */
+typedef uint32_t traffic_server_fn(void *context, uint64_t flow, struct traffic_end *to);
+void traffic_answer(struct traffic *traffic, traffic_server_fn *server_of, void *context);
 
 /* The callback, for rte_eth_add_rx_callback() with the traffic as its argument. */
 uint16_t traffic_receive(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count,

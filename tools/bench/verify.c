@@ -5,6 +5,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "image.h"
 #include "shunt/selection.h"
 #include "verify.h"
 
@@ -136,11 +137,17 @@ expect_to_server(const struct verifier *v, struct frame *f, const struct frame *
 	expect_ethernet(f, 5);
 	if (s->forward == SHUNT_TUNNEL)
 		expect_ipip(v, f, server, seen);
-	if (s->forward != SHUNT_NAT)
+	if (s->forward != SHUNT_NAT && s->forward != SHUNT_FULLNAT)
 		return;
 	traffic_server(s, server, &end);
 	memcpy(ip + at + bytes, end.address, bytes);
 	memcpy(tcp + 2, &end.port_be, 2);
+	if (s->forward == SHUNT_FULLNAT) {
+		/* Which port it is, is the worker's choice; replies show that it is the flow's. */
+		image_source(s, &end);
+		memcpy(ip + at, end.address, bytes);
+		memcpy(tcp, seen->bytes + (tcp - f->bytes), 2);
+	}
 	ip[s->version == 4 ? 8 : 7]--;
 	recompute(ip, f->length - 14, true);
 }
@@ -158,6 +165,9 @@ expect_to_client(const struct verifier *v, struct frame *f)
 	traffic_service(s, traffic_service_of(s, flow), &end);
 	memcpy(ip + at, end.address, bytes);
 	memcpy(tcp, &end.port_be, 2);
+	traffic_client(s, flow, &end);
+	memcpy(ip + at + bytes, end.address, bytes);
+	memcpy(tcp + 2, &end.port_be, 2);
 	ip[s->version == 4 ? 8 : 7]--;
 	recompute(ip, f->length - 14, true);
 }
@@ -254,7 +264,7 @@ verify(struct world *w, const struct scenario *scenario, struct verify_result *r
 	send = rte_eth_add_tx_callback(port, 0, on_send, &v);
 	traffic_start(w->traffic, TRAFFIC_OPEN);
 	world_run(w, scenario->flows);
-	if (scenario->forward == SHUNT_NAT) {
+	if (scenario->forward == SHUNT_NAT || scenario->forward == SHUNT_FULLNAT) {
 		v.in = v.out = 0;
 		traffic_start(w->traffic, TRAFFIC_ANSWER);
 		world_run(w, scenario->flows);

@@ -46,9 +46,9 @@ start_port(struct ports *ports)
 	struct rte_eth_conf conf = { 0 };
 	struct port *port = &ports->port[0];
 
-	ports->mbufs = rte_pktmbuf_pool_create(
+	ports->mbufs[0] = rte_pktmbuf_pool_create(
 		"bench", MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	if (!ports->mbufs || rte_eth_dev_get_port_by_name("net_null0", &port->id) < 0)
+	if (!ports->mbufs[0] || rte_eth_dev_get_port_by_name("net_null0", &port->id) < 0)
 		return -ENODEV;
 	snprintf(port->name, sizeof(port->name), "null");
 	port->rx_queues = port->tx_queues = 1;
@@ -56,7 +56,7 @@ start_port(struct ports *ports)
 	port->mac = (struct shunt_mac){ { 2, 0, 0, 0, 0, 1 } };
 	ports->count = 1;
 	if (rte_eth_dev_configure(port->id, 1, 1, &conf) < 0 ||
-		rte_eth_rx_queue_setup(port->id, 0, QUEUE_SIZE, 0, NULL, ports->mbufs) < 0 ||
+		rte_eth_rx_queue_setup(port->id, 0, QUEUE_SIZE, 0, NULL, ports->mbufs[0]) < 0 ||
 		rte_eth_tx_queue_setup(port->id, 0, QUEUE_SIZE, 0, NULL) < 0)
 		return -EIO;
 	return rte_eth_dev_start(port->id);
@@ -120,27 +120,32 @@ world_run(struct world *w, uint64_t packets)
 		worker_turn(w->worker);
 }
 
-int
-world_server_of(const struct world *w, uint64_t flow)
+/* The value of a client's flow in the worker's table, or 0. */
+static uint64_t
+value_of(const struct world *w, uint64_t flow)
 {
 	struct traffic_end client;
 	struct flow_key key = { .version = w->scenario.version };
-	uint64_t value;
 
 	traffic_client(&w->scenario, flow, &client);
 	memcpy(key.address, client.address, w->scenario.version == 4 ? 4 : 16);
 	key.port_be = client.port_be;
 	key.service = (uint16_t)(1 + traffic_service_of(&w->scenario, flow));
-	value = worker_peek(w->worker, &key);
-	return value ? (int)flow_server(value) - 1 : -1;
+	return worker_peek(w->worker, &key);
 }
 
+/* A traffic_server_fn. */
 static uint32_t
-server_of(void *context, uint64_t flow)
+server_of(void *context, uint64_t flow, struct traffic_end *to)
 {
-	int server = world_server_of(context, flow);
+	const struct world *w = context;
+	uint64_t value = value_of(w, flow);
 
-	return server < 0 ? 0 : (uint32_t)server;
+	if (w->scenario.forward == SHUNT_FULLNAT) {
+		image_source(&w->scenario, to);
+		to->port_be = htons(flow_source_port(value));
+	}
+	return value ? flow_server(value) - 1 : 0;
 }
 
 static bool
@@ -179,10 +184,12 @@ start_worker(struct world *w)
 	struct worker_msg msg = { WORKER_OP_GENERATION, w->generation->number, w->generation };
 	int result = workers_create(&w->worker, &lcore, 1, &settings);
 
+	if (result == 0)
+		result = worker_prepare(w->worker, w->generation);
 	if (result < 0)
 		return result;
 	worker_tell(w->worker, &msg);
-	worker_begin(w->worker);
+	worker_start_clock(w->worker);
 	return 0;
 }
 

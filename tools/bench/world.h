@@ -47,9 +47,6 @@ void world_run(struct world *world, uint64_t packets);
 const struct shunt_worker_stats *world_stats(const struct world *world);
 uint64_t world_drops(const struct world *world);
 
-/* The server (0, 1, ...) that a client's flow has in the worker's table, or -1. */
-int world_server_of(const struct world *world, uint64_t flow);
-
 /* Server s (0, 1, ...) as an object, in a state. */
 struct shunt_server world_server(const struct world *world, uint32_t s, uint8_t state);
 

@@ -46,7 +46,11 @@ static const struct column workers[] = {
 	{ "flows", "flows", COLUMN_COUNT },
 	{ "flows_max", "flows max", COLUMN_COUNT },
 	{ "handed_over", "handed over", COLUMN_COUNT },
+	{ "handed_over_share", "of rx", COLUMN_SHARE },
+	{ "tx_handed_over", "tx by others", COLUMN_COUNT },
 	{ "untracked", "untracked", COLUMN_COUNT },
+	{ "punted", "punted", COLUMN_COUNT },
+	{ "injected", "injected", COLUMN_COUNT },
 	{ "idle", "idle", COLUMN_SHARE },
 };
 
@@ -246,14 +250,24 @@ print_drops(const json_t *data, FILE *out)
 	return result;
 }
 
+/* One row an element; the key stands at the first. */
+static void
+add_rows(struct table *table, const json_t *data, const char *key)
+{
+	const json_t *element;
+	size_t index;
+
+	json_array_foreach (json_object_get(data, key), index, element) {
+		table_cell(table, index == 0 ? key : "");
+		add_cell(table, COLUMN_TEXT, element);
+	}
+}
+
 static int
 print_lookup(const json_t *data, FILE *out)
 {
 	static const char *const keys[] = { "action", "frontend", "backend", "server", "reason" };
-	const json_t *candidates = json_object_get(data, "candidates"), *candidate;
 	struct table *table = table_create(2);
-	const char *key = "candidates";
-	size_t index;
 	int result;
 
 	if (!table)
@@ -262,11 +276,8 @@ print_lookup(const json_t *data, FILE *out)
 		table_cell(table, keys[i]);
 		add_cell(table, COLUMN_TEXT, json_object_get(data, keys[i]));
 	}
-	json_array_foreach (candidates, index, candidate) {
-		table_cell(table, key);
-		add_cell(table, COLUMN_TEXT, candidate);
-		key = "";
-	}
+	add_rows(table, data, "candidates");
+	add_rows(table, data, "source-addresses");
 	result = table_print(table, 0, out);
 	table_destroy(table);
 	return result;
