@@ -215,7 +215,7 @@ worker_receive(struct worker *w)
 	w->burst.handed_over = false;
 	for (uint32_t i = 0; i < w->rx_queue_count; i++) {
 		const struct rx_queue *q = &w->rx_queues[i];
-		uint16_t n = rte_eth_rx_burst(q->port_id, q->queue, mbufs, PKT_BURST);
+		uint16_t n = rte_eth_rx_burst(q->port_id, q->queue, mbufs, w->burst_size);
 
 		if (n == 0)
 			continue;
@@ -435,6 +435,7 @@ worker_create(
 	w->count = count;
 	w->lcore = lcore;
 	w->sleeps = settings->sleeps;
+	w->burst_size = settings->burst_size ? settings->burst_size : PKT_BURST;
 	w->owner_seed = settings->owner_seed;
 	w->stats = shunt_stats_worker(settings->stats, index);
 	w->stats->lcore = lcore;

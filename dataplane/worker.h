@@ -33,6 +33,7 @@ struct worker_settings {
 	const struct twin_rings *twin_rings; /* by worker; NULL: no port has a kernel twin */
 	struct shunt_stats *stats;
 	uint32_t flow_capacity;
+	uint16_t burst_size; /* packets received at a time, 1..PKT_BURST; 0: PKT_BURST */
 	bool sleeps;	     /* idle: adaptive */
 	uint64_t owner_seed; /* the same for all */
 };
@@ -47,6 +48,13 @@ void workers_destroy(struct worker **workers, uint32_t count);
 
 /* Starts the workers' loops on their lcores. */
 int workers_launch(struct worker **workers, uint32_t count);
+
+/*
+ * The loop by hand, for a program that measures it: worker_start_clock() once, then turns, each of
+ * which returns the packets seen. On the lcore that the worker was created for.
+ */
+void worker_start_clock(struct worker *worker);
+unsigned int worker_turn(struct worker *worker);
 
 /*
  * Makes what the worker needs for this generation, before it is told of it. 0, or -ENOMEM. Agent.

@@ -35,7 +35,8 @@ struct worker {
 	uint32_t index;
 	uint32_t count;
 	uint64_t owner_seed;
-	uint16_t tick; /* agent: ro */
+	uint16_t tick;	     /* agent: ro */
+	uint16_t burst_size; /* at most PKT_BURST */
 	bool sleeps;
 	bool stopped;
 	uint32_t rx_queue_count;
@@ -73,13 +74,6 @@ burst_mbuf(const struct burst *b, const struct pkt *p)
 }
 
 /* All of these: worker only, on what is live in w->burst. */
-
-/*
- * One turn of the loop, and what comes before the first: the loop itself, and tests, which walk
- * several workers in one thread.
- */
-void worker_start_clock(struct worker *w);
-unsigned int worker_turn(struct worker *w);
 
 /* Takes the dropped packets out of the burst, and counts why. */
 void burst_drop(struct worker *w);

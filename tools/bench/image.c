@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "image.h"
+#include "maglev.h"
+#include "traffic.h"
+
+#define BACKEND_ID 1
+#define NEXTHOP_ID 1
+#define SOURCE_ID  1
+
+static struct shunt_addr
+address_of(const struct scenario *s, const struct traffic_end *end)
+{
+	struct shunt_addr address;
+
+	if (s->version == 4)
+		return shunt_addr_from_v4(end->address);
+	memcpy(address.bytes, end->address, sizeof(address.bytes));
+	return address;
+}
+
+static int
+put(struct object_store *objects, uint32_t kind, uint32_t id, const void *bytes, size_t length)
+{
+	const char *why = "no memory";
+	int result = object_store_put(objects, kind, id, bytes, length, &why);
+
+	if (result < 0)
+		fprintf(stderr, "shunt-bench: image: %s\n", why);
+	return result;
+}
+
+struct shunt_server
+image_server(const struct scenario *s, uint32_t i, uint8_t state)
+{
+	struct traffic_end end;
+	struct shunt_server server = {
+		.state = state,
+		.nexthop = NEXTHOP_ID,
+		.backend = BACKEND_ID,
+		.weight = 1,
+		.file_weight = 1,
+	};
+
+	traffic_server(s, i, &end);
+	server.address = address_of(s, &end);
+	server.port_be = end.port_be;
+	snprintf(server.name, sizeof(server.name), "s%u", i);
+	return server;
+}
+
+static struct shunt_service
+image_service(const struct scenario *s, uint32_t i)
+{
+	struct traffic_end end;
+	struct shunt_service service = {
+		.protocol = SHUNT_TCP,
+		.backend = BACKEND_ID,
+		.timeout_syn_ms = 30000,
+		.timeout_established_ms = 900000,
+		.timeout_fin_ms = 30000,
+		.timeout_udp_ms = 120000,
+		.frontend = "bench",
+	};
+
+	traffic_service(s, i, &end);
+	service.address = address_of(s, &end);
+	service.port_be = service.last_port_be = end.port_be;
+	return service;
+}
+
+/* The row of who takes new flows, and Maglev's table over them. */
+static int
+fill_backend(struct shunt_backend *b, const struct maglev_member *members, const uint32_t *ids)
+{
+	struct shunt_member *out = (struct shunt_member *)(b + 1);
+
+	for (uint32_t i = 0; i < b->member_count; i++)
+		out[i] = (struct shunt_member){ .server = ids[i], .weight = 1 };
+	return maglev_build(
+		members, b->member_count, (uint16_t *)(out + b->member_count), b->slot_count);
+}
+
+int
+image_put_backend(struct object_store *objects, const struct scenario *s, uint32_t without)
+{
+	struct maglev_member *members = calloc(s->servers, sizeof(*members));
+	uint32_t *ids = calloc(s->servers, sizeof(*ids));
+	struct shunt_backend head = {
+		.algorithm = SHUNT_SOURCE,
+		.hash_on = SHUNT_HASH_SOURCE_PORT,
+		.forward = s->forward,
+		.encap = s->forward == SHUNT_TUNNEL ? SHUNT_IPIP : SHUNT_ENCAP_NONE,
+		.sources = { s->forward == SHUNT_FULLNAT ? SOURCE_ID : 0 },
+		.name = "bench",
+	};
+	struct shunt_backend *b = NULL;
+	int result = -ENOMEM;
+
+	for (uint32_t i = 0; members && ids && i < s->servers; i++) {
+		struct shunt_server server = image_server(s, i, SHUNT_SERVER_UP);
+
+		if (i == without)
+			continue;
+		ids[head.member_count] = i + 1;
+		members[head.member_count++] = (struct maglev_member){
+			.identity = maglev_identity(&server.address, server.port_be),
+			.weight = 1,
+		};
+	}
+	if (members && ids) {
+		head.slot_count = maglev_slot_count(members, head.member_count);
+		b = calloc(1, shunt_backend_bytes(&head));
+	}
+	if (b) {
+		*b = head;
+		result = fill_backend(b, members, ids);
+	}
+	if (result == 0)
+		result = put(objects, SHUNT_KIND_BACKEND, BACKEND_ID, b, shunt_backend_bytes(b));
+	free(members);
+	free(ids);
+	free(b);
+	return result;
+}
+
+void
+image_source(const struct scenario *s, struct traffic_end *end)
+{
+	*end = s->version == 4 ? (struct traffic_end){ .address = { 10, 255, 255, 1 } }
+			       : (struct traffic_end){ .address = { 0xfd, 3, [15] = 1 } };
+}
+
+static int
+put_ways(struct object_store *objects, const struct scenario *s)
+{
+	static const struct shunt_settings settings = { .hash_secret = "shunt-bench" };
+	struct shunt_nexthop nexthop = { .mac = { { 2, 0, 0, 0, 0, 5 } } };
+	struct traffic_end end;
+	struct shunt_source source;
+
+	image_source(s, &end);
+	nexthop.source = source.address = address_of(s, &end);
+	if (put(objects, SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings)) < 0 ||
+		put(objects, SHUNT_KIND_NEXTHOP, NEXTHOP_ID, &nexthop, sizeof(nexthop)) < 0)
+		return -EINVAL;
+	return s->forward == SHUNT_FULLNAT
+		? put(objects, SHUNT_KIND_SOURCE, SOURCE_ID, &source, sizeof(source))
+		: 0;
+}
+
+struct object_store *
+image_create(const struct scenario *s)
+{
+	struct object_store *objects = object_store_create();
+	int result = objects ? put_ways(objects, s) : -ENOMEM;
+
+	for (uint32_t i = 0; result == 0 && i < s->servers; i++) {
+		struct shunt_server server = image_server(s, i, SHUNT_SERVER_UP);
+
+		result = put(objects, SHUNT_KIND_SERVER, i + 1, &server, sizeof(server));
+	}
+	if (result == 0)
+		result = image_put_backend(objects, s, UINT32_MAX);
+	for (uint32_t i = 0; result == 0 && i < s->services; i++) {
+		struct shunt_service service = image_service(s, i);
+
+		result = put(objects, SHUNT_KIND_SERVICE, i + 1, &service, sizeof(service));
+	}
+	if (result < 0 && objects) {
+		object_store_destroy(objects);
+		objects = NULL;
+	}
+	return objects;
+}
+
+struct generation *
+image_generation(
+	const struct object_store *objects, uint64_t number, const struct generation *before)
+{
+	struct generation_error error;
+	int result;
+	struct generation *g = generation_create(objects, number, before, 1, &error, &result);
+
+	if (!g)
+		fprintf(stderr, "shunt-bench: generation: %s\n", error.text);
+	return g;
+}

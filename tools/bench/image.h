@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The service image of a scenario, with the selection table as shunt-control makes it. */
+#ifndef BENCH_IMAGE_H
+#define BENCH_IMAGE_H
+
+#include "generation.h"
+#include "objects.h"
+#include "scenario.h"
+#include "traffic.h"
+
+/* NULL: no memory. */
+struct object_store *image_create(const struct scenario *scenario);
+
+/* Server s (0, 1, ...; its id is one more) as an object. */
+struct shunt_server image_server(const struct scenario *scenario, uint32_t s, uint8_t state);
+
+/* The balancer's own address towards the servers. */
+void image_source(const struct scenario *scenario, struct traffic_end *end);
+
+/* Puts the backend anew with all servers but `without` (UINT32_MAX: with all). 0 or -errno. */
+int
+image_put_backend(struct object_store *objects, const struct scenario *scenario, uint32_t without);
+
+/* NULL: refused (said on standard error), or no memory. */
+struct generation *image_generation(
+	const struct object_store *objects, uint64_t number, const struct generation *before);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What is measured: the scenarios of a run, and how they are named. */
+#ifndef BENCH_SCENARIO_H
+#define BENCH_SCENARIO_H
+
+#include <stddef.h>
+
+#include "shunt/types.h"
+
+struct scenario {
+	uint8_t forward; /* enum shunt_forward; a tunnel is IP in IP */
+	uint8_t version; /* of clients and servers: 4 or 6 */
+	bool zipf;	 /* some flows send much more than others; else all the same */
+	uint16_t burst;
+	uint32_t flows; /* established before the measurement begins */
+	uint32_t services;
+	uint32_t servers;     /* of the one backend behind all services */
+	uint32_t new_percent; /* of the packets: first ones of new clients */
+};
+
+enum scenario_set {
+	SCENARIO_QUICK, /* a minute */
+	SCENARIO_WHOLE, /* a quarter of an hour */
+};
+
+/* The scenarios of a set, in the order of their measurement; returns how many. */
+size_t scenario_list(enum scenario_set set, const struct scenario **list);
+
+const char *scenario_mode(const struct scenario *s);	     /* "nat", ... */
+const char *scenario_family(const struct scenario *s);	     /* "ipv4", "ipv6" */
+const char *scenario_distribution(const struct scenario *s); /* "uniform", "zipf" */
+/* For people: "nat ipv4 1M flows, 10 % new, ...". */
+void scenario_describe(const struct scenario *s, char *out, size_t size);
+
+#endif
