@@ -77,6 +77,9 @@ check "a server that dies is found by probes through the twin" wait_until 8 serv
 
 # A net_tap device is its interface's far end, and has a link while that is switched on.
 check "a device's link is up: its twin has a carrier" wait_until 5 carrier_is spare True
+passes_all() { ip -n "$TOPOLOGY-balancer" link show dev nic | grep -q ALLMULTI; }
+check "a device that can is told to pass all multicast on" passes_all
+check "and the log says so" log_has dataplane "spare: the device passes all multicast on"
 ip -n "$TOPOLOGY-balancer" link set nic down
 check "it goes down: the twin's goes, too" wait_until 5 carrier_is spare False
 ip -n "$TOPOLOGY-balancer" link set nic up
