@@ -149,6 +149,8 @@ echo "      $(cat "$TOPOLOGY_DIR/flood.log") datagrams in $took_ms ms: $(($(work
 # 100 a second, of the class, and as much and 1000 for what else was punted meanwhile.
 check "what was let to the kernel is bounded" \
 	test $(($(workers punted) - punted)) -lt $((took_ms / 5 + 1000))
+explained() { ctl show drops | grep -q "punt-limited .*for the kernel, but more than punt-rate"; }
+check "and show drops says what was not" explained
 check_equal "the BGP session has been up all the time" "$session_before" "$(session balancer)"
 check_equal "no server was taken for dead" "$down_before" "$(downs)"
 keepalived_start router eth0 100 150 150
