@@ -78,6 +78,34 @@ open_failed(const struct settings_port *p, int error)
 	return error;
 }
 
+/*
+ * The kernel joins groups on its TAP, where the device cannot see it, and IPv6 neighbour discovery,
+ * VRRP and OSPF need theirs: so the device is to pass on all. One that cannot choose so is asked
+ * for all it sees, which on a switched network adds only what is flooded. A virtual device that
+ * knows neither has no filter.
+ */
+static void
+hear_multicast(const struct settings_port *p, uint16_t id)
+{
+	int result = rte_eth_allmulticast_enable(id), promiscuous;
+
+	if (result == 0) {
+		log_info("%s: the device passes all multicast on", p->name);
+		return;
+	}
+	if (result == -ENOTSUP && !p->pci)
+		return;
+	promiscuous = rte_eth_promiscuous_enable(id);
+	if (promiscuous == 0)
+		log_warn("%s: the device cannot pass all multicast on (%s): it is promiscuous "
+			 "instead, and also takes what is sent to others",
+			p->name, strerror(-result));
+	else
+		log_warn("%s: the device passes neither all multicast on (%s) nor all else (%s): "
+			 "neighbour discovery, VRRP and OSPF may not reach the kernel",
+			p->name, strerror(-result), strerror(-promiscuous));
+}
+
 static int
 add_tap(struct twin *twin, const struct settings_port *p, struct port *port, uint32_t index)
 {
@@ -113,13 +141,7 @@ add_tap(struct twin *twin, const struct settings_port *p, struct port *port, uin
 	}
 	memcpy(port->interface, p->kernel_interface, sizeof(port->interface));
 	port->punt_rate = p->punt_rate;
-	/* Virtual devices give all they get; only a NIC filters, and every NIC's driver knows it.
-	 */
-	result = rte_eth_allmulticast_enable(port->id);
-	if (result < 0 && p->pci)
-		log_warn("%s: the device passes no multicast on (%s): neighbour discovery and VRRP "
-			 "may not reach the kernel",
-			p->name, strerror(-result));
+	hear_multicast(p, port->id);
 	log_info("%s: kernel twin %s", p->name, p->kernel_interface);
 	return 0;
 }

@@ -46,10 +46,14 @@ setup_packages() {
 		fail "the packages could not be installed (log: /tmp/shunt-apt.log)"
 	fi
 	[ -z "$made" ] || rm -f $policy
-	case " ${missing[*]} " in
-	*" nginx-light "*) # nor later, when the machine boots
-		systemctl disable nginx.service >/dev/null 2>&1 ;;
-	esac
+	# nor later, when the machine boots
+	for package in "${missing[@]}"; do
+		case $package in
+		bird2) systemctl disable bird.service ;;
+		keepalived) systemctl disable keepalived.service ;;
+		nginx-light) systemctl disable nginx.service ;;
+		esac >/dev/null 2>&1
+	done
 	return 0
 }
 
