@@ -32,6 +32,29 @@ removed_find(const struct backend *backend, const struct server_config *config)
 	return NULL;
 }
 
+struct server *
+removed_next(const struct control *control, const char *path, const struct server *after)
+{
+	const char *slash = strchr(path, '/');
+	const struct backend *backend;
+	char name[SHUNT_NAME_SIZE];
+
+	if (!slash || (size_t)(slash - path) >= sizeof(name))
+		return NULL;
+	memcpy(name, path, (size_t)(slash - path));
+	name[slash - path] = '\0';
+	backend = state_find_backend(control, name);
+	for (size_t i = 0; backend && i < backend->removed_count; i++) {
+		struct server *server = backend->removed[i];
+
+		if (!after && strcmp(server->config.name, slash + 1) == 0)
+			return server;
+		if (server == after)
+			after = NULL;
+	}
+	return NULL;
+}
+
 void
 removed_take_back(struct server *server, const struct server *removed)
 {
