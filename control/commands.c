@@ -6,6 +6,7 @@
 
 #include "jsonfile.h"
 #include "shunt/api.h"
+#include "removed.h"
 #include "show.h"
 #include "state.h"
 
@@ -150,6 +151,7 @@ change_made(struct command_request *request)
 		finish_change(request, result, -1);
 }
 
+/* One of the file; NULL, and an error, if there is none. */
 static struct server *
 named_server(struct command_request *request, struct json_at args)
 {
@@ -160,10 +162,17 @@ named_server(struct command_request *request, struct json_at args)
 	if (!json_get_string(at, 2 * SHUNT_NAME_SIZE, &path))
 		return NULL;
 	server = state_find_server(request->control, path);
-	if (!server)
+	if (server)
+		return server;
+	if (removed_next(request->control, path, NULL))
+		json_at_error(at,
+			"\"%s\" has been removed from the file and has but the connections it had; "
+			"`shutdown sessions` ends them",
+			path);
+	else
 		json_at_error(
 			at, "no server \"%s\"; `show servers` lists them as BACKEND/SERVER", path);
-	return server;
+	return NULL;
 }
 
 static void
@@ -201,16 +210,25 @@ run_set_server_weight(struct command_request *request, struct json_at args)
 	change_made(request);
 }
 
+/* Of a server of the file, else of those of this name that a reload has removed. */
 static void
 run_shutdown_sessions(struct command_request *request, struct json_at args)
 {
-	struct server *server = named_server(request, args);
+	const char *path = json_string_value(json_object_get(args.value, "server"));
+	struct server *server = path ? state_find_server(request->control, path) : NULL;
+	struct server *removed =
+		path && !server ? removed_next(request->control, path, NULL) : NULL;
 
-	if (!server) {
+	if (!removed)
+		server = named_server(request, args);
+	if (!removed && !server) {
 		finish_refused(request, args.errors);
 		return;
 	}
-	server_shutdown_sessions(server);
+	if (server)
+		server_shutdown_sessions(server);
+	for (; removed; removed = removed_next(request->control, path, removed))
+		server_shutdown_sessions(removed);
 	change_made(request);
 }
 

@@ -44,6 +44,7 @@ struct backend_config {
 	uint16_t encap_port_be;
 	uint16_t mss_clamp;				      /* 0: none */
 	struct shunt_addr sources[SHUNT_MAX_BACKEND_SOURCES]; /* of full NAT */
+	uint8_t source_elements[SHUNT_MAX_BACKEND_SOURCES];   /* of the file's array */
 	size_t source_count;
 	bool shutdown_sessions; /* on-marked-down */
 	struct server_config *servers;

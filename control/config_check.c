@@ -242,7 +242,8 @@ check_bind_family(struct json_at at, const struct bind_config *bind,
 		return;
 	json_at_error(at,
 		"is %s, but server \"%s\" of backend \"%s\" is %s, and \"%s\" keeps the family: "
-		"make one frontend and one backend for each",
+		"make one frontend and one backend for each, or let \"forward\" be \"fullnat\" or "
+		"\"tunnel\"",
 		family(&bind->address), other->name, backend->name, family(&other->address),
 		forward_name(backend->forward));
 }
@@ -381,7 +382,7 @@ config_cross_check(struct json_at *root, const struct settings *settings, struct
 		check_names(&backends, &frontends, config, &seen);
 		check_frontends(&frontends, config, &seen);
 		check_backends(&backends, config, &seen);
-		if (!config_check_sources(&backends, config))
+		if (!config_check_sources(&backends, settings, config))
 			seen.no_memory = true;
 		check_ways(&frontends, config, &seen);
 		config_check_ports(root, config);

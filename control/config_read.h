@@ -54,15 +54,19 @@ config_server_is_read(const struct server_config *server)
 void config_read_sources(struct json_at at, struct backend_config *backend);
 /*
  * Those of all backends: they must be of their servers' families, and nobody else's addresses.
- * False: out of memory.
+ * settings: NULL if they had errors of their own. False: out of memory.
  */
-bool config_check_sources(const struct json_at *backends, const struct config *config);
+bool config_check_sources(const struct json_at *backends, const struct settings *settings,
+	const struct config *config);
 
 /* config_check.c: resolves references too. settings: NULL if they had errors of their own. */
 void
 config_cross_check(struct json_at *root, const struct settings *settings, struct config *config);
 
-/* config_via.c: checks through services. False: out of memory. */
-bool config_check_via(const struct json_at *backends, const struct config *config);
+/*
+ * config_via.c: checks through services. Says at which port those of servers without a port arrive.
+ * False: out of memory.
+ */
+bool config_check_via(const struct json_at *backends, struct config *config);
 
 #endif

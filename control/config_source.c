@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The source addresses of backends with full NAT. */
 #include "config_read.h"
+#include "settings.h"
 
 #define STRINGS_(x)  #x
 #define STRING_OF(x) STRINGS_(x)
@@ -8,15 +9,9 @@
 static const char too_many[] = "more than " STRING_OF(
 	SHUNT_MAX_BACKEND_SOURCES) " addresses, which is the limit of a backend";
 
-/* Where an address of `backend` was given: which element of the array it came from. */
-struct origins {
-	size_t element[SHUNT_MAX_BACKEND_SOURCES];
-};
-
 /* False, and an error, if it is one too many. */
 static bool
-take_source(struct json_at at, const struct shunt_addr *address, struct backend_config *backend,
-	struct origins *origins)
+take_source(struct json_at at, const struct shunt_addr *address, struct backend_config *backend)
 {
 	char text[JSON_ADDRESS_TEXT_SIZE];
 
@@ -24,22 +19,23 @@ take_source(struct json_at at, const struct shunt_addr *address, struct backend_
 		if (!shunt_addr_equal(&backend->sources[i], address))
 			continue;
 		json_address_text(address, text);
-		json_at_error(
-			at, "%s is already in source-addresses[%zu]", text, origins->element[i]);
+		json_at_error(at, "%s is already in source-addresses[%u]", text,
+			backend->source_elements[i]);
 		return true;
 	}
 	if (backend->source_count == SHUNT_MAX_BACKEND_SOURCES) {
 		json_at_error(at, "%s", too_many);
 		return false;
 	}
-	origins->element[backend->source_count] = at.index;
+	/* At most as many elements are read as there may be addresses. */
+	backend->source_elements[backend->source_count] = (uint8_t)at.index;
 	backend->sources[backend->source_count++] = *address;
 	return true;
 }
 
 /* An address, or all of a prefix: its first and last are addresses like others here. */
 static bool
-read_element(struct json_at at, struct backend_config *backend, struct origins *origins)
+read_element(struct json_at at, struct backend_config *backend)
 {
 	struct shunt_addr address;
 	unsigned int spare;
@@ -55,7 +51,7 @@ read_element(struct json_at at, struct backend_config *backend, struct origins *
 		return false;
 	}
 	for (unsigned int i = 0; i < 1u << spare; i++) {
-		if (!take_source(at, &address, backend, origins))
+		if (!take_source(at, &address, backend))
 			return false;
 		address.bytes[15]++; /* the spare bits are zero, and all in this byte */
 	}
@@ -65,7 +61,6 @@ read_element(struct json_at at, struct backend_config *backend, struct origins *
 void
 config_read_sources(struct json_at at, struct backend_config *backend)
 {
-	struct origins origins;
 	size_t count = 0;
 
 	if (!json_at_require(at) || !json_get_array(at, SHUNT_MAX_BACKEND_SOURCES, &count))
@@ -76,7 +71,7 @@ config_read_sources(struct json_at at, struct backend_config *backend)
 		struct json_at element = json_at_element(&at, i);
 
 		/* After one too many the others would all say the same. */
-		if (!read_element(element, backend, &origins))
+		if (!read_element(element, backend))
 			return;
 	}
 }
@@ -86,6 +81,7 @@ struct taken {
 	json_t *binds;	 /* frontend */
 	json_t *servers; /* backend */
 	json_t *sources;
+	json_t *twins; /* name of the port */
 };
 
 static bool
@@ -115,8 +111,26 @@ find_taken(struct taken *taken, const struct config *config)
 		const struct backend_config *backend = &config->backends[i];
 
 		for (size_t j = 0; j < backend->server_count; j++) {
-			if (backend->servers[j].port_be &&
+			if (config_server_is_read(&backend->servers[j]) &&
 				!enter(taken->servers, &backend->servers[j].address, i))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* The addresses that the dataplane puts on kernel twins. False: out of memory. */
+static bool
+find_twins(struct taken *taken, const struct settings *settings)
+{
+	char text[JSON_ADDRESS_TEXT_SIZE];
+
+	for (size_t i = 0; settings && i < settings->port_count; i++) {
+		const struct settings_port *port = &settings->ports[i];
+
+		for (size_t j = 0; j < port->address_count; j++) {
+			json_address_text(&port->addresses[j].address, text);
+			if (json_object_set_new(taken->twins, text, json_string(port->name)) < 0)
 				return false;
 		}
 	}
@@ -143,6 +157,12 @@ check_source(struct json_at at, const struct shunt_addr *source, const struct co
 			"%s is the address of a server of backend \"%s\"; full NAT needs source "
 			"addresses of its own",
 			text, config->backends[json_integer_value(found)].name);
+	found = json_object_get(taken->twins, text);
+	if (found)
+		json_at_error(at,
+			"%s is the address of the kernel twin of port \"%s\"; full NAT needs "
+			"source addresses of its own",
+			text, json_string_value(found));
 	return enter(taken->sources, source, 0);
 }
 
@@ -162,7 +182,7 @@ check_families(struct json_at at, const struct backend_config *backend)
 		bool v4 = shunt_addr_is_v4(&server->address);
 		char text[JSON_ADDRESS_TEXT_SIZE];
 
-		if (!server->port_be || have[v4])
+		if (!config_server_is_read(server) || have[v4])
 			continue;
 		have[v4] = true;
 		json_address_text(&server->address, text);
@@ -174,9 +194,10 @@ check_families(struct json_at at, const struct backend_config *backend)
 }
 
 static bool
-check_all(const struct json_at *backends, const struct config *config, struct taken *taken)
+check_all(const struct json_at *backends, const struct settings *settings,
+	const struct config *config, struct taken *taken)
 {
-	if (!find_taken(taken, config))
+	if (!find_taken(taken, config) || !find_twins(taken, settings))
 		return false;
 	for (size_t i = 0; i < config->backend_count; i++) {
 		const struct backend_config *backend = &config->backends[i];
@@ -185,7 +206,9 @@ check_all(const struct json_at *backends, const struct config *config, struct ta
 
 		check_families(at, backend);
 		for (size_t j = 0; j < backend->source_count; j++) {
-			if (!check_source(at, &backend->sources[j], config, taken))
+			struct json_at element = json_at_element(&at, backend->source_elements[j]);
+
+			if (!check_source(element, &backend->sources[j], config, taken))
 				return false;
 		}
 	}
@@ -196,22 +219,25 @@ check_all(const struct json_at *backends, const struct config *config, struct ta
 }
 
 bool
-config_check_sources(const struct json_at *backends, const struct config *config)
+config_check_sources(const struct json_at *backends, const struct settings *settings,
+	const struct config *config)
 {
 	struct taken taken = {
 		.binds = json_object(),
 		.servers = json_object(),
 		.sources = json_object(),
+		.twins = json_object(),
 	};
 	bool any = false, right = true;
 
 	for (size_t i = 0; i < config->backend_count; i++)
 		any = any || config->backends[i].source_count > 0;
 	if (any)
-		right = taken.binds && taken.servers && taken.sources &&
-			check_all(backends, config, &taken);
+		right = taken.binds && taken.servers && taken.sources && taken.twins &&
+			check_all(backends, settings, config, &taken);
 	json_decref(taken.binds);
 	json_decref(taken.servers);
 	json_decref(taken.sources);
+	json_decref(taken.twins);
 	return right;
 }

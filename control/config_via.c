@@ -8,10 +8,10 @@
 
 #include "config_read.h"
 
-/* Which families the binds that lead to a backend are of. */
+/* The first ports of the first binds of each family that lead to a backend; 0: there is none. */
 struct leads {
-	bool v4;
-	bool v6;
+	uint16_t v4_port_be;
+	uint16_t v6_port_be;
 };
 
 static void
@@ -23,14 +23,20 @@ find_leads(const struct config *config, struct leads *leads)
 		for (size_t j = 0; frontend->backend != SIZE_MAX && j < frontend->bind_count; j++) {
 			const struct bind_config *bind = &frontend->binds[j];
 
-			if (!bind->port_be)
-				continue;
-			if (shunt_addr_is_v4(&bind->address))
-				leads[frontend->backend].v4 = true;
-			else
-				leads[frontend->backend].v6 = true;
+			uint16_t *port_be = shunt_addr_is_v4(&bind->address)
+				? &leads[frontend->backend].v4_port_be
+				: &leads[frontend->backend].v6_port_be;
+
+			if (!*port_be)
+				*port_be = bind->port_be;
 		}
 	}
+}
+
+static uint16_t
+port_of(const struct leads *leads, const struct server_config *server)
+{
+	return shunt_addr_is_v4(&server->address) ? leads->v4_port_be : leads->v6_port_be;
 }
 
 /* False: this server's probes cannot go that way, which has been said. */
@@ -54,7 +60,7 @@ check_server(struct json_at at, const struct backend_config *backend,
 			server->name);
 		return false;
 	}
-	if (!leads->v4 && !leads->v6) {
+	if (!leads->v4_port_be && !leads->v6_port_be) {
 		json_at_error(at,
 			"server \"%s\" has a check with \"via\": \"service\", but no frontend "
 			"leads "
@@ -62,7 +68,7 @@ check_server(struct json_at at, const struct backend_config *backend,
 			server->name);
 		return false;
 	}
-	if (v4 ? leads->v4 : leads->v6)
+	if (port_of(leads, server))
 		return true;
 	json_at_error(at,
 		"server \"%s\" has a check with \"via\": \"service\" and is %s, but no bind that "
@@ -72,7 +78,7 @@ check_server(struct json_at at, const struct backend_config *backend,
 }
 
 bool
-config_check_via(const struct json_at *backends, const struct config *config)
+config_check_via(const struct json_at *backends, struct config *config)
 {
 	struct leads *leads = calloc(config->backend_count + 1, sizeof(*leads));
 
@@ -81,15 +87,22 @@ config_check_via(const struct json_at *backends, const struct config *config)
 	find_leads(config, leads);
 	for (size_t i = 0; i < config->backend_count; i++) {
 		const struct backend_config *backend = &config->backends[i];
+		struct json_at backend_at = json_at_element(backends, i);
+		struct json_at servers = json_at_member(&backend_at, "servers");
 		bool good = true;
 
 		/* One line a backend: its servers mostly have one check. */
 		for (size_t j = 0; good && j < backend->server_count; j++) {
-			const struct server_config *server = &backend->servers[j];
+			struct server_config *server = &backend->servers[j];
 
-			if (server->port_be && server->check.enabled && server->check.via_service)
-				good = check_server(
-					json_at_element(backends, i), backend, server, &leads[i]);
+			if (!config_server_is_read(server) || !server->check.enabled ||
+				!server->check.via_service)
+				continue;
+			good = check_server(
+				json_at_element(&servers, j), backend, server, &leads[i]);
+			/* The kernel's socket needs a port too; the dataplane takes this one. */
+			if (good && server->keeps_port)
+				server->check.port_be = port_of(&leads[i], server);
 		}
 	}
 	free(leads);

@@ -140,7 +140,7 @@ answer_server(const struct control *control, const struct service *service, uint
 	const struct server *server = find_id(control, id);
 	const struct image *image = publish_image(control->publish);
 	const struct shunt_server *running = NULL;
-	char text[160];
+	char text[200];
 	size_t length;
 
 	if (!server) {
@@ -154,7 +154,29 @@ answer_server(const struct control *control, const struct service *service, uint
 			shunt_drop_explanation(SHUNT_DROP_NO_NEIGHBOR));
 		return answer("drop", service, server->config.name, text);
 	}
+	if (server->removed) {
+		snprintf(text, sizeof(text), "%s, to a server that has been removed from the file",
+			reason);
+		return answer("forward", service, server->config.name, text);
+	}
 	return answer("forward", service, server->config.name, reason);
+}
+
+/* What becomes of a packet of a flow that the workers have: `id` is its server's. */
+static json_t *
+answer_flow(const struct control *control, const struct service *service, uint32_t id)
+{
+	const struct server *server = find_id(control, id);
+	char text[200];
+
+	if (!server || !service->backend->config.shutdown_sessions ||
+		server_state(server) != SHUNT_SERVER_DOWN)
+		return answer_server(control, service, id, "established flow");
+	snprintf(text, sizeof(text),
+		"reset: %s; the server is down, and its backend has "
+		"\"on-marked-down\": \"shutdown-sessions\"",
+		shunt_drop_explanation(SHUNT_DROP_RESET));
+	return answer("drop", service, server->config.name, text);
 }
 
 /* Round robin and least connections: which server is next depends on every worker's moment. */
@@ -232,8 +254,7 @@ lookup_answer(const struct control *control, const struct lookup *lookup, uint32
 		/* The workers select anew for the UDP flows of a server that is down. */
 		if (lookup->protocol != SHUNT_UDP ||
 			(server && server_state(server) != SHUNT_SERVER_DOWN))
-			return with_sources(
-				answer_server(control, service, flow, "established flow"), service);
+			return with_sources(answer_flow(control, service, flow), service);
 	}
 	backend = running_backend(image, service->backend);
 	if (!backend)

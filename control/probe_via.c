@@ -47,6 +47,20 @@ way_is_carried(
 	return !nexthop || (nexthop->port < count && ports[nexthop->port].interface[0] != '\0');
 }
 
+/* Does the dataplane know this server and its probes as they are here? */
+static bool
+is_known(const struct image *image, const struct shunt_server *running,
+	const struct server_config *config)
+{
+	const struct shunt_service *service =
+		image_get(image, SHUNT_KIND_SERVICE, running->probe_service, NULL);
+
+	/* The socket of one without a port connects to the service's, as the dataplane expects. */
+	return service && shunt_addr_equal(&running->address, &config->address) &&
+		running->port_be == config->port_be &&
+		(config->port_be || service->port_be == config->check.port_be);
+}
+
 int
 probe_via_ready(const struct control *control, const struct server *server)
 {
@@ -58,9 +72,7 @@ probe_via_ready(const struct control *control, const struct server *server)
 		return -ENOTCONN;
 	if (image && server->id)
 		running = image_get(image, SHUNT_KIND_SERVER, server->id, NULL);
-	if (!running || !running->probe_service ||
-		!shunt_addr_equal(&running->address, &server->config.address) ||
-		running->port_be != server->config.port_be)
+	if (!running || !is_known(image, running, &server->config))
 		return -EAGAIN;
 	if (!__atomic_load_n(&stats->probe_via, __ATOMIC_ACQUIRE) ||
 		!way_is_carried(control, image, running))

@@ -32,10 +32,35 @@ removed_find(const struct backend *backend, const struct server_config *config)
 	return NULL;
 }
 
+struct server *
+removed_next(const struct control *control, const char *path, const struct server *after)
+{
+	const char *slash = strchr(path, '/');
+	const struct backend *backend;
+	char name[SHUNT_NAME_SIZE];
+
+	if (!slash || (size_t)(slash - path) >= sizeof(name))
+		return NULL;
+	memcpy(name, path, (size_t)(slash - path));
+	name[slash - path] = '\0';
+	backend = state_find_backend(control, name);
+	for (size_t i = 0; backend && i < backend->removed_count; i++) {
+		struct server *server = backend->removed[i];
+
+		if (!after && strcmp(server->config.name, slash + 1) == 0)
+			return server;
+		if (server == after)
+			after = NULL;
+	}
+	return NULL;
+}
+
 void
 removed_take_back(struct server *server, const struct server *removed)
 {
 	server->id = removed->id;
+	/* Another mark would reset the sessions that it comes back to. */
+	server->reset_mark = removed->reset_mark;
 	server->health = removed->health;
 	health_update(&server->health, &server->config.check);
 	if (server->health.fresh)
@@ -80,28 +105,64 @@ retire(struct server *server)
 	server->changed_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* Is it what a service's packets can reach? Families are those of the modes that keep them. */
+static bool
+service_fits(
+	const struct service *service, const struct backend *backend, const struct server *server)
+{
+	const struct shunt_addr *address = &server->config.address;
+	bool v4 = shunt_addr_is_v4(address);
+
+	if (shunt_addr_equal(&service->address, address))
+		return false;
+	if (service->backend != backend)
+		return true;
+	switch (backend->config.forward) {
+	case SHUNT_NAT:
+		return shunt_addr_is_v4(&service->address) == v4 &&
+			(service->port_be == service->last_port_be || !server->config.port_be);
+	case SHUNT_DR:
+		return shunt_addr_is_v4(&service->address) == v4;
+	default:
+		return true;
+	}
+}
+
+/* Full NAT: is there a source of its family, and is its address none of them, of any backend? */
+static bool
+sources_fit(
+	const struct control *control, const struct backend *backend, const struct server *server)
+{
+	const struct shunt_addr *address = &server->config.address;
+	bool reached = backend->config.forward != SHUNT_FULLNAT;
+
+	for (size_t i = 0; i < control->backend_count; i++) {
+		const struct backend_config *other = &control->backends[i]->config;
+
+		for (size_t j = 0; j < other->source_count; j++) {
+			if (shunt_addr_equal(&other->sources[j], address))
+				return false;
+			if (control->backends[i] == backend &&
+				shunt_addr_is_v4(&other->sources[j]) == shunt_addr_is_v4(address))
+				reached = true;
+		}
+	}
+	return reached;
+}
+
 /*
- * An image with it would be refused, or its flows cannot be alive: its address is balanced now, or
- * the services that lead to its backend are of the other family, which only tunnels and full NAT
- * get over.
+ * One that does not fit would make the dataplane refuse the image, or its flows cannot be alive:
+ * its address is balanced or a source address now, the services that lead to its backend are of the
+ * other family or have several ports now, or full NAT has lost the source that it was reached from.
  */
 static bool
 fits(const struct control *control, const struct backend *backend, const struct server *server)
 {
-	const struct shunt_addr *address = &server->config.address;
-	bool same_family =
-		backend->config.forward != SHUNT_TUNNEL && backend->config.forward != SHUNT_FULLNAT;
-
 	for (size_t i = 0; i < control->service_count; i++) {
-		const struct service *service = &control->services[i];
-
-		if (shunt_addr_equal(&service->address, address))
-			return false;
-		if (same_family && service->backend == backend &&
-			shunt_addr_is_v4(&service->address) != shunt_addr_is_v4(address))
+		if (!service_fits(&control->services[i], backend, server))
 			return false;
 	}
-	return true;
+	return sources_fit(control, backend, server);
 }
 
 /* Takes it out of the old model's array if it is to stay. */
@@ -206,7 +267,7 @@ removed_adopt(
 	struct backend *backend = state_find_backend(control, name);
 	struct server *server, **removed;
 
-	if (!backend || image->health >= SHUNT_HEALTH_COUNT || !image->port_be ||
+	if (!backend || image->health >= SHUNT_HEALTH_COUNT ||
 		image->file_weight > SHUNT_MAX_WEIGHT ||
 		count_all(control) >= SHUNT_MAX_SERVERS - 1)
 		return;
@@ -222,6 +283,8 @@ removed_adopt(
 	memcpy(server->config.name, image->name, sizeof(server->config.name));
 	server->config.address = image->address;
 	server->config.port_be = image->port_be;
+	server->config.keeps_port = !image->port_be;
+	server->reset_mark = image->reset_mark;
 	server->config.weight = image->file_weight;
 	server->config.check.enabled = image->health != SHUNT_HEALTH_NO_CHECK;
 	server->health.verdict = image->health;

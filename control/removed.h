@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Servers that a reload has removed while clients are still connected to them. Such a server takes
- * no new connections, is not probed and takes no commands, but it stays in the image, with its id
- * and an up-to-date next hop, until its last session has ended; `show servers` has it as "removed"
- * till then. A reload that brings it back (the same backend, name, address and port) finds its
- * connections alive.
+ * no new connections, is not probed and takes no commands but `shutdown sessions`, and it stays in
+ * the image, with its id and an up-to-date next hop, until its last session has ended; `show
+ * servers` has it as "removed" till then. A reload that brings it back (the same backend, name,
+ * address and port) finds its connections alive.
  *
  * It stays as long as its backend does: when a frontend is given another backend, or is removed,
  * the dataplane cannot tell its replies from other packets any more, and its connections end.
@@ -27,6 +27,13 @@ struct shunt_stats;
 
 /* The removed server of this identity, or NULL. backend may be NULL. */
 struct server *removed_find(const struct backend *backend, const struct server_config *config);
+
+/*
+ * The first removed server of this name, "backend/server", or the one behind `after`; NULL: none,
+ * or no more. Several may have one name, with different addresses.
+ */
+struct server *
+removed_next(const struct control *control, const char *path, const struct server *after);
 
 /* A new server is this one come back: it gets its id and, until it is probed, its health. */
 void removed_take_back(struct server *server, const struct server *removed);

@@ -178,6 +178,10 @@ check_stats(const struct shunt_stats *stats, uint64_t bytes)
 		return "the counters are not what this version reads";
 	if (workers > SHUNT_MAX_WORKERS)
 		return "the counters are of too many workers";
+	/* Of the same version, but built with another list of counters or drop reasons. */
+	if (bytes != shunt_stats_bytes((uint32_t)workers))
+		return "the counters are of another size than this build's: run both processes "
+		       "from the same release";
 	for (size_t i = 0; i < sizeof(regions) / sizeof(regions[0]); i++) {
 		if (!region_is_good(&regions[i], bytes))
 			return "a part of the counters lies outside of their memory";

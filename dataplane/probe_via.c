@@ -230,7 +230,8 @@ target_of(const struct object_store *objects, uint32_t id)
 		return none;
 	memcpy(t.server, &server->address, sizeof(t.server));
 	memcpy(t.service, &service->address, sizeof(t.service));
-	t.server_port_be = server->port_be;
+	/* The kernel's socket needs a port, also of a server that has none of its own. */
+	t.server_port_be = server->port_be ? server->port_be : service->port_be;
 	t.service_port_be = service->port_be;
 	t.version = shunt_addr_is_v4(&server->address) ? 4 : 6;
 	t.encap = backend->encap;

@@ -21,6 +21,13 @@ for v6 in (False, True):
     add('own' + family, 11, v6, check={'via': 'server'})
     for number, encap in ((20, 'ipip'), (21, 'gue'), (22, 'gre')):
         add(encap + family, number, v6, forward='tunnel', encap=encap)
+# Servers without a port of their own, behind one port and behind several.
+for at, backend in enumerate(d['backends']):
+    if backend['name'] in ('dr4', 'gue6'):
+        for server in backend['servers']:
+            server['address'] = server['address'].removesuffix(':80')
+    if backend['name'] == 'gue6':
+        d['frontends'][at]['bind'] += '-89'
 "
 v4=(198.51.100.{10,11,20,21,22}) v6=(2001:db8:10::{10,11,20,21,22})
 topology_direct 3 "${v4[@]/%//32}" "${v6[@]/%//128}"
@@ -115,7 +122,10 @@ check_equal "none has been down" 0 "$(sum check_down)"
 check "as some had been before" test "$downs" -ge 9
 check "they are probed as before" wait_until 10 all_probed
 
-edit "d['defaults']['check']['via'] = 'server'"
+edit "
+d['defaults']['check']['via'] = 'server'
+next(b for b in d['backends'] if b['name'] == 'gue6')['check'] = {'port': 80}
+"
 check "a reload to the servers' own addresses" ctl reload
 check "turns it all round: s3 is up" wait_until 10 all_are "$via" s3 up
 check "and s1 is down" wait_until 10 all_are "$via" s1 down

@@ -146,6 +146,39 @@ class FullNat(unittest.TestCase):
         self.assertEqual(self.result.total("flows"), 4 * self.CLIENTS)
 
 
+class FullNatRange(unittest.TestCase):
+    """From one client port to several ports of a service, at one port of a server."""
+
+    PLACES = (8000, 8001, 8099)
+
+    @classmethod
+    def setUpClass(cls):
+        whole = config()
+        for kind, frontend in zip(KINDS, whole["frontends"]):
+            frontend["bind"] = kind.endpoint(kind.address, "8000-8099")
+        cls.requests = [
+            bytes(packet(kind, client_of(kind, 1), (kind.address, place), payload=b"%d" % place,
+                         l4={"flags": "S"} if kind.l4 is TCP else {}))
+            for kind in KINDS for place in cls.PLACES]
+        lan = [frame for kind in KINDS for frame in replies(kind)]
+        cls.result = Run(whole, wan=cls.requests, lan=lan).go()
+
+    def test_both_ways(self):
+        expected = []
+        for frame in self.result.lan:
+            _, port, server, server_port = ends(frame)
+            kind = next(k for k in KINDS if k.server == server and k.l4 in Ether(frame))
+            place = int(bytes(Ether(frame)[kind.l4].payload))
+            self.assertEqual(server_port, kind.server_port)
+            sent = reply(kind, port, l4={"flags": "A"} if kind.l4 is TCP else {},
+                         payload=b"to port" + struct.pack("!xH", port))
+            expected.append(rewritten(sent, (PORT_MACS["wan"], ROUTER), (kind.address, place),
+                                      client_of(kind, 1)))
+        self.assertEqual(len(expected), len(self.requests))
+        self.assertEqual(sorted(self.result.wan), sorted(expected))
+        self.assertEqual(self.result.drops, {"no-flow": 4 * (PORTS - len(self.PLACES))})
+
+
 class FullNatIcmp(unittest.TestCase):
     """Errors about flows, from both sides; a router's, which quotes little, and an end's own."""
 

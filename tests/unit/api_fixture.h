@@ -267,6 +267,22 @@ fixture_state(struct fixture *f)
 		f->control.backends[i]->id = i + 1;
 }
 
+/* A reload from whose file app/s2 has gone; f->servers[1] is the removed one. */
+static inline void
+fixture_remove_s2(struct fixture *f)
+{
+	struct json_errors *errors = json_errors_create();
+	struct config *config = config_load_text(fixture_config, strlen(fixture_config), errors);
+
+	json_errors_destroy(errors);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(config);
+	config->backends[0].server_count = 1;
+	CU_ASSERT_EQUAL_FATAL(state_apply(&f->control, config), 0);
+	f->servers[0] = state_find_server(&f->control, "app/s1");
+	f->servers[2] = state_find_server(&f->control, "names/n1");
+	CU_ASSERT_EQUAL_FATAL(f->control.backends[0]->removed_count, 1);
+}
+
 static inline struct shunt_stats *
 fixture_stats(void)
 {

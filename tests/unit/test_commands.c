@@ -130,6 +130,29 @@ test_shutdown_sessions(void)
 	fixture_close(&f);
 }
 
+/* What a reload has removed can be got rid of, and nothing else be done with it. */
+static void
+test_removed(void)
+{
+	static const char *const refused[] = {
+		"{\"command\": \"set server\", \"args\": {\"server\": \"app/s2\", \"state\": "
+		"\"maint\"}}",
+		"{\"command\": \"set server\", \"args\": {\"server\": \"app/s2\", \"weight\": 5}}"
+	};
+	struct fixture f;
+
+	fixture_start(&f);
+	fixture_remove_s2(&f);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+		CU_ASSERT_PTR_NOT_NULL(strstr(fixture_error(ask(&f, refused[i])), "removed"));
+	CU_ASSERT_EQUAL(f.publish.scheduled, 0);
+	CU_ASSERT_TRUE(fixture_ok(ask(&f, SHUTDOWN("\"server\": \"app/s2\""))));
+	CU_ASSERT_EQUAL(f.servers[1]->reset_mark, 1);
+	CU_ASSERT_EQUAL(f.servers[0]->reset_mark, 0);
+	CU_ASSERT_EQUAL(f.publish.scheduled, 1);
+	fixture_close(&f);
+}
+
 static json_t *
 ask_and_end(struct fixture *f, const char *request, int result, int worker)
 {
@@ -403,6 +426,7 @@ static const struct unit_test tests[] = {
 	{ "set server", test_set_server },
 	{ "set server refused", test_set_server_refused },
 	{ "shutdown sessions", test_shutdown_sessions },
+	{ "a removed server", test_removed },
 	{ "how a change can end", test_change_outcomes },
 	{ "reload", test_reload },
 	{ "show info", test_show_info },

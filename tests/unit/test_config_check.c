@@ -47,13 +47,15 @@ test_families(void)
 		"'[2001:db8::1]:80'], 'default-backend': 'x'}], 'backends': [{'name': 'x', "
 		"'servers': [{'name': 's', 'address': '10.0.0.1:80'}]}]",
 		"$.frontends[0].bind[1]: is IPv6, but server 's' of backend 'x' is IPv4, and 'nat' "
-		"keeps the family: make one frontend and one backend for each");
+		"keeps the family: make one frontend and one backend for each, or let 'forward' be "
+		"'fullnat' or 'tunnel'");
 	config_case_expect(
 		"'frontends': [{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': "
 		"'x'}], 'backends': [{'name': 'x', 'servers': [{'name': 's', 'address': "
 		"'10.0.0.1:80'}, {'name': 't', 'address': '[2001:db8:1::1]:80'}]}]",
 		"$.frontends[0].bind: is IPv4, but server 't' of backend 'x' is IPv6, and 'nat' "
-		"keeps the family: make one frontend and one backend for each");
+		"keeps the family: make one frontend and one backend for each, or let 'forward' be "
+		"'fullnat' or 'tunnel'");
 }
 
 #define FRONTEND_X(binds) \
@@ -68,7 +70,8 @@ test_untranslated(void)
 						 "'servers': "
 						 "[{'name': 's', 'address': '10.0.0.1:80'}]}]",
 		"$.frontends[0].bind[0]: is IPv6, but server 's' of backend 'x' is IPv4, and 'dr' "
-		"keeps the family: make one frontend and one backend for each");
+		"keeps the family: make one frontend and one backend for each, or let 'forward' be "
+		"'fullnat' or 'tunnel'");
 	config_case_expect(
 		FRONTEND_X(
 			"'198.51.100.1:80', '198.51.100.1:8080'") "'backends': [{'name': 'x', "
@@ -339,6 +342,41 @@ test_all_at_once(void)
 #define S1  "{'name': 's1', 'address': '10.0.0.1:80'}"
 #define S6  "{'name': 's6', 'address': '[2001:db8:1::1]:80'}"
 
+/* Servers without a port: the same rules, and the port is the first of the bind of their family. */
+static void
+test_via_without_port(void)
+{
+	struct config *config = config_case_right("{" PORTS SECRET FRONTEND_X(
+		"'[2001:db8::1]:443-444', '198.51.100.1:8000-8099', "
+		"'198.51.100.1:80-90'") "'backends': "
+					"[{'name': 'x', 'forward': 'tunnel', "
+					"'encap': 'ipip', " VIA ", 'servers': "
+					"[{'name': 's1', 'address': '10.0.0.1'}, "
+					"{'name': 's6', 'address': "
+					"'[2001:db8:1::1]'}, "
+					"{'name': 's7', 'address': "
+					"'10.0.0.7:80'}]}]}");
+	const struct server_config *servers = config->backends[0].servers;
+
+	CU_ASSERT_EQUAL(ntohs(servers[0].check.port_be), 8000);
+	CU_ASSERT_EQUAL(ntohs(servers[1].check.port_be), 443);
+	CU_ASSERT_EQUAL(servers[2].check.port_be, 0);
+	config_destroy(config);
+	config_case_expect(FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', " VIA
+							   ", 'servers': [{'name': 's1', "
+							   "'address': '10.0.0.1'}]}]",
+		"$.backends[0].servers[0]: server 's1' has a check with 'via': 'service', which is "
+		"for "
+		"'forward': 'dr' and 'tunnel' only");
+	config_case_expect(FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', 'forward': "
+							   "'dr', 'check': {'via': 'service', "
+							   "'port': 80}, 'servers': [{'name': "
+							   "'s1', 'address': '10.0.0.1'}]}]",
+		"$.backends[0].servers[0]: server 's1' has a check with 'via': 'service' and a "
+		"'port': a "
+		"probe through the service goes to the service's port");
+}
+
 /* Probes through a service: where there is one, and it leaves packets as they are. */
 static void
 test_via(void)
@@ -347,25 +385,29 @@ test_via(void)
 
 	config_case_expect(FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', " VIA
 							   ", 'servers': [" S1 "]}]",
-		"$.backends[0]: server 's1' has a check with 'via': 'service', which is for "
+		"$.backends[0].servers[0]: server 's1' has a check with 'via': 'service', which is "
+		"for "
 		"'forward': 'dr' and 'tunnel' only");
 	config_case_expect(
 		FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', 'forward': 'dr', "
 						"'check': {'via': 'service', 'port': 8080}, "
 						"'servers': [" S1 "]}]",
-		"$.backends[0]: server 's1' has a check with 'via': 'service' and a 'port': a "
+		"$.backends[0].servers[0]: server 's1' has a check with 'via': 'service' and a "
+		"'port': a "
 		"probe through the service goes to the service's port");
 	config_case_expect("'frontends': [], 'backends': [{'name': 'x', 'forward': 'dr', " VIA
 			   ", 'servers': [" S1 "]}]",
-		FRONTENDS_NONE "\n"
-			       "$.backends[0]: warning: no frontend uses the backend 'x'\n"
-			       "$.backends[0]: server 's1' has a check with 'via': 'service', but "
-			       "no frontend leads to this backend");
+		FRONTENDS_NONE
+		"\n"
+		"$.backends[0]: warning: no frontend uses the backend 'x'\n"
+		"$.backends[0].servers[0]: server 's1' has a check with 'via': 'service', but "
+		"no frontend leads to this backend");
 	config_case_expect(
 		FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', 'forward': 'tunnel', "
 						"'encap': 'gre', " VIA ", 'servers': [" S1 ", " S6
 						"]}]",
-		"$.backends[0]: server 's6' has a check with 'via': 'service' and is IPv6, but no "
+		"$.backends[0].servers[1]: server 's6' has a check with 'via': 'service' and is "
+		"IPv6, but no "
 		"bind that leads to this backend is: probes cannot be made from one family to the "
 		"other");
 	/* Not asked for, or not made; one bind of each family. */
@@ -393,6 +435,7 @@ static const struct unit_test tests[] = {
 	{ "neighbors", test_neighbors },
 	{ "VLANs of neighbors", test_neighbor_vlans },
 	{ "probes through services", test_via },
+	{ "probes through services, servers without a port", test_via_without_port },
 	{ "limits", test_limits },
 	{ "all errors at once", test_all_at_once },
 };

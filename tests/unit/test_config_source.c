@@ -124,18 +124,44 @@ test_duplicates(void)
 		  "[4]: 10.0.0.14 is already in source-addresses[3]\n" S
 		  "[4]: 10.0.0.15 is already in source-addresses[3]");
 	expect(ADDRESSES "['198.51.100.1', '2001:db8::1', '10.0.0.0/30'], 'servers': [" SERVER "]",
-		S ": 198.51.100.1 is a balanced address, bound by frontend 'a'; full NAT needs "
+		S "[0]: 198.51.100.1 is a balanced address, bound by frontend 'a'; full NAT needs "
 		  "source addresses of its own\n" S
-		  ": 2001:db8::1 is a balanced address, bound by frontend 'a'; full NAT needs "
+		  "[1]: 2001:db8::1 is a balanced address, bound by frontend 'a'; full NAT needs "
 		  "source addresses of its own\n" S
-		  ": 10.0.0.1 is the address of a server of backend 'x'; full NAT needs source "
+		  "[2]: 10.0.0.1 is the address of a server of backend 'x'; full NAT needs source "
 		  "addresses of its own");
 	/* Of a later backend, too. */
 	expect(ADDRESSES "['10.0.9.9'], 'servers': [" SERVER "]}, {'name': 'y', 'servers': "
 			 "[{'name': 's', 'address': '10.0.9.9:80'}]",
 		"$.backends[1]: warning: no frontend uses the backend 'y'\n" S
-		": 10.0.9.9 is the address of a server of backend 'y'; full NAT needs source "
+		"[0]: 10.0.9.9 is the address of a server of backend 'y'; full NAT needs source "
 		"addresses of its own");
+}
+
+/* Servers without a port have addresses like others. */
+static void
+test_servers_without_port(void)
+{
+	expect(ADDRESSES "['10.0.0.9', '10.0.0.1'], 'servers': [{'name': 's', 'address': "
+			 "'10.0.0.1', 'check': false}, {'name': 't', 'address': '[2001:db8:3::1]', "
+			 "'check': false}]",
+		S ": has no IPv6 address, which server 't' (2001:db8:3::1) needs: clients' packets "
+		  "reach a server from a source address of its own family\n" S
+		  "[1]: 10.0.0.1 is the address of a server of backend 'x'; full NAT needs source "
+		  "addresses of its own");
+}
+
+/* The dataplane puts these on a kernel twin: what comes to them is the kernel's. */
+static void
+test_twins(void)
+{
+	config_destroy(config_case(
+		"{'dataplane': {'ports': [{'name': 'lan', 'device': '0000:3b:00.1', 'addresses': "
+		"['10.0.0.2/24']}]}, " SECRET
+		"'frontends': [{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'x'}], "
+		"'backends': [{" ADDRESSES "['10.0.0.9', '10.0.0.2'], 'servers': [" SERVER "]}]}",
+		S "[1]: 10.0.0.2 is the address of the kernel twin of port 'lan'; full NAT needs "
+		  "source addresses of its own"));
 }
 
 static void
@@ -197,6 +223,8 @@ static const struct unit_test tests[] = {
 	{ "required and refused", test_modes },
 	{ "wrong values", test_values },
 	{ "duplicates and addresses of others", test_duplicates },
+	{ "servers without a port", test_servers_without_port },
+	{ "addresses of kernel twins", test_twins },
 	{ "limit of a backend", test_limits },
 	{ "limit of all", test_total },
 	{ "families", test_families },

@@ -163,6 +163,26 @@ test_lookup_flow(void)
 	fixture_close(&f);
 }
 
+/* Flows of servers that a reload has removed, and of those whose sessions are reset. */
+static void
+test_lookup_ending_flow(void)
+{
+	struct fixture f;
+
+	fixture_start(&f);
+	put_objects(&f, SHUNT_SOURCE, SHUNT_HASH_SOURCE, MEMBERS);
+	f.publish.flow_answer = 2;
+	server_set_admin(f.servers[1], SHUNT_ADMIN_MAINT);
+	check_lookup(ask_data(&f, LOOKUP_WEB), "forward", "app", "s2", "established flow");
+	f.control.backends[0]->config.shutdown_sessions = true;
+	check_lookup(ask_data(&f, LOOKUP_WEB), "drop", "app", "s2", "reset");
+	server_set_admin(f.servers[1], SHUNT_ADMIN_DRAIN);
+	check_lookup(ask_data(&f, LOOKUP_WEB), "forward", "app", "s2", "established flow");
+	fixture_remove_s2(&f);
+	check_lookup(ask_data(&f, LOOKUP_WEB), "forward", "app", "s2", "removed");
+	fixture_close(&f);
+}
+
 /* The dataplane answers one question at a time: a second one waits for its turn. */
 static void
 test_lookup_in_turns(void)
@@ -265,6 +285,7 @@ static const struct unit_test tests[] = {
 	{ "lookup without a server", test_lookup_without_server },
 	{ "lookup with other algorithms", test_lookup_algorithms },
 	{ "lookup of a flow", test_lookup_flow },
+	{ "lookup of a flow that ends", test_lookup_ending_flow },
 	{ "lookups in turns", test_lookup_in_turns },
 	{ "lookup with source addresses", test_lookup_sources },
 	{ "lookup refused", test_lookup_refused },

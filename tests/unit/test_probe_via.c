@@ -96,6 +96,7 @@ static void
 setup(const struct server *server)
 {
 	struct shunt_nexthop nexthop = { .port = 0 };
+	struct shunt_service service = { .port_be = htons(443), .last_port_be = htons(450) };
 
 	memset(&control, 0, sizeof(control));
 	memset(&dataplane, 0, sizeof(dataplane));
@@ -115,6 +116,7 @@ setup(const struct server *server)
 	image_put(dataplane.image, SHUNT_KIND_NEXTHOP, 2, &nexthop, sizeof(nexthop));
 	nexthop.port = 2; /* not there */
 	image_put(dataplane.image, SHUNT_KIND_NEXTHOP, 3, &nexthop, sizeof(nexthop));
+	image_put(dataplane.image, SHUNT_KIND_SERVICE, 3, &service, sizeof(service));
 	put_running();
 }
 
@@ -159,6 +161,21 @@ readiness(void)
 		put_running();
 		CU_ASSERT_EQUAL(probe_via_ready(&control, &server), -EOPNOTSUPP);
 	}
+	teardown();
+}
+
+/* Its socket connects to the service's first port, once the dataplane knows that one. */
+static void
+server_without_port(void)
+{
+	struct server server = make_server(0, 1000);
+
+	server.config.keeps_port = true;
+	server.config.check.port_be = htons(443);
+	setup(&server);
+	CU_ASSERT_EQUAL(probe_via_ready(&control, &server), 0);
+	server.config.check.port_be = htons(80); /* the bind was changed a moment ago */
+	CU_ASSERT_EQUAL(probe_via_ready(&control, &server), -EAGAIN);
 	teardown();
 }
 
@@ -295,6 +312,7 @@ no_verdict_without_dataplane(void)
 
 static const struct unit_test tests[] = {
 	{ "readiness", readiness },
+	{ "a server without a port", server_without_port },
 	{ "ports of their own", ports_of_their_own },
 	{ "waits until ready", waits_until_ready },
 	{ "no verdict without dataplane", no_verdict_without_dataplane },

@@ -212,6 +212,11 @@ does_not_fit(void)
 		remove_s3(&s);
 		config = model_config(AFTER);
 		config->backends[0].forward = forward;
+		/* Of both families, where there are any. */
+		config->backends[0].sources[0] = model_address("10.0.0.200");
+		config->backends[0].sources[1] = v6;
+		config->backends[0].sources[1].bytes[13]++;
+		config->backends[0].source_count = forward == SHUNT_FULLNAT ? 2 : 0;
 		config->backends[0].servers[0].address = v6;
 		config->backends[0].servers[1].address = v6;
 		config->backends[0].servers[1].address.bytes[15]++;
@@ -221,6 +226,120 @@ does_not_fit(void)
 		CU_ASSERT_EQUAL(app(&s)->removed_count, any ? 3 : 0);
 		setup_destroy(&s);
 	}
+}
+
+/* BEFORE or AFTER, with the servers' port, the binds' last one, and full NAT from a source if any.
+ */
+static struct config *
+changed(const char *model, uint16_t port, uint16_t last_port, const char *source)
+{
+	struct config *config = model_config(model);
+	struct backend_config *backend = &config->backends[0];
+
+	for (size_t i = 0; i < backend->server_count; i++) {
+		backend->servers[i].port_be = htons(port);
+		backend->servers[i].keeps_port = port == 0;
+	}
+	config->frontends[0].binds[0].last_port_be = htons(last_port);
+	if (source) {
+		backend->forward = SHUNT_FULLNAT;
+		backend->sources[0] = model_address(source);
+		backend->source_count = 1;
+	}
+	return config;
+}
+
+/* Servers with a port, then a range: such an image is refused, and with it every change. */
+static void
+does_not_fit_ranges(void)
+{
+	struct setup s;
+
+	remove_s3(&s);
+	CU_ASSERT_EQUAL(state_apply(&s.control, changed(AFTER, 0, 90, NULL)), 0);
+	CU_ASSERT_EQUAL(app(&s)->removed_count, 0);
+	/* Those without one stay, and so do all with one bind of one port. */
+	CU_ASSERT_EQUAL(state_apply(&s.control, changed(BEFORE, 0, 90, NULL)), 0);
+	image_destroy(compile(&s));
+	CU_ASSERT_EQUAL(state_apply(&s.control, changed(AFTER, 0, 90, NULL)), 0);
+	CU_ASSERT_EQUAL(app(&s)->removed_count, 1);
+	CU_ASSERT_EQUAL(state_apply(&s.control, changed(AFTER, 8080, 80, NULL)), 0);
+	CU_ASSERT_EQUAL(app(&s)->removed_count, 3);
+	setup_destroy(&s);
+}
+
+/* Full NAT without a source of its family, or with its address as a source. */
+static void
+does_not_fit_sources(void)
+{
+	struct shunt_addr v6 = { .bytes = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } };
+	struct config *config;
+	struct setup s;
+
+	for (int i = 0; i < 3; i++) {
+		remove_s3(&s);
+		config = changed(AFTER, 8080, 80, i == 1 ? "10.0.0.3" : "10.0.0.200");
+		if (i == 2) {
+			config->backends[0].sources[0] = v6;
+			config->backends[0].servers[0].address = v6;
+			config->backends[0].server_count = 1;
+		}
+		CU_ASSERT_EQUAL(state_apply(&s.control, config), 0);
+		CU_ASSERT_EQUAL(app(&s)->removed_count, i == 0);
+		setup_destroy(&s);
+	}
+}
+
+/* The mark that its sessions were reset by goes with it: another one would reset them again. */
+static void
+keeps_its_mark(void)
+{
+	struct image *running;
+	struct server *server;
+	struct setup a, b;
+
+	setup_create(&a, BEFORE);
+	server = state_find_server(&a.control, "app/s3");
+	server_shutdown_sessions(server);
+	server_shutdown_sessions(server);
+	image_destroy(compile(&a));
+	model_apply(&a.control, AFTER);
+	running = compile(&a);
+
+	setup_create(&b, AFTER);
+	CU_ASSERT_EQUAL(compiler_adopt(b.compiler, &b.control, running), 0);
+	CU_ASSERT_EQUAL_FATAL(app(&b)->removed_count, 1);
+	CU_ASSERT_EQUAL(app(&b)->removed[0]->reset_mark, 2);
+	setup_destroy(&b);
+
+	model_apply(&a.control, BEFORE);
+	CU_ASSERT_EQUAL(state_find_server(&a.control, "app/s3")->reset_mark, 2);
+	image_destroy(running);
+	setup_destroy(&a);
+}
+
+/* Servers without a port, too. */
+static void
+survives_a_restart_without_port(void)
+{
+	struct image *running, *after;
+	struct setup a, b;
+
+	setup_create(&a, "api x=10.0.9.9");
+	CU_ASSERT_EQUAL(state_apply(&a.control, changed(BEFORE, 0, 90, NULL)), 0);
+	image_destroy(compile(&a));
+	CU_ASSERT_EQUAL(state_apply(&a.control, changed(AFTER, 0, 90, NULL)), 0);
+	running = compile(&a);
+	setup_create(&b, "api x=10.0.9.9");
+	CU_ASSERT_EQUAL(state_apply(&b.control, changed(AFTER, 0, 90, NULL)), 0);
+	CU_ASSERT_EQUAL(compiler_adopt(b.compiler, &b.control, running), 0);
+	CU_ASSERT_EQUAL(app(&b)->removed_count, 1);
+	after = compile(&b);
+	CU_ASSERT_TRUE(image_equal(running, after));
+	image_destroy(after);
+	image_destroy(running);
+	setup_destroy(&b);
+	setup_destroy(&a);
 }
 
 /* A restarted process knows it by its being in the image and not in the file. */
@@ -275,10 +394,8 @@ adopts_no_nonsense(void)
 	object.health = SHUNT_HEALTH_UP;
 	object.file_weight = SHUNT_MAX_WEIGHT + 1;
 	removed_adopt(&s.control, "app", 7, &object);
-	object.file_weight = 0;
-	object.port_be = 0;
-	removed_adopt(&s.control, "app", 7, &object);
 	CU_ASSERT_EQUAL(app(&s)->removed_count, 0);
+	object.file_weight = 0;
 	object.port_be = htons(80);
 	removed_adopt(&s.control, "app", 7, &object);
 	CU_ASSERT_EQUAL(app(&s)->removed_count, 1);
@@ -338,6 +455,10 @@ static const struct unit_test tests[] = {
 	{ "goes with its backend", goes_with_its_backend },
 	{ "does not fit", does_not_fit },
 	{ "survives a restart", survives_a_restart },
+	{ "does not fit ranges", does_not_fit_ranges },
+	{ "does not fit full NAT's sources", does_not_fit_sources },
+	{ "keeps its mark", keeps_its_mark },
+	{ "survives a restart without a port", survives_a_restart_without_port },
 	{ "adopts no nonsense", adopts_no_nonsense },
 	{ "runs out of ids", runs_out_of_ids },
 };

@@ -47,6 +47,8 @@ SPOILER(stats_more_workers, s->worker_count = 2)
 SPOILER(stats_many_workers, s->worker_count = UINT32_MAX)
 SPOILER(stats_offset, s->workers_offset = h->stats_bytes)
 SPOILER(stats_offset_wraps, s->servers_offset = UINT64_MAX - 63)
+/* As of a build that has a cache line of counters less. */
+SPOILER(stats_other_build, h->stats_bytes -= 64; s->services_offset -= 64; s->servers_offset -= 64)
 SPOILER(stats_unaligned, s->services_offset += 8)
 SPOILER(ports_many, h->port_count = SHUNT_MAX_PORTS + 1)
 SPOILER(port_name, memset(h->ports[0].name, 'x', SHUNT_NAME_SIZE))
@@ -91,8 +93,8 @@ hostile_hellos(void)
 		running_too_long, running_wraps, running_outside, running_over_area, stats_short,
 		stats_too_long, stats_endless, stats_magic, stats_version, stats_workers,
 		stats_more_workers, stats_many_workers, stats_offset, stats_offset_wraps,
-		stats_unaligned, ports_many, port_name, port_interface, ring_size, ring_mask,
-		ring_capacity, ring_kind };
+		stats_unaligned, stats_other_build, ports_many, port_name, port_interface,
+		ring_size, ring_mask, ring_capacity, ring_kind };
 	struct fake fake;
 
 	fake_create(&fake);
