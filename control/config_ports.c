@@ -69,7 +69,7 @@ check_kept(struct json_at at, const struct bind_config *bind, const struct backe
 
 /*
  * Two connections of a client, from one port to two ports of a range, would be the same connection
- * at a server's one port.
+ * at a server's one port. In full NAT each has a source port of its own there.
  */
 static void
 check_translated(struct json_at at, const struct bind_config *bind,
@@ -99,7 +99,7 @@ check_frontend(const struct json_at *at, const struct frontend_config *frontend,
 			continue;
 		if (backend->forward == SHUNT_DR || backend->forward == SHUNT_TUNNEL)
 			check_kept(bind, &frontend->binds[i], backend, ports);
-		else
+		else if (backend->forward == SHUNT_NAT)
 			check_translated(bind, &frontend->binds[i], backend, ports);
 	}
 }
