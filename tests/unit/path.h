@@ -26,6 +26,7 @@
 #define SYN_TICKS	 30 /* more than the 30 s of objects_helper.h last */
 #define CLIENT_MAC_BYTE	 0x77
 #define SERVER_PORT_BASE 8080
+#define PATH_HEADROOM	 64
 
 struct path {
 	struct shunt_stats *stats;
@@ -45,6 +46,7 @@ struct path {
 
 struct result {
 	struct pkt p;
+	uint8_t room[PATH_HEADROOM]; /* in front of the frame */
 	uint8_t frame[FRAME_MAX_BYTES];
 };
 
@@ -183,7 +185,7 @@ path_run(struct path *path, struct result *r, uint8_t port, size_t bytes)
 	memset((void *)p, 0xa5, sizeof(*p));
 	p->data = r->frame;
 	p->bytes = (uint32_t)bytes;
-	p->headroom = 0;
+	p->headroom = PATH_HEADROOM;
 	p->in_port = port;
 	p->flow = NULL;
 	parse_burst(&p, 1);

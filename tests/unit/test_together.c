@@ -19,6 +19,20 @@ open_path(uint8_t version, uint8_t forward)
 }
 
 static void
+publish_objects(void)
+{
+	struct generation_error error;
+	int result;
+	struct generation *next =
+		generation_create(path.objects, ++path.number, path.generation, 2, &error, &result);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(next);
+	tracker_set_generation(path.tracker, next);
+	generation_destroy(path.generation);
+	path.generation = next;
+}
+
+static void
 put_local(const char *address)
 {
 	const struct shunt_local local = { .address = helper_addr(address) };
@@ -170,24 +184,197 @@ test_dropped_with_any_server(void)
 	path_close(&path);
 }
 
+/* What the tracker wants to be sent. */
+static struct {
+	unsigned int count;
+	struct ends ends[4];
+	uint8_t addresses[4][2][16];
+	struct link links[4];
+} challenges;
+
+static void
+note_challenge(void *context, const struct ends *ends, const struct link *link)
+{
+	unsigned int i = challenges.count++;
+
+	(void)context;
+	CU_ASSERT_FATAL(i < 4);
+	challenges.ends[i] = *ends;
+	challenges.links[i] = *link;
+	memcpy(challenges.addresses[i][0], ends->source, ends->version == 4 ? 4 : 16);
+	memcpy(challenges.addresses[i][1], ends->destination, ends->version == 4 ? 4 : 16);
+}
+
+static bool
+challenged(unsigned int i, const char *from, uint16_t sport, const char *to, uint16_t dport)
+{
+	struct shunt_addr a = helper_addr(from), b = helper_addr(to);
+	unsigned int skip = shunt_addr_is_v4(&a) ? 12 : 0;
+
+	return challenges.ends[i].version == (skip ? 4 : 6) &&
+		memcmp(challenges.addresses[i][0], a.bytes + skip, 16 - skip) == 0 &&
+		memcmp(challenges.addresses[i][1], b.bytes + skip, 16 - skip) == 0 &&
+		ntohs(challenges.ends[i].sport_be) == sport &&
+		ntohs(challenges.ends[i].dport_be) == dport;
+}
+
+/* An RST from an end that answers a challenge, or from anybody; what the tracker asks is cleared.
+ */
+static struct result
+rst(struct result r, bool proof)
+{
+	struct ends ends;
+	uint32_t nonce;
+
+	r.p.data = r.frame;
+	parse_pkt(&r.p);
+	ends = tcp_answer_ends(&r.p);
+	nonce = htonl(tcp_answer_nonce(path.tracker->reset_key, &ends) + !proof);
+	memcpy(r.frame + r.p.l4_offset + 4, &nonce, 4);
+	r.frame[r.p.l4_offset + 13] = PKT_RST;
+	path.tracker->doubted_count = 0;
+	path_run(&path, &r, r.p.in_port, r.p.bytes);
+	return r;
+}
+
+/* A frame that is not walked. */
+static struct result
+unsent(const char *from, uint16_t sport, const char *to, uint16_t dport, uint8_t port)
+{
+	struct shunt_addr a = helper_addr(from), b = helper_addr(to);
+	unsigned int skip = shunt_addr_is_v4(&a) ? 12 : 0;
+	struct frame_spec spec = frame_default(skip ? 4 : 6, SHUNT_TCP);
+	struct result r;
+
+	memcpy(spec.src, a.bytes + skip, 16 - skip);
+	memcpy(spec.dst, b.bytes + skip, 16 - skip);
+	spec.sport = sport;
+	spec.dport = dport;
+	spec.flags = PKT_ACK;
+	memset((void *)&r.p, 0, sizeof(r.p));
+	r.p.bytes = (uint32_t)frame_build(r.frame, &spec);
+	r.p.data = r.frame;
+	r.p.in_port = port;
+	return r;
+}
+
+/* A connection by full NAT to one port of a range, from a family to another, or to its own. */
+struct connection {
+	const char *client, *service;
+	char server[32], source[32];
+	uint16_t server_port, source_port;
+	uint64_t *flow;
+};
+
+static void
+connect_across(struct connection *c, uint8_t from, uint8_t to)
+{
+	struct result r;
+
+	open_path(from, SHUNT_FULLNAT);
+	make_range(SERVICE, SHUNT_TCP);
+	c->client = from == 4 ? "192.0.2.1" : "2001:db8:c::1";
+	c->service = from == 4 ? "198.51.100.10" : "2001:db8::10";
+	path.version = to;
+	path_publish(&path);
+	r = walk(c->client, 40000, c->service, LAST, SHUNT_TCP, PKT_SYN, 0);
+	CU_ASSERT_EQUAL_FATAL(r.p.drop, 0);
+	snprintf(c->server, sizeof(c->server), "%s", server_address(&path, r.p.server));
+	snprintf(c->source, sizeof(c->source), "%s", source_address(&path, r.p.source));
+	c->server_port = (uint16_t)(SERVER_PORT_BASE + r.p.server);
+	c->source_port = r.p.source_port;
+	r = walk(c->server, c->server_port, c->source, c->source_port, SHUNT_TCP, PKT_SYN | PKT_ACK,
+		1);
+	CU_ASSERT_EQUAL(r.p.drop, 0);
+	r = walk(c->client, 40000, c->service, LAST, SHUNT_TCP, PKT_ACK, 0);
+	c->flow = r.p.flow;
+	CU_ASSERT_EQUAL(flow_state(*c->flow), FLOW_ESTABLISHED);
+	memset(&challenges, 0, sizeof(challenges));
+	path.tracker->challenge = note_challenge;
+}
+
+/* Each end is asked, and answers, in its own family and with what it takes for the other end. */
+static void
+check_resets(uint8_t from, uint8_t to, bool by_server)
+{
+	struct connection c;
+	struct result frame, r;
+
+	connect_across(&c, from, to);
+	frame = by_server ? unsent(c.server, c.server_port, c.source, c.source_port, 1)
+			  : unsent(c.client, 40000, c.service, LAST, 0);
+	/* An answer that nobody has asked for. */
+	r = rst(frame, true);
+	CU_ASSERT_EQUAL(r.p.drop, SHUNT_DROP_TCP_ANSWER);
+	CU_ASSERT_EQUAL(flow_state(*c.flow), FLOW_ESTABLISHED);
+	r = rst(frame, false);
+	CU_ASSERT_NOT_EQUAL(r.p.drop, SHUNT_DROP_TCP_ANSWER);
+	CU_ASSERT_EQUAL(path.tracker->doubted_count, 1);
+	CU_ASSERT_EQUAL(flow_state(*c.flow), FLOW_ESTABLISHED);
+	r = rst(frame, true);
+	CU_ASSERT_EQUAL(r.p.drop, SHUNT_DROP_TCP_ANSWER);
+	CU_ASSERT_EQUAL(flow_state(*c.flow), FLOW_CLOSED);
+	CU_ASSERT_EQUAL(sessions(&path), 0);
+	path_close(&path);
+}
+
+/* All of a server's sessions end: both ends of each are made to speak, and answered. */
+static void
+check_shutdown(uint8_t from, uint8_t to)
+{
+	struct connection c;
+	struct result r;
+
+	connect_across(&c, from, to);
+	for (uint32_t id = 1; id <= SERVERS; id++) {
+		struct shunt_server server = *(const struct shunt_server *)object_store_get(
+			path.objects, SHUNT_KIND_SERVER, id)
+						      ->bytes;
+
+		server.reset_mark = 1;
+		helper_put(path.objects, SHUNT_KIND_SERVER, id, &server, sizeof(server));
+	}
+	publish_objects();
+	while (tracker_pass(path.tracker, 1024, path.tick))
+		;
+	CU_ASSERT_EQUAL_FATAL(challenges.count, 2);
+	CU_ASSERT_TRUE(challenged(0, c.service, LAST, c.client, 40000));
+	CU_ASSERT_EQUAL(challenges.links[0].port, 0);
+	CU_ASSERT_TRUE(challenged(1, c.source, c.source_port, c.server, c.server_port));
+	CU_ASSERT_EQUAL(challenges.links[1].port, 1);
+	r = walk(c.server, c.server_port, c.source, c.source_port, SHUNT_TCP, PKT_ACK, 1);
+	CU_ASSERT_EQUAL(r.p.drop, SHUNT_DROP_RESET);
+	tcp_answer_reset(&r.p, &path.macs[1]);
+	CU_ASSERT_TRUE(sent_as(&r, c.source, c.source_port, c.server, c.server_port));
+	r = walk(c.client, 40000, c.service, LAST, SHUNT_TCP, PKT_ACK, 0);
+	CU_ASSERT_EQUAL(r.p.drop, SHUNT_DROP_RESET);
+	tcp_answer_reset(&r.p, &path.macs[0]);
+	CU_ASSERT_TRUE(sent_as(&r, c.service, LAST, c.client, 40000));
+	path_close(&path);
+}
+
+static void
+test_resets(void)
+{
+	for (uint8_t from = 4; from <= 6; from += 2) {
+		for (uint8_t to = 4; to <= 6; to += 2) {
+			check_resets(from, to, false);
+			check_resets(from, to, true);
+			check_shutdown(from, to);
+		}
+	}
+}
+
 static void
 publish_servers(uint32_t last)
 {
-	struct generation_error error;
-	struct generation *next;
-	int result;
-
 	for (uint32_t id = SERVERS + 1; id <= SERVERS + 1; id++) {
 		if (id <= last)
 			helper_put_server(path.objects, id, "10.0.0.99", 8080, BACKEND);
 		else
 			object_store_delete(path.objects, SHUNT_KIND_SERVER, id);
 	}
-	next = generation_create(path.objects, ++path.number, path.generation, 2, &error, &result);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(next);
-	tracker_set_generation(path.tracker, next);
-	generation_destroy(path.generation);
-	path.generation = next;
+	publish_objects();
 }
 
 /* The greatest id goes, and comes back as another server: what its way was like is forgotten. */
@@ -208,6 +395,7 @@ test_path_mtu_of_an_id(void)
 static const struct unit_test tests[] = {
 	{ "a reply to a source address is not for the balancer", test_source_is_not_local },
 	{ "full NAT of several ports to one", test_range_to_one_port },
+	{ "resets by full NAT, in and between the families", test_resets },
 	{ "dropped, with any server", test_dropped_with_any_server },
 	{ "path MTU of an id given again", test_path_mtu_of_an_id },
 };
