@@ -378,7 +378,12 @@ worker_tell(struct worker *w, const struct worker_msg *msg)
 int
 worker_prepare(struct worker *w, const struct generation *generation)
 {
-	return tracker_prepare(w->tracker, generation);
+	int result;
+
+	mem_set_node((int)rte_lcore_to_socket_id(w->lcore));
+	result = tracker_prepare(w->tracker, generation);
+	mem_set_node(MEM_ANY_NODE);
+	return result;
 }
 
 uint64_t
