@@ -596,7 +596,7 @@ share_pmtu(struct builder *b)
 	for (uint32_t id = 0; id < before->server_count; id++) {
 		if (id >= g->server_count ||
 			memcmp(g->servers[id].address, before->servers[id].address,
-			    sizeof(g->servers[id].address)) != 0)
+				sizeof(g->servers[id].address)) != 0)
 			pmtu_forget(g->pmtu, id);
 	}
 	return 0;
