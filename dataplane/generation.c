@@ -129,9 +129,10 @@ share_pmtu(struct gen_builder *b)
 	}
 	g->pmtu = before->pmtu;
 	g->pmtu->references++;
-	for (uint32_t id = 0; id < g->server_count && id < before->server_count; id++) {
-		if (memcmp(g->servers[id].address, before->servers[id].address,
-			    sizeof(g->servers[id].address)) != 0)
+	for (uint32_t id = 0; id < before->server_count; id++) {
+		if (id >= g->server_count ||
+			memcmp(g->servers[id].address, before->servers[id].address,
+				sizeof(g->servers[id].address)) != 0)
 			pmtu_forget(g->pmtu, id);
 	}
 	return 0;

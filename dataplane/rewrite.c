@@ -17,10 +17,13 @@ sort_by_mode(struct modes *m, const struct generation *g, struct pkt *const *pkt
 {
 	memset(m->count, 0, sizeof(m->count));
 	for (unsigned int i = 0; i < n; i++) {
-		uint8_t mode = g->servers[pkts[i]->server].forward;
+		uint8_t mode;
 
-		if (!pkts[i]->drop)
-			m->pkts[mode][m->count[mode]++] = pkts[i];
+		/* What is dropped may have no server, or one of a generation before. */
+		if (pkts[i]->drop)
+			continue;
+		mode = g->servers[pkts[i]->server].forward;
+		m->pkts[mode][m->count[mode]++] = pkts[i];
 	}
 }
 

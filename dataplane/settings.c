@@ -310,6 +310,13 @@ read_port(struct json_at at, struct settings_port *port)
 	read_queue_size(json_at_member(&at, "rx-queue-size"), &port->rx_queue_size);
 	read_queue_size(json_at_member(&at, "tx-queue-size"), &port->tx_queue_size);
 	read_vlan(json_at_member(&at, "vlan"), port, has_interface);
+	/* What the kernel sends from the twin itself has no tag, and would reach nobody. */
+	if (port->vlan[0] && port->address_count)
+		json_at_error(json_at_member(&at, "addresses"),
+			"goes without \"vlan\": the kernel twin takes and sends frames with their "
+			"tags; make it beforehand (ip tuntap add dev %s mode tap), and a VLAN "
+			"interface with the addresses on it (ip link add link %s ... type vlan)",
+			port->kernel_interface, port->kernel_interface);
 }
 
 /* A port may not be what an earlier one is. */

@@ -249,12 +249,15 @@ track_count(struct tracker *t, struct pkt *const *pkts, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		const struct pkt *p = pkts[i];
-		struct shunt_service_stats *service = &t->services[p->service];
-		struct shunt_server_stats *server = &t->servers[p->server];
-		uint32_t bytes = pkt_ip_bytes(p);
+		struct shunt_service_stats *service;
+		struct shunt_server_stats *server;
+		uint32_t bytes;
 
 		if (p->drop)
 			continue;
+		service = &t->services[p->service];
+		server = &t->servers[p->server];
+		bytes = pkt_ip_bytes(p);
 		if (p->direction == PKT_TO_SERVER) {
 			service->in_packets++;
 			service->in_bytes += bytes;

@@ -67,10 +67,11 @@ track_icmp_error(struct tracker *t, struct pkt *p, uint16_t tick)
 		p->drop = SHUNT_DROP_NO_FLOW;
 		return;
 	}
+	first = p->service;
 	if (!p->source && p->direction == PKT_TO_CLIENT && find_claimed_icmp(t, p, tick))
 		return;
+	p->service = first;
 	p->other_port_be = 0;
-	first = p->service;
 	for (unsigned int i = 0; i <= p->other_service_count; i++) {
 		uint16_t service = i == 0
 			? first

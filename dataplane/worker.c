@@ -45,6 +45,7 @@ burst_fill(struct burst *b, struct rte_mbuf **mbufs, unsigned int n, uint8_t por
 
 		if (i + PREFETCH_AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + PREFETCH_AHEAD], void *));
+		pkt_poison(p);
 		/* One that cannot be put into one piece is too short for its headers to parse. */
 		p->bytes = m->nb_segs > 1 && rte_pktmbuf_linearize(m) < 0 ? 0 : m->data_len;
 		p->data = rte_pktmbuf_mtod(m, uint8_t *);
@@ -71,6 +72,7 @@ burst_drop(struct worker *w)
 
 	for (unsigned int i = 0; i < b->count; i++) {
 		struct pkt *p = b->live[i];
+		uint8_t reason;
 
 		if (!p->drop || (p->drop == SHUNT_DROP_TOO_BIG && worker_split(w, p))) {
 			b->live[kept++] = p;
@@ -78,11 +80,14 @@ burst_drop(struct worker *w)
 		}
 		if (w->twin.rings && worker_punt(w, p))
 			continue;
-		w->stats->drops[p->drop]++;
+		reason = p->drop;
+		w->stats->drops[reason]++;
 		if (worker_answer(w, p))
 			b->live[kept++] = p;
 		else
 			rte_pktmbuf_free(burst_mbuf(b, p));
+		/* Also with an answer in its place: the fragments behind a first one go its way. */
+		p->drop = reason;
 	}
 	b->count = kept;
 }
@@ -373,7 +378,12 @@ worker_tell(struct worker *w, const struct worker_msg *msg)
 int
 worker_prepare(struct worker *w, const struct generation *generation)
 {
-	return tracker_prepare(w->tracker, generation);
+	int result;
+
+	mem_set_node((int)rte_lcore_to_socket_id(w->lcore));
+	result = tracker_prepare(w->tracker, generation);
+	mem_set_node(MEM_ANY_NODE);
+	return result;
 }
 
 uint64_t

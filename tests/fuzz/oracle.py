@@ -22,13 +22,14 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "packet")]
 from exchange import KINDS, ROUTER, packet, rewritten  # noqa: E402
 from harness import PORT_MACS, server_mac  # noqa: E402
 from oracle_classes import (all_ways, direct_case, drop_cases, exceeded_case, fragment_case,  # noqa: E402
-                            icmp_case, nat_case, reply_case, too_big_case)
+                            fullnat_case, fullnat_kind, icmp_case, nat_case, reply_case,
+                            too_big_case)
 from oracle_case import IN, OUT, Case, mapped, walk  # noqa: E402
 from oracle_judge import UNDECIDED, judge, translated  # noqa: E402
 
 MAGIC = 0x4341524f
 PROTOCOLS = {"tcp": 6, "udp": 17}
-FORWARDS = {"nat": 0, "dr": 1, "tunnel": 2}
+FORWARDS = {"nat": 0, "dr": 1, "tunnel": 2, "fullnat": 3}
 ENCAPS = {None: 0, "ipip": 1, "gue": 2, "gre": 3}
 
 
@@ -48,6 +49,8 @@ def services(ways):
     from test_direct import SOURCE
 
     out = [service(k, k.address, k.server, k.server_port, "nat") for k in KINDS]
+    for k, source in map(fullnat_kind, KINDS):
+        out.append(service(k, k.address, k.server, k.server_port, "fullnat", source=source))
     for way in ways:
         out.append(service(way.kind, way.address, way.server, way.kind.port,
                            "tunnel" if way.encap else "dr", way.encap, way.encap_port,
@@ -143,6 +146,7 @@ def all_cases(rng, ways):
     for kind in KINDS:
         cases += [nat_case(rng, kind) for _ in range(110)]
         cases += [reply_case(rng, kind) for _ in range(50)]
+        cases += [fullnat_case(rng, kind) for _ in range(30)]
         cases += [icmp_case(rng, kind, to_server) for to_server in (True, False)
                   for _ in range(22)]
         cases += [fragment_case(rng, kind) for _ in range(20)]

@@ -124,6 +124,13 @@ put_service(struct bed *bed, uint32_t id, const struct oracle_service *s)
 	backend->forward = s->forward;
 	backend->encap = s->encap;
 	backend->encap_port_be = s->encap_port_be;
+	if (s->forward == SHUNT_FULLNAT) {
+		struct shunt_source source;
+
+		memcpy(&source.address, s->source, sizeof(source.address));
+		put(bed, SHUNT_KIND_SOURCE, id, &source, sizeof(source));
+		backend->sources[0] = (uint8_t)id;
+	}
 	put(bed, SHUNT_KIND_NEXTHOP, id, &nexthop, sizeof(nexthop));
 	put(bed, SHUNT_KIND_SERVER, id, &server, sizeof(server));
 	put(bed, SHUNT_KIND_BACKEND, id, backend, shunt_backend_bytes(backend));
@@ -150,6 +157,7 @@ publish(struct bed *bed, const struct oracle_service *services, uint32_t count)
 	for (uint32_t i = 0; i < bed->worker_count; i++) {
 		const struct worker_msg msg = { WORKER_OP_GENERATION, 1, bed->generation };
 
+		must(worker_prepare(bed->workers[i], bed->generation) == 0, "prepare a worker");
 		must(worker_tell(bed->workers[i], &msg) == 0, "tell a worker");
 	}
 }

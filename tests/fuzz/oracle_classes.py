@@ -2,6 +2,7 @@
 """The classes of exchanges: what clients, servers and routers send, and what must come out, both
 built by scapy as the packet tests build them."""
 
+import dataclasses
 import functools
 
 from scapy.layers.inet import (IP, TCP, UDP, IPOption_NOP, IPOption_Router_Alert)
@@ -91,6 +92,45 @@ def nat_case(rng, kind):
     frame = ask(kind, **more)
     c.vary(c.add(IN, "wan", frame + bytes(rng.choice((0, 0, 1, 17)))), True, damage=damage)
     c.vary(c.add(OUT, "lan", to_server(kind, frame)), True, ttl=-1, damage=damage)
+    return c
+
+
+def fullnat_kind(kind):
+    """A service beside the kind's own, and the source address of its server's clients."""
+    last = 200 + (kind.l4 is TCP)
+    if kind.version == 4:
+        made = dataclasses.replace(kind, address="198.51.100.240", server="10.99.9.1")
+        return made, f"10.99.9.{last}"
+    made = dataclasses.replace(kind, address="2001:db8:1::f0", server="2001:db8:a:9::1")
+    return made, f"2001:db8:a:9::{last:x}"
+
+
+def without_timestamps(frame):
+    """What full NAT makes of a SYN's options."""
+    p = Ether(frame)
+    if TCP in p and p[TCP].flags.S and any(o[0] == "Timestamp" for o in p[TCP].options):
+        p[TCP].options = [("NOP", None)] * 12
+        del p[TCP].chksum
+    return bytes(p)
+
+
+def fullnat_case(rng, kind):
+    """To the server; the source port is Shunt's to choose. Replies: tests/packet/test_fullnat.py."""
+    kind, source = fullnat_kind(kind)
+    c = Case(f"fullnat {kind.name}")
+    more, damage = fields(rng, kind), damage_of(rng)
+    if set(more["l4"].get("flags", "")) & {"R", "F"}:
+        more["l4"]["flags"] = "PA"  # the end of what is not known goes no further
+    frame = ask(kind, **more)
+    c.vary(c.add(IN, "wan", frame), True, damage=damage)
+    made = rewritten(frame, (PORT_MACS["lan"], server_mac(kind.server)), (source, 1),
+                     (kind.server, kind.server_port))
+    out = c.add(OUT, "lan", without_timestamps(made))
+    c.vary_ip(out, ttl=-1)
+    c.vary_l4(out)
+    c.wild(out, walk(made)[1], 2)
+    c.sum_ip(out)
+    c.sum_l4(out, damage=damage, late=True)
     return c
 
 

@@ -96,10 +96,12 @@ class Ports(Batch):
 
     @staticmethod
     def packets_one_end_is_not_all(x):
-        """Connections from one client port to several ports: a reset ends one of them."""
+        """Connections from one client port to several ports: one of them ends."""
         for kind in (TCP4, TCP6):
             for port in (8002, 8003):
                 talk(x, in_range(kind, port))
+            x.ask(in_range(kind, 8002), l4={"flags": "FA"})
+            x.answer(in_range(kind, 8002), l4={"flags": "FA"})
             x.ask(in_range(kind, 8002), l4={"flags": "R"})
             for _ in range(3):
                 x.ask(in_range(kind, 8003), l4={"flags": "A"})

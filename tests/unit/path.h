@@ -10,6 +10,7 @@
 
 #include "classify.h"
 #include "frames.h"
+#include "known.h"
 #include "objects_helper.h"
 #include "parse.h"
 #include "rewrite.h"
@@ -25,6 +26,7 @@
 #define SYN_TICKS	 30 /* more than the 30 s of objects_helper.h last */
 #define CLIENT_MAC_BYTE	 0x77
 #define SERVER_PORT_BASE 8080
+#define PATH_HEADROOM	 64
 
 struct path {
 	struct shunt_stats *stats;
@@ -44,6 +46,7 @@ struct path {
 
 struct result {
 	struct pkt p;
+	uint8_t room[PATH_HEADROOM]; /* in front of the frame */
 	uint8_t frame[FRAME_MAX_BYTES];
 };
 
@@ -178,11 +181,18 @@ path_run(struct path *path, struct result *r, uint8_t port, size_t bytes)
 	struct pkt *p = &r->p, *miss;
 	unsigned int missed;
 
-	*p = (struct pkt){ .data = r->frame, .bytes = (uint32_t)bytes, .in_port = port };
+	/* As in worker.c: the rest is what another packet has left there. */
+	memset((void *)p, 0xa5, sizeof(*p));
+	p->data = r->frame;
+	p->bytes = (uint32_t)bytes;
+	p->headroom = PATH_HEADROOM;
+	p->in_port = port;
+	p->flow = NULL;
 	parse_burst(&p, 1);
 	if (p->drop)
 		return;
 	classify_burst(path->generation->classifier, &p, 1, PATH_OWNER_SEED);
+	known_mark_local(path->generation->known, &p, 1);
 	if (p->drop)
 		return;
 	track_sources(path->tracker, &p, 1);

@@ -83,6 +83,11 @@ test_translation(void)
 		"$.frontends[0].bind[0]: has several ports, but server 't' of backend 'b' has the "
 		"one port 80, where a client's connections to two of them could not be told apart: "
 		"write the server's address without a port, and each port is kept");
+	/* In full NAT a source port tells them apart. */
+	config_case_expect(FRONTEND("'198.51.100.1:8000-8099'") BACKEND(
+				   "'forward': 'fullnat', 'source-addresses': ['10.0.0.200'], ",
+				   SERVER("10.0.0.1:80", NO_CHECK)),
+		"");
 	/* Without translation the servers' ports are for probes. */
 	config_case_expect(FRONTEND("'198.51.100.1:8000-8099'")
 				   BACKEND("'forward': 'dr', ", SERVER("10.0.0.1:22", "")),

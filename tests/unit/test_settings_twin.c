@@ -131,6 +131,11 @@ test_wrong_addresses(void)
 	expect("{'name': 'a', 'device': '3b:00.0', 'addresses': [5]}",
 		PORT ".addresses[0]: must be an address with its prefix length such as "
 		     "'10.0.0.2/24', found the number 5");
+	expect("{'name': 'a', 'device': '3b:00.0', 'vlan': 100}", "");
+	expect("{'name': 'a', 'device': '3b:00.0', 'vlan': 100, 'addresses': ['10.0.0.2/24']}",
+		PORT ".addresses: goes without 'vlan': the kernel twin takes and sends frames with "
+		     "their tags; make it beforehand (ip tuntap add dev a mode tap), and a VLAN "
+		     "interface with the addresses on it (ip link add link a ... type vlan)");
 	expect("{'name': 'a', 'device': '3b:00.0', 'addresses': '10.0.0.2/24'}",
 		PORT ".addresses: must be an array, found the string '10.0.0.2/24'");
 	CU_ASSERT_PTR_NULL(parse("{'name': 'a', 'device': '3b:00.0', 'addresses': ['10.0.0/24']}",
