@@ -182,7 +182,8 @@ known_mark_local(const struct known *known, struct pkt *const *pkts, unsigned in
 	for (unsigned int i = 0; i < n; i++) {
 		struct pkt *p = pkts[i];
 
-		if (!p->drop && p->direction == PKT_TO_CLIENT &&
+		/* Of a reply to a source address the client is not known yet. */
+		if (!p->drop && p->direction == PKT_TO_CLIENT && !p->source &&
 			set_has(known->locals, p->client, p->version))
 			p->drop = SHUNT_DROP_LOCAL;
 	}

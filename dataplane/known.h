@@ -27,7 +27,8 @@ bool known_is_server(const struct known *known, const uint8_t *address, uint8_t 
 
 /*
  * Sets SHUNT_DROP_LOCAL for what comes from a server, or is an ICMP error about a packet to one,
- * and is addressed to the balancer itself. Uses drop, direction, client. Worker.
+ * and is addressed to the balancer itself, which a source address of full NAT's is not. Uses drop,
+ * direction, source, client. Worker.
  */
 void known_mark_local(const struct known *known, struct pkt *const *pkts, unsigned int n);
 

@@ -20,20 +20,14 @@ download() {
 		"http://$(mode_endpoint "$1" 80)/files/part" | sha256sum
 }
 
-# Each worker has some of a mode's connections, most likely; that all are right, in any case.
+jobs=()
 for n in 1 2 3; do
 	for ((k = 1; k <= PARTS; k++)); do
 		download $n $k >"$TOPOLOGY_DIR/sum-$n-$k" &
+		jobs+=($!)
 	done
 done
-wait_downloads() {
-	local job
-
-	for job in $(jobs -rp); do
-		[[ " ${TOPOLOGY_PIDS[*]} " == *" $job "* ]] || wait "$job"
-	done
-}
-wait_downloads
+wait "${jobs[@]}"
 for n in 1 2 3; do
 	check_equal "${MODES[n - 1]}: all $PARTS downloads of $PART bytes have the file's SHA-256" \
 		$PARTS "$(cat "$TOPOLOGY_DIR"/sum-$n-* | grep -cxF "$sum")"
@@ -54,8 +48,8 @@ done
 for ((n = 1; n <= ${#MODES[@]}; n++)); do
 	wait "${pids[n - 1]}"
 	check_equal "${MODES[n - 1]}: iperf3, four streams each way, ends well" 0 $?
-	check "${MODES[n - 1]}: both ends have received" test "$(json "'error' not in d and
-		all(d['end'][s]['bytes'] > 8e6 for s in ('sum_received', 'sum_received_bidir_reverse'))" \
+	check "${MODES[n - 1]}: both ends have received" test "$(json "'error' not in d and all(
+		d['end'][s]['bytes'] > 8e6 for s in ('sum_received', 'sum_received_bidir_reverse'))" \
 		<"$TOPOLOGY_DIR/iperf-$n.json")" = True
 	check_equal "${MODES[n - 1]}: the server's kernel saw no wrong checksum" 0 "$(wrong s$n)"
 done
