@@ -8,7 +8,7 @@
 # A mode's number N is its place in the list: its server is sN, its balanced address
 # 198.51.100.3N, or 2001:db8:10::3N with nat64, whose clients speak IPv6 and its server IPv4. nat64 is
 # fullnat between the families, ports is nat with ranges of ports. Each service has TCP port
-# 5001 (transfer.py) and UDP port 53 (an echo); with ports these are 8000-8019 and 5300-5319. What
+# 5001 (transfer.py) and UDP port 53 (an echo); with ports these are 8000-8019 and 5300-5303. What
 # modes_up is told by MODES_WEB=1 is nginx at port 80 and iperf3 at 5201 too.
 
 MODES=()
@@ -39,7 +39,7 @@ modes_config() {
 kinds = [('tcp', 'tcp', 5001), ('udp', 'udp', 53)]
 if $MODES_WEB:
     kinds += [('web', 'tcp', 80), ('iperf', 'tcp', 5201)]
-ranges = {'tcp': '8000-8019', 'udp': '5300-5319'}
+ranges = {'tcp': '8000-8019', 'udp': '5300-5303'}
 d['frontends'], d['backends'] = [], []
 for n, mode in enumerate('${MODES[*]}'.split(), 1):
     more = {
@@ -51,8 +51,7 @@ for n, mode in enumerate('${MODES[*]}'.split(), 1):
     for kind, protocol, port in kinds:
         name, server = mode + '-' + kind, '10.0.0.1%d:%d' % (n, port)
         if mode == 'ports' and kind in ranges:
-            port = ranges[kind]
-            server = server if kind == 'udp' else '10.0.0.1%d' % n
+            port, server = ranges[kind], '10.0.0.1%d' % n
         d['frontends'].append({'name': name, 'bind': '%s:%s' % (address, port),
             'protocol': protocol, 'default-backend': name})
         d['backends'].append({'name': name, 'forward': forward, **more, 'servers': [
@@ -82,7 +81,12 @@ mode_server() {
 	esac
 	start_in s"$n" "receive$n" /usr/bin/python3 "$SHUNT_TOP/tests/netns/transfer.py" receive \
 		--port $ports
-	udp_start "$n"
+	if [ "${MODES[n - 1]}" = ports ]; then
+		for UDP_PORT in 5300 5301 5302 5303; do udp_start "$n"; done
+		UDP_PORT=53
+	else
+		udp_start "$n"
+	fi
 	if [ "$MODES_WEB" = 1 ]; then
 		start_in s"$n" "iperf$n" iperf3 --server
 		web_start "$n"

