@@ -25,9 +25,10 @@ from oracle_classes import (all_ways, direct_case, drop_cases, exceeded_case, fr
                             fullnat_case, fullnat_kind, icmp_case, nat_case, reply_case,
                             too_big_case)
 from oracle_case import IN, OUT, Case, mapped, walk  # noqa: E402
-from oracle_judge import UNDECIDED, judge, translated  # noqa: E402
+from oracle_judge import UNDECIDED, judge, sum16, translated  # noqa: E402
 
 MAGIC = 0x4341524f
+MUTANTS_EVERY = 8  # there are many of them, in few variants
 PROTOCOLS = {"tcp": 6, "udp": 17}
 FORWARDS = {"nat": 0, "dr": 1, "tunnel": 2, "fullnat": 3}
 ENCAPS = {None: 0, "ipip": 1, "gue": 2, "gre": 3}
@@ -56,6 +57,15 @@ def services(ways):
                            "tunnel" if way.encap else "dr", way.encap, way.encap_port,
                            SOURCE[way.outer] if way.encap else None))
     return out
+
+
+def wrong_by(frame, p):
+    """What has to be added to the right TCP or UDP checksum for the one that is there."""
+    field = p.l4 + (16 if p.protocol == 6 else 6)
+    size = p.end - p.l4
+    right = ~sum16(p.source + p.destination + struct.pack("!II", size, p.protocol) +
+                   frame[p.l4:field] + b"\0\0" + frame[field + 2:p.end]) & 0xffff
+    return sum16(frame[field:field + 2] + struct.pack("!H", ~right & 0xffff)) % 0xffff
 
 
 class Mutants:
@@ -108,9 +118,12 @@ class Mutants:
             return None
         reason, p = verdict
         c = Case(f"mutant {reason}")
+        c.every = MUTANTS_EVERY
         sent = c.add(IN, "wan", frame)
         if reason:
             c.vary_mac(sent)
+            if not p.fragment:  # whose id and address could be those of another class's datagram
+                self.vary_dropped(c, sent, reason)
             return c.dropped(reason)
         found = self.services.get((p.destination, p.dport, p.protocol))
         if not found:
@@ -126,11 +139,52 @@ class Mutants:
                                   (mac_bytes(PORT_MACS["lan"]), mac_bytes(server_mac(kind.server))))
         out = c.add(OUT, "lan", expected)
         # The checksum is as wrong as before, whatever stands behind the headers.
-        tail = min(16, p.end - p.l4 - 60)
-        if tail > 0:
-            c.bytes_at("tail", sent, p.end - tail, tail)
-            c.bytes_at("tail", out, len(expected) - tail, tail)
+        damage = wrong_by(frame, p)
+        for buffer, l3, end, ttl in ((sent, 14, p.end, 0), (out, len(expected) - p.end + 14,
+                                                           len(expected), 0 if way else -1)):
+            tail = min(16, p.end - p.l4 - 60)
+            if tail > 0:
+                c.bytes_at("tail", buffer, end - tail, tail)
+            if p.fragment:
+                continue
+            c.vary_client(buffer, True, l3)
+            c.vary_port(buffer, True, l3)
+            c.vary_ip(buffer, l3, ttl=ttl)
+            c.sum_ip(buffer, l3)
+            c.sum_l4(buffer, l3, damage)
         return c
+
+    def vary_dropped(self, c, buffer, reason):
+        """The client's address and port and the ids, if the judge says the same whatever they are."""
+        frame = c.frame(buffer)
+        v4 = frame[12:14] == b"\x08\x00"
+        header = (frame[14] & 15) * 4 if len(frame) > 34 and frame[14] >> 4 == 4 else 0
+        summed = v4 and 20 <= header <= len(frame) - 14 and sum16(frame[14:14 + header]) == 0xffff
+        if len(frame) < 58 or (v4 and not summed and reason == "ip-checksum"):
+            return
+        l4 = 14 + header if summed else 54
+        places = [(26, 4, b"\0\0\0\x0f"), (18, 2, b"\xff\xff")] if v4 else \
+            [(22, 16, bytes(15) + b"\x0f"), (16, 2, b"\xff\xff")]
+        if l4 + 2 <= len(frame) and frame[23 if v4 else 20] in (6, 17):
+            places.append((l4, 2, b"\x0f\xff"))
+        for place in places:
+            if all(self.says(frame, place, summed, reason) for _ in range(5)):
+                at, size, mask = place
+                c.bytes_at(("dropped", at), buffer, at, size, mask)
+        if summed:
+            c.sum_ip(buffer)
+
+    def says(self, frame, place, summed, reason):
+        """Is this still the judge's reason with something else in this place?"""
+        at, size, mask = place
+        f = bytearray(frame)
+        for i in range(size):
+            f[at + i] = f[at + i] & ~mask[i] & 0xff | self.rng.randrange(256) & mask[i]
+        if summed:
+            f[24:26] = b"\0\0"
+            f[24:26] = struct.pack("!H", ~sum16(f[14:14 + (f[14] & 15) * 4]) & 0xffff)
+        verdict = judge(bytes(f), self.known, self.replies)
+        return verdict is not UNDECIDED and verdict[0] == reason
 
     def cases(self, frames, count):
         made = []

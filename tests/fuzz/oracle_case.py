@@ -45,6 +45,7 @@ class Case:
         self.drops = {}
         self.icmp_sent = 0
         self.deferred = 0
+        self.every = 1  # walked in each so manieth round
 
     def add(self, role, port, frame):
         self.buffers.append((role, PORTS[port], bytes(frame)))
@@ -155,7 +156,7 @@ class Case:
         name = self.name.encode()[:47]
         places = sorted(self.places, key=lambda place: place[0])
         out = [struct.pack("=48s8H", name, len(self.buffers), len(self.vars), len(places),
-                           len(self.ops), len(self.drops), self.icmp_sent, self.deferred, 0)]
+                           len(self.ops), len(self.drops), self.icmp_sent, self.deferred, self.every)]
         out += [struct.pack("=HHI", role, port, len(data)) for role, port, data in self.buffers]
         for _, base, mask, counts in self.vars.values():
             out.append(struct.pack("=HH16s16s", len(base), counts, base, mask))

@@ -31,6 +31,7 @@ struct class
 	uint32_t byte_count;
 	uint32_t inputs;
 	uint32_t *offsets; /* of each buffer in bytes */
+	uint32_t turn;	   /* of those that are not walked in every round */
 };
 
 /* A class with values for its variables. */
@@ -46,6 +47,7 @@ struct run {
 	uint32_t class_count;
 	uint64_t random;
 	uint64_t counter;
+	uint32_t rounds;
 	uint64_t inputs;
 	uint64_t outputs;
 	uint64_t deferred;
@@ -148,7 +150,8 @@ do_op(const struct variant *v, const struct oracle_op *op, const uint8_t *got)
 static void
 draw(struct run *run, const struct oracle_var *var, uint8_t *value)
 {
-	uint64_t count = ++run->counter;
+	/* Ids of datagrams: as long as possible before one comes again. */
+	uint64_t count = var->counts ? ++run->counter : 0;
 
 	for (unsigned int i = 0; i < var->bytes; i++) {
 		uint64_t bits = next_random(run) >> 32;
@@ -343,7 +346,7 @@ walk_batch(struct run *run)
 	run->batched = 0;
 }
 
-/* One variant of every class, in another order each time. */
+/* One variant of every class whose turn it is, in another order each time. */
 static void
 walk_all(struct run *run)
 {
@@ -359,6 +362,8 @@ walk_all(struct run *run)
 	for (uint32_t i = 0; i < run->class_count; i++) {
 		const struct class *class = &run->classes[i];
 
+		if ((class->turn + run->rounds) % class->head->every != 0)
+			continue;
 		if (class->inputs > 1)
 			walk_batch(run);
 		make_variant(run, &run->batch[run->batched++], class);
@@ -368,6 +373,7 @@ walk_all(struct run *run)
 		}
 	}
 	walk_batch(run);
+	run->rounds++;
 }
 
 /* A pointer to some structs at *next, which moves behind them. */
@@ -387,6 +393,8 @@ read_class(struct class *c, const uint8_t **next, const uint8_t *end)
 {
 	const struct oracle_class *h = c->head = take(next, end, sizeof(*c->head));
 
+	if (h->every == 0)
+		fail("a class is never walked", c);
 	c->buffers = take(next, end, h->buffers * sizeof(*c->buffers));
 	c->vars = take(next, end, h->vars * sizeof(*c->vars));
 	c->places = take(next, end, h->places * sizeof(*c->places));
@@ -433,8 +441,9 @@ check_sums(struct run *run)
 	for (unsigned int r = 1; r < SHUNT_DROP_COUNT; r++)
 		dropped += drops[r];
 	waited = drops[SHUNT_DROP_FRAGMENT_NO_FIRST] + drops[SHUNT_DROP_FRAGMENT_FULL];
-	printf("oracle: %lu packets: %lu forwarded, %lu dropped, of which %lu answered\n",
-		run->inputs, run->outputs - run->icmp_sent, dropped, run->icmp_sent);
+	printf("oracle: %lu packets, %u rounds: %lu forwarded, %lu dropped, of which %lu "
+	       "answered\n",
+		run->inputs, run->rounds, run->outputs - run->icmp_sent, dropped, run->icmp_sent);
 	if (waited != run->deferred)
 		fail("fragments that waited in vain were lost", NULL);
 	if (run->inputs != run->outputs - run->icmp_sent + dropped)
@@ -467,8 +476,10 @@ main(int argc, char **argv)
 		head->services, (uint32_t)strtoul(argv[4], NULL, 10));
 	run.class_count = head->classes;
 	run.classes = calloc(run.class_count, sizeof(*run.classes));
-	for (uint32_t i = 0; run.classes && i < run.class_count; i++)
+	for (uint32_t i = 0; run.classes && i < run.class_count; i++) {
 		read_class(&run.classes[i], &next, end);
+		run.classes[i].turn = i;
+	}
 	while (run.inputs < packets)
 		walk_all(&run);
 	check_sums(&run);

@@ -54,7 +54,7 @@ struct oracle_class {
 	uint16_t drops;
 	uint16_t icmp_sent; /* how many of what comes out Shunt has made itself */
 	uint16_t deferred;  /* packets that wait in vain, and are dropped some time later */
-	uint16_t pad;
+	uint16_t every;	    /* walked in each so manieth round */
 };
 
 struct oracle_buffer {

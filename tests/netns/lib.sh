@@ -59,6 +59,14 @@ check_load() {
 	return 1
 }
 
+# count_load NAME COUNT [ARGUMENTS]: so many requests, as fast as they are answered; then see load.
+count_load() {
+	local name=$1 count=$2
+	shift 2
+	web_load "$name" 60 --rate 0 --count "$count" "$@"
+	wait "$LOAD_PID"
+}
+
 # not COMMAND ...: succeeds if the command does not. For check and wait_until.
 not() {
 	! "$@"

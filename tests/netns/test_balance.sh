@@ -7,7 +7,7 @@ begin 3
 for n in 1 2 3; do udp_start $n; done
 balancer_start app/s1 app/s2 app/s3 app6/s3 echo/s3 || exit 1
 
-web_load v4 4; wait "$LOAD_PID"
+count_load v4 1200
 web_load v4again 2; wait "$LOAD_PID"
 check_load "IPv4: no request failed" v4 "d['failed'] == 0 and d['requests'] > 300"
 check_load "each client address has one server" v4 \
@@ -23,12 +23,12 @@ EOF
 }
 check "and finds it again" same
 
-web_load v6 3 --host 2001:db8:10::10 --source 2001:db8:1::1; wait "$LOAD_PID"
+count_load v6 600 --host 2001:db8:10::10 --source 2001:db8:1::1
 check_load "IPv6: no request failed" v6 "d['failed'] == 0 and d['requests'] > 200"
 check_load "round robin shares are those of the weights" v6 \
 	"all(abs(d['servers'][s] / d['requests'] - w / 60) < 0.03 for s, w in (('s1', 10), ('s2', 20), ('s3', 30)))"
 
-web_load udp 3 --udp --port 53; wait "$LOAD_PID"
+count_load udp 600 --udp --port 53
 check_load "UDP: no datagram was lost" udp "d['failed'] == 0 and d['requests'] > 200"
 check_load "least connections shares evenly" udp \
 	"all(abs(d['servers'][s] / d['requests'] - 1 / 3) < 0.08 for s in ('s1', 's2', 's3'))"

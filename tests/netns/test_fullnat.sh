@@ -55,15 +55,15 @@ check "IPv6: a client hears that a server's UDP port is closed" \
 for n in 1 2 3; do udp_start $n; done
 
 # shellcheck disable=SC2086
-web_load v4 4 $four --rate 0 --parallel 32; wait "$LOAD_PID"
+count_load v4 1200 $four --parallel 32
 check_load "IPv4: no request failed" v4 "d['failed'] == 0 and d['requests'] > 300"
 check_load "each client address has one server" v4 \
 	"len(d['sources']) == 30 and all(len(c) == 1 for c in d['sources'].values())"
 # shellcheck disable=SC2086
-web_load v6 2 $six; wait "$LOAD_PID"
+count_load v6 600 $six
 check_load "IPv6: no request failed" v6 "d['failed'] == 0 and d['requests'] > 150"
 # shellcheck disable=SC2086
-web_load udp 2 --udp --port 53 $four; wait "$LOAD_PID"
+count_load udp 600 --udp --port 53 $four
 check_load "UDP: no datagram was lost" udp "d['failed'] == 0 and d['requests'] > 150"
 
 seen_by() {
@@ -116,6 +116,6 @@ check_equal "shunt-dataplane starts again after kill -9" 0 $?
 again() { in_ns client curl -sf --max-time 2 --interface 10.0.0.108 http://198.51.100.10/; }
 check "and serves again" wait_until 10 again
 # shellcheck disable=SC2086
-web_load again 2 $four; wait "$LOAD_PID"
+count_load again 400 $four
 check_load "no request failed, while servers are in TIME_WAIT with the ports of before" again \
 	"d['failed'] == 0 and d['requests'] > 150"

@@ -41,8 +41,8 @@ wait_until 5 log_has dump listening
 in_ns client ping -c 2 -i 0.2 -W 2 192.0.2.254 >/dev/null
 check "tcpdump on the twin sees a ping" wait_until 5 log_has dump "ICMP echo reply"
 
-web_load v4 3; wait "$LOAD_PID"
-web_load v6 2 --host 2001:db8:10::10 --source 2001:db8:1::1; wait "$LOAD_PID"
+count_load v4 1200
+count_load v6 600 --host 2001:db8:10::10 --source 2001:db8:1::1
 check_load "IPv4 through nat: no request failed" v4 "d['failed'] == 0 and d['requests'] > 100"
 check_load "IPv6: the same" v6 "d['failed'] == 0 and d['requests'] > 100"
 check_load "all servers had some" v4 "set(d['servers']) == {'s1', 's2', 's3'}"

@@ -8,6 +8,7 @@
 
 import argparse
 import random
+import selectors
 import socket
 import threading
 import time
@@ -33,12 +34,23 @@ def receive_one(connection):
             connection.sendall(b"%d\n" % total if right else b"wrong\n")
 
 
-def receive(port, both):
-    server = socket.create_server(("", port), backlog=512, dualstack_ipv6=both,
-                                  family=socket.AF_INET6 if both else socket.AF_INET)
+def receive(ports, both):
+    selector = selectors.DefaultSelector()
+    for port in ports:
+        selector.register(socket.create_server(
+            ("", port), backlog=512, dualstack_ipv6=both,
+            family=socket.AF_INET6 if both else socket.AF_INET), selectors.EVENT_READ)
     print("listening", flush=True)
     while True:
-        threading.Thread(target=receive_one, args=(server.accept()[0],), daemon=True).start()
+        for key, _ in selector.select():
+            threading.Thread(target=receive_one, args=(key.fileobj.accept()[0],),
+                             daemon=True).start()
+
+
+def ports_of(text):
+    """Of "FIRST-LAST", or of one port."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
 def send(to, source, total):
@@ -57,7 +69,7 @@ def send(to, source, total):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("do", choices=("send", "receive"))
-    parser.add_argument("--port", type=int, default=5001)
+    parser.add_argument("--port", type=ports_of, default=[5001], metavar="PORT[-PORT]")
     parser.add_argument("--family6", action="store_true", help="listens for IPv6 too")
     parser.add_argument("--to")
     parser.add_argument("--from", dest="source", default="")

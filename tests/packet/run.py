@@ -54,6 +54,11 @@ class Lines(unittest.TestResult):
 
     addError = addFailure
 
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err:  # unittest tells of it here alone
+            self.addFailure(subtest, err)
+
 
 def cases(suite):
     for part in suite:

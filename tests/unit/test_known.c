@@ -157,14 +157,17 @@ test_mark(void)
 		/* A client may not claim it, but its packet is no answer to a probe. */
 		{ .direction = PKT_TO_SERVER, .client = local, .version = 4 },
 		{ .drop = SHUNT_DROP_NO_SERVICE, .direction = PKT_TO_CLIENT, .client = NULL },
+		/* Whose reply to a source address it is, the flow will say. */
+		{ .direction = PKT_TO_CLIENT, .source = 1, .client = NULL, .version = 4 },
 	};
-	struct pkt *burst[] = { &pkts[0], &pkts[1], &pkts[2], &pkts[3] };
+	struct pkt *burst[] = { &pkts[0], &pkts[1], &pkts[2], &pkts[3], &pkts[4] };
 
-	known_mark_local(g->known, burst, 4);
+	known_mark_local(g->known, burst, 5);
 	CU_ASSERT_EQUAL(pkts[0].drop, SHUNT_DROP_LOCAL);
 	CU_ASSERT_EQUAL(pkts[1].drop, SHUNT_DROP_NONE);
 	CU_ASSERT_EQUAL(pkts[2].drop, SHUNT_DROP_NONE);
 	CU_ASSERT_EQUAL(pkts[3].drop, SHUNT_DROP_NO_SERVICE);
+	CU_ASSERT_EQUAL(pkts[4].drop, SHUNT_DROP_NONE);
 	generation_destroy(g);
 	object_store_destroy(store);
 }

@@ -172,7 +172,8 @@ topology_down() {
 	TOPOLOGY_PIDS=() TOPOLOGY_NAMESPACES=() TOPOLOGY_DIR=
 }
 
-# web_start N: a real nginx in sN that answers with its name at port $WEB_PORT, and with 8 MB at /big.
+# web_start N: a real nginx in sN that answers with its name at port $WEB_PORT, with 8 MB at /big,
+# slowly, and with what is in $TOPOLOGY_DIR/files at /files.
 web_start() {
 	local n=$1 dir=$TOPOLOGY_DIR/s$1
 
@@ -195,6 +196,7 @@ http {
 		listen [::]:$WEB_PORT backlog=4096;
 		location = / { default_type text/plain; return 200 "s$n\n"; }
 		location = /big { root $dir/www; limit_rate 1m; }
+		location /files/ { alias $TOPOLOGY_DIR/files/; }
 	}
 }
 EOF
