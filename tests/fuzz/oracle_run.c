@@ -441,7 +441,8 @@ check_sums(struct run *run)
 	for (unsigned int r = 1; r < SHUNT_DROP_COUNT; r++)
 		dropped += drops[r];
 	waited = drops[SHUNT_DROP_FRAGMENT_NO_FIRST] + drops[SHUNT_DROP_FRAGMENT_FULL];
-	printf("oracle: %lu packets, %u rounds: %lu forwarded, %lu dropped, of which %lu answered\n",
+	printf("oracle: %lu packets, %u rounds: %lu forwarded, %lu dropped, of which %lu "
+	       "answered\n",
 		run->inputs, run->rounds, run->outputs - run->icmp_sent, dropped, run->icmp_sent);
 	if (waited != run->deferred)
 		fail("fragments that waited in vain were lost", NULL);
