@@ -33,10 +33,14 @@ for name, bind, server, source in (
         d['backends'].append({'name': '%s-%d' % (name, port), 'forward': 'fullnat',
             'source-addresses': [source],
             'servers': [{'name': 's1', 'address': '%s:%d' % (server, port)}]})
+d['frontends'].append({'name': 'udp', 'bind': '198.51.100.43:53', 'protocol': 'udp',
+    'default-backend': 'udp'})
+d['backends'].append({'name': 'udp', 'forward': 'fullnat', 'source-addresses': ['2001:db8:a::244'],
+    'servers': [{'name': 's1', 'address': '[2001:db8:a::11]:53', 'check': {'port': 80}}]})
 "
 start_in s1 receive /usr/bin/python3 "$here/transfer.py" receive --family6
 check "the receiver listens" wait_until 10 log_has receive listening
-balancer_start 4to4-80/s1 6to4-80/s1 4to6-80/s1 4to4-5001/s1 6to4-5001/s1 4to6-5001/s1 || exit 1
+balancer_start 4to4-80/s1 6to4-80/s1 4to6-80/s1 4to4-5001/s1 6to4-5001/s1 4to6-5001/s1 udp/s1 || exit 1
 mkdir "$TOPOLOGY_DIR/files"
 chmod 755 "$TOPOLOGY_DIR/files"
 head -c 30000000 /dev/urandom >"$TOPOLOGY_DIR/files/part"
@@ -64,10 +68,17 @@ up() {
 }
 up "IPv4" 198.51.100.41 192.0.2.1
 up "IPv6 clients of IPv4" "[2001:db8:10::42]" 2001:db8:1::2
+up "IPv4 clients of IPv6" 198.51.100.43 192.0.2.3
+
+# TCP has agreed on segments that leave room for the longer header; of a datagram the client is told.
 check "IPv4 clients of IPv6: the client does not know that its packets become longer" \
 	not knows client 198.51.100.43 1480
-up "IPv4 clients of IPv6" 198.51.100.43 192.0.2.3
-check "IPv4 clients of IPv6: because the client has learnt an MTU of 1480" \
-	knows client 198.51.100.43 1480
+in_ns client python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO: not in fragments
+s.connect(("198.51.100.43", 53))
+s.send(bytes(1472))'
+check "IPv4 clients of IPv6: the client learns an MTU of 1480" \
+	wait_until 5 knows client 198.51.100.43 1480
 check_equal "no error was dropped" 0 "$(ctl -j show drops |
 	json "sum(d.get(k, 0) for k in ('icmp-inner', 'icmp-checksum', 'no-flow', 'protocol'))")"
