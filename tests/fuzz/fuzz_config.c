@@ -6,6 +6,7 @@
  *
  *   build-clang/tests/fuzz/fuzz_config -max_total_time=60 CORPUS_DIR config
  */
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "config.h"
@@ -56,7 +57,8 @@ must_be_backend(const struct backend_config *b)
 		const struct server_config *s = &b->servers[i];
 
 		must_be_name(s->name);
-		must(s->port_be && s->weight <= SHUNT_MAX_WEIGHT);
+		must((s->port_be != 0) != s->keeps_port);
+		must(s->weight <= SHUNT_MAX_WEIGHT);
 		must(s->check.inter_ms && s->check.fastinter_ms && s->check.downinter_ms);
 		must(s->check.timeout_ms && s->check.rise && s->check.fall);
 	}
@@ -77,6 +79,9 @@ must_be_right(const struct config *c)
 			bool v4 = shunt_addr_is_v4(&f->binds[j].address);
 
 			must(f->binds[j].port_be != 0);
+			must(ntohs(f->binds[j].port_be) <= ntohs(f->binds[j].last_port_be));
+			if (b->forward == SHUNT_TUNNEL || b->forward == SHUNT_FULLNAT)
+				continue;
 			for (size_t k = 0; k < b->server_count; k++)
 				must(shunt_addr_is_v4(&b->servers[k].address) == v4);
 		}
