@@ -92,8 +92,12 @@ check_nat(struct pkt *p)
 	/* The packet stays where it is: tags come and go in front of it. */
 	uint8_t *kept = later ? source + 2 * n : ip;
 	size_t kept_bytes = (size_t)(p->data + p->bytes - kept);
-	uint8_t *before = frame_exact(kept, kept_bytes);
+	uint8_t *before;
 
+	/* No service has port 0. */
+	if (!later && !p->dport_be)
+		return;
+	before = frame_exact(kept, kept_bytes);
 	memcpy(service.address, source + n, n);
 	service.l3_sum = checksum_l3_sum(service.address, n);
 	service.l4_sum = checksum_l4_sum(service.l3_sum, service.port_be);

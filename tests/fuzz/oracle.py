@@ -81,9 +81,11 @@ class Mutants:
                 key = (mapped(way.address)[-4 if way.kind.version == 4 else 0:], way.kind.port,
                        PROTOCOLS[way.kind.protocol])
                 self.services[key] = (way.kind, way)
+        others = [(w.address, w.kind) for w in ways]
+        others += [(full.address, full) for full, _ in map(fullnat_kind, KINDS)]
         self.known = set(self.services) | {
-            (mapped(w.address)[-4 if w.kind.version == 4 else 0:], w.kind.port,
-             PROTOCOLS[w.kind.protocol]) for w in ways}
+            (mapped(address)[-4 if k.version == 4 else 0:], k.port, PROTOCOLS[k.protocol])
+            for address, k in others}
         self.replies = {(mapped(k.server)[-4 if k.version == 4 else 0:], k.server_port,
                          PROTOCOLS[k.protocol]) for k in KINDS}
 

@@ -48,6 +48,7 @@ struct result {
 	struct pkt p;
 	uint8_t room[PATH_HEADROOM]; /* in front of the frame */
 	uint8_t frame[FRAME_MAX_BYTES];
+	ptrdiff_t start; /* of what has become of it, in frame: p.data is that of the first copy */
 };
 
 static inline const char *
@@ -183,6 +184,7 @@ path_run(struct path *path, struct result *r, uint8_t port, size_t bytes)
 
 	/* As in worker.c: the rest is what another packet has left there. */
 	memset((void *)p, 0xa5, sizeof(*p));
+	r->start = 0;
 	p->data = r->frame;
 	p->bytes = (uint32_t)bytes;
 	p->headroom = PATH_HEADROOM;
@@ -201,6 +203,7 @@ path_run(struct path *path, struct result *r, uint8_t port, size_t bytes)
 	track_misses(path->tracker, &miss, missed, path->tick);
 	rewrite_burst(path->generation, path->tracker->hops, path->macs, path->mtus, &p, 1);
 	track_count(path->tracker, &p, 1);
+	r->start = p->data - r->frame;
 }
 
 static inline void

@@ -64,8 +64,8 @@ sent_as(const struct result *r, const char *from, uint16_t sport, const char *to
 {
 	struct shunt_addr a = helper_addr(from), b = helper_addr(to);
 	unsigned int skip = shunt_addr_is_v4(&a) ? 12 : 0, bytes = 16 - skip;
-	const uint8_t *at = r->p.data + r->p.l3_offset + (skip ? 12 : 8);
-	const uint8_t *l4 = r->p.data + r->p.l4_offset;
+	const uint8_t *at = r->frame + r->start + r->p.l3_offset + (skip ? 12 : 8);
+	const uint8_t *l4 = r->frame + r->start + r->p.l4_offset;
 
 	return !r->p.drop && r->p.version == (skip ? 4 : 6) &&
 		memcmp(at, a.bytes + skip, bytes) == 0 &&
@@ -344,10 +344,12 @@ check_shutdown(uint8_t from, uint8_t to)
 	CU_ASSERT_EQUAL(challenges.links[1].port, 1);
 	r = walk(c.server, c.server_port, c.source, c.source_port, SHUNT_TCP, PKT_ACK, 1);
 	CU_ASSERT_EQUAL(r.p.drop, SHUNT_DROP_RESET);
+	r.p.data = r.frame + r.start;
 	tcp_answer_reset(&r.p, &path.macs[1]);
 	CU_ASSERT_TRUE(sent_as(&r, c.source, c.source_port, c.server, c.server_port));
 	r = walk(c.client, 40000, c.service, LAST, SHUNT_TCP, PKT_ACK, 0);
 	CU_ASSERT_EQUAL(r.p.drop, SHUNT_DROP_RESET);
+	r.p.data = r.frame + r.start;
 	tcp_answer_reset(&r.p, &path.macs[0]);
 	CU_ASSERT_TRUE(sent_as(&r, c.service, LAST, c.client, 40000));
 	path_close(&path);
