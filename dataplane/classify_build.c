@@ -124,6 +124,25 @@ insert_services_and_sources(struct builder *b)
 }
 
 /*
+ * The entry of a server for a protocol, or the empty one where it will be, and where the services
+ * of its backend stand. NULL: it has none of its own.
+ */
+static struct entry *
+server_entry(struct builder *b, const struct gen_server *s, unsigned int protocol_index,
+	struct key *key, uint32_t *start, uint32_t *count)
+{
+	const uint32_t *group = &b->service_start[classify_group(s->backend, protocol_index)];
+
+	*key = classify_key(s->address, s->version, s->port_be, classify_protocols[protocol_index],
+		ROLE_SERVER);
+	*start = group[0];
+	*count = group[1] - group[0];
+	if (*count == 0 || classify_has_ranges(b->classifier, s, protocol_index))
+		return NULL;
+	return classify_find(b->classifier, key, classify_key_hash(key));
+}
+
+/*
  * First pass: an entry for this server and protocol, which counts its services in `others`. The
  * servers of a backend come one after the other, so an entry that had this backend already had it
  * last.
@@ -131,16 +150,13 @@ insert_services_and_sources(struct builder *b)
 static void
 insert_server(struct builder *b, const struct gen_server *s, unsigned int protocol_index)
 {
-	uint32_t start = b->service_start[classify_group(s->backend, protocol_index)];
-	uint32_t count = b->service_start[classify_group(s->backend, protocol_index) + 1] - start;
-	struct key key = classify_key(s->address, s->version, s->port_be,
-		classify_protocols[protocol_index], ROLE_SERVER);
-	struct entry *e;
+	uint32_t start, count;
+	struct key key;
+	struct entry *e = server_entry(b, s, protocol_index, &key, &start, &count);
 	struct note *note;
 
-	if (count == 0 || classify_has_ranges(b->classifier, s, protocol_index))
+	if (!e)
 		return;
-	e = classify_find(b->classifier, &key, classify_key_hash(&key));
 	note = &b->notes[e - b->classifier->entries];
 	if (note->backend == s->backend)
 		return;
@@ -161,16 +177,13 @@ insert_server(struct builder *b, const struct gen_server *s, unsigned int protoc
 static void
 fill_server(struct builder *b, const struct gen_server *s, unsigned int protocol_index)
 {
-	uint32_t start = b->service_start[classify_group(s->backend, protocol_index)];
-	uint32_t count = b->service_start[classify_group(s->backend, protocol_index) + 1] - start;
-	struct key key = classify_key(s->address, s->version, s->port_be,
-		classify_protocols[protocol_index], ROLE_SERVER);
-	struct entry *e;
+	uint32_t start, count;
+	struct key key;
+	struct entry *e = server_entry(b, s, protocol_index, &key, &start, &count);
 	struct note *note;
 
-	if (count == 0 || classify_has_ranges(b->classifier, s, protocol_index))
+	if (!e)
 		return;
-	e = classify_find(b->classifier, &key, classify_key_hash(&key));
 	note = &b->notes[e - b->classifier->entries];
 	if (!note->shared || note->backend == s->backend)
 		return;

@@ -1,34 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <unistd.h>
 
-#include "json_case.h"
-#include "settings.h"
-
-/* Parses the text of a dataplane section and checks what is complained of. */
-static struct settings *
-parse(const char *section, const char *expected)
-{
-	char *text = case_text("{'dataplane': %s}", section);
-	struct json_errors *errors = json_errors_create();
-	json_t *document = json_text_load(text, strlen(text), errors);
-	struct json_at root = json_at_root(document, errors);
-	struct json_at at = json_at_member(&root, "dataplane");
-	struct settings *settings;
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(document);
-	settings = settings_parse(&at);
-	CU_ASSERT_EQUAL(settings == NULL, json_errors_count(errors) > 0);
-	case_expect(errors, text, expected);
-	json_decref(document);
-	json_errors_destroy(errors);
-	free(text);
-	return settings;
-}
+#include "settings_case.h"
 
 static struct settings *
 parse_right(const char *section)
 {
-	struct settings *settings = parse(section, "");
+	struct settings *settings = settings_case(section, "");
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(settings);
 	return settings;
@@ -40,7 +18,7 @@ expect_members(const char *members, const char *expected)
 {
 	char *section = case_text("{%s, 'ports': [{'name': 'wan', 'interface': 'w0'}]}", members);
 
-	settings_destroy(parse(section, expected));
+	settings_destroy(settings_case(section, expected));
 	free(section);
 }
 
@@ -49,7 +27,7 @@ expect_port(const char *port, const char *expected)
 {
 	char *section = case_text("{'ports': [%s]}", port);
 
-	settings_destroy(parse(section, expected));
+	settings_destroy(settings_case(section, expected));
 	free(section);
 }
 
@@ -206,12 +184,12 @@ test_members_wrong(void)
 static void
 test_section_wrong(void)
 {
-	parse("[]", "$.dataplane: must be an object, found an array");
-	parse("null", "$.dataplane: must be an object, found null");
-	parse("{}", "$.dataplane.ports: missing, but required");
-	parse("{'ports': []}", "$.dataplane.ports: needs one port at least");
-	parse("{'ports': {}}", "$.dataplane.ports: must be an array, found an object");
-	parse("{'ports': [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}",
+	settings_case("[]", "$.dataplane: must be an object, found an array");
+	settings_case("null", "$.dataplane: must be an object, found null");
+	settings_case("{}", "$.dataplane.ports: missing, but required");
+	settings_case("{'ports': []}", "$.dataplane.ports: needs one port at least");
+	settings_case("{'ports': {}}", "$.dataplane.ports: must be an array, found an object");
+	settings_case("{'ports': [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}",
 		"$.dataplane.ports: has 17 elements, the limit is 16");
 }
 
@@ -326,8 +304,9 @@ test_ports_twice(void)
 static void
 test_all_at_once(void)
 {
-	parse("{'lcores': '0', 'memory': 1, 'flow-table-size': '1X', 'idle': 'x', 'mbufs': 1.5,"
-	      " 'ports': [{'name': 'a'}, {'interface': 'w0'}], 'extra': 1}",
+	settings_case(
+		"{'lcores': '0', 'memory': 1, 'flow-table-size': '1X', 'idle': 'x', 'mbufs': 1.5,"
+		" 'ports': [{'name': 'a'}, {'interface': 'w0'}], 'extra': 1}",
 		"$.dataplane.extra: unknown key; the keys here are: lcores, memory, memory-size, "
 		"flow-table-size, idle, mbufs, xdp-filter, ports\n"
 		"$.dataplane.lcores: needs two lcores at least: the main lcore first, then one or "

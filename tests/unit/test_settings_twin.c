@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The keys of a port's kernel twin. */
-#include "json_case.h"
-#include "settings.h"
+#include "settings_case.h"
 
 #define PORT "$.dataplane.ports[0]"
 
@@ -9,20 +8,10 @@
 static struct settings *
 parse(const char *ports, const char *expected)
 {
-	char *text = case_text("{'dataplane': {'ports': [%s]}}", ports);
-	struct json_errors *errors = json_errors_create();
-	json_t *document = json_text_load(text, strlen(text), errors);
-	struct json_at root = json_at_root(document, errors);
-	struct json_at at = json_at_member(&root, "dataplane");
-	struct settings *settings;
+	char *section = case_text("{'ports': [%s]}", ports);
+	struct settings *settings = settings_case(section, expected);
 
-	CU_ASSERT_PTR_NOT_NULL_FATAL(document);
-	settings = settings_parse(&at);
-	CU_ASSERT_EQUAL(settings == NULL, json_errors_count(errors) > 0);
-	case_expect(errors, text, expected);
-	json_decref(document);
-	json_errors_destroy(errors);
-	free(text);
+	free(section);
 	return settings;
 }
 
