@@ -52,12 +52,13 @@ image_server(const struct scenario *s, uint32_t i, uint8_t state)
 	return server;
 }
 
+/* Those of UDP, if there are any, come after those of TCP. */
 static struct shunt_service
 image_service(const struct scenario *s, uint32_t i)
 {
 	struct traffic_end end;
 	struct shunt_service service = {
-		.protocol = SHUNT_TCP,
+		.protocol = i < s->services ? SHUNT_TCP : SHUNT_UDP,
 		.backend = BACKEND_ID,
 		.timeout_syn_ms = 30000,
 		.timeout_established_ms = 900000,
@@ -66,7 +67,7 @@ image_service(const struct scenario *s, uint32_t i)
 		.frontend = "bench",
 	};
 
-	traffic_service(s, i, &end);
+	traffic_service(s, i % s->services, &end);
 	service.address = address_of(s, &end);
 	service.port_be = service.last_port_be = end.port_be;
 	return service;
@@ -165,7 +166,7 @@ image_create(const struct scenario *s)
 	}
 	if (result == 0)
 		result = image_put_backend(objects, s, UINT32_MAX);
-	for (uint32_t i = 0; result == 0 && i < s->services; i++) {
+	for (uint32_t i = 0; result == 0 && i < (s->udp ? 2 : 1) * s->services; i++) {
 		struct shunt_service service = image_service(s, i);
 
 		result = put(objects, SHUNT_KIND_SERVICE, i + 1, &service, sizeof(service));

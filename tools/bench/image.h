@@ -14,6 +14,13 @@ struct object_store *image_create(const struct scenario *scenario);
 /* Server s (0, 1, ...; its id is one more) as an object. */
 struct shunt_server image_server(const struct scenario *scenario, uint32_t s, uint8_t state);
 
+/* The id of a service (0, 1, ...). */
+static inline uint16_t
+image_service_id(const struct scenario *s, uint32_t service, bool udp)
+{
+	return (uint16_t)(1 + service + (udp ? s->services : 0));
+}
+
 /* The balancer's own address towards the servers. */
 void image_source(const struct scenario *scenario, struct traffic_end *end);
 

@@ -16,6 +16,7 @@ struct scenario {
 	uint32_t services;
 	uint32_t servers;     /* of the one backend behind all services */
 	uint32_t new_percent; /* of the packets: first ones of new clients */
+	bool udp; /* there are services of UDP beside those of TCP, at the same addresses */
 };
 
 enum scenario_set {

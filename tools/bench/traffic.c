@@ -13,6 +13,8 @@
 #define ROW_MIN	  (1u << 20) /* stamps, however few the flows: a row of its own, not of hot lines */
 #define ROW_AHEAD 16	     /* stamps prefetched ahead of the one in use */
 
+#define SERVICES_NET4 0xc6336401u /* 198.51.100.1: the first service's address */
+
 /* What tells one packet of a scenario from another. */
 struct stamp4 {
 	uint8_t source[4];
@@ -85,6 +87,12 @@ traffic_client(const struct scenario *s, uint64_t i, struct traffic_end *end)
 	end->port_be = htons((uint16_t)(1024 + mix32((uint32_t)i) % 60000));
 }
 
+bool
+traffic_is_udp(const struct scenario *s, const struct traffic_end *client)
+{
+	return s->udp && ntohs(client->port_be) % 3 == 0;
+}
+
 static void
 inside_end(const struct scenario *s, uint32_t net4, uint8_t net6, uint32_t i, uint16_t port,
 	struct traffic_end *end)
@@ -106,7 +114,7 @@ inside_end(const struct scenario *s, uint32_t net4, uint8_t net6, uint32_t i, ui
 void
 traffic_service(const struct scenario *s, uint32_t service, struct traffic_end *end)
 {
-	inside_end(s, 0xc6336401u, 1, service, TRAFFIC_SERVICE_PORT, end);
+	inside_end(s, SERVICES_NET4, 1, service, TRAFFIC_SERVICE_PORT, end);
 }
 
 void
@@ -119,6 +127,15 @@ uint32_t
 traffic_service_of(const struct scenario *s, uint64_t i)
 {
 	return s->services == 1 ? 0 : mix32((uint32_t)i + 1) % s->services;
+}
+
+uint32_t
+traffic_service_at(const struct scenario *s, const uint8_t *address)
+{
+	uint32_t low_be;
+
+	memcpy(&low_be, address + (s->version == 4 ? 0 : 12), sizeof(low_be));
+	return ntohl(low_be) - (s->version == 4 ? SERVICES_NET4 : 1);
 }
 
 static void

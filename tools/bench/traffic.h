@@ -44,6 +44,10 @@ void traffic_service(const struct scenario *s, uint32_t service, struct traffic_
 void traffic_server(const struct scenario *s, uint32_t server, struct traffic_end *end);
 /* Which service flow i is to. */
 uint32_t traffic_service_of(const struct scenario *s, uint64_t i);
+/* Which service has this address. */
+uint32_t traffic_service_at(const struct scenario *s, const uint8_t *address);
+/* Where there are services of UDP, some clients use them; the traffic is TCP all the same. */
+bool traffic_is_udp(const struct scenario *s, const struct traffic_end *client);
 
 /*
  * Asks which server flow i was given, and whom it shall answer (the client, if that is left as it

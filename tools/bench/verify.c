@@ -1,203 +1,156 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <arpa/inet.h>
+#include "verify.h"
+
+#include <errno.h>
 #include <stdio.h>
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
 
-#include "image.h"
-#include "shunt/selection.h"
-#include "verify.h"
+#include "dress.h"
+#include "expect.h"
+#include "zipf.h"
 
-#define WAITING	   256 /* inputs whose output has not come yet: a few bursts at most */
-#define FRAME_SIZE 160
-#define SHOWN	   3 /* wrong packets that are printed */
+#define WAITING	    512u   /* inputs whose output has not come yet: a few bursts at most */
+#define LAST_SENT   65536u /* flows' last packets that are remembered */
+#define FLOW_ROUNDS 4	   /* packets of the measured kind, for each flow */
+#define SHOWN	    3	   /* wrong packets that are printed */
 
-struct frame {
-	uint8_t bytes[FRAME_SIZE];
-	uint32_t length;
+struct waiting {
+	struct expect_input input;
+	uint64_t number;
+	bool waits;
+};
+
+/* The last packet that was sent of a flow and direction. */
+struct last_sent {
+	uint64_t flow;
+	uint64_t number;
 };
 
 struct verifier {
 	struct world *world;
 	struct verify_result *result;
-	struct frame waiting[WAITING]; /* inputs, oldest first, in a ring */
+	int number_at; /* of the mbuf's field with the packet's number in it */
+	bool answers;  /* what comes is TRAFFIC_ANSWER */
+	uint64_t answered;
+	bool turns; /* some packets of clients become their servers' answers */
+	struct dresser dresser;
 	uint64_t in;
 	uint64_t out;
+	struct waiting waiting[WAITING]; /* by number */
+	struct last_sent last[LAST_SENT];
 };
 
-/* The plain way, 16 bits at a time, so that it shares nothing with what it checks. */
+/* Of how many packets of a burst one is changed; 0: none. A burst has many of a kind, or few. */
 static uint32_t
-plain_sum(const uint8_t *at, size_t bytes, uint32_t sum)
+draw_share(struct verifier *v)
 {
-	for (size_t i = 0; i < bytes; i += 2)
-		sum += (uint32_t)at[i] << 8 | (i + 1 < bytes ? at[i + 1] : 0);
-	return sum;
-}
+	static const uint32_t shares[] = { 0, 1, 2, 16 };
 
-static void
-plain_checksum_put(uint8_t *at, uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	at[0] = (uint8_t)(~sum >> 8);
-	at[1] = (uint8_t)~sum;
-}
-
-static void
-recompute(uint8_t *ip, uint32_t length, bool with_tcp)
-{
-	unsigned int header = ip[0] >> 4 == 4 ? 20 : 40, at = header == 20 ? 12 : 8;
-	uint8_t *tcp = ip + header;
-	uint32_t sum;
-
-	if (header == 20) {
-		ip[10] = ip[11] = 0;
-		plain_checksum_put(ip + 10, plain_sum(ip, 20, 0));
-	}
-	if (!with_tcp)
-		return;
-	sum = plain_sum(ip + at, header - at, SHUNT_TCP + length - header);
-	tcp[16] = tcp[17] = 0;
-	plain_checksum_put(tcp + 16, plain_sum(tcp, length - header, sum));
-}
-
-/* The server that the hash gives this client; in the worker it is in the flow table by then. */
-static uint32_t
-server_of_client(const struct verifier *v, const uint8_t *address, uint16_t port_be)
-{
-	const struct generation *g = v->world->generation;
-	const struct gen_backend *backend = g->backends[1];
-	struct shunt_selection_key key = { .client_port_be = port_be };
-	uint32_t hash;
-
-	if (v->world->scenario.version == 4)
-		key.client = shunt_addr_from_v4(address);
-	else
-		memcpy(key.client.bytes, address, 16);
-	hash = shunt_selection_hash(g->hash_secret, SHUNT_HASH_SOURCE_PORT, &key);
-	return backend->members[backend->slots[shunt_selection_slot(hash, backend->slot_count)]]
-		       .server -
-		1;
-}
-
-static void
-expect_ethernet(struct frame *f, uint8_t last)
-{
-	static const uint8_t ours[6] = { 2, 0, 0, 0, 0, 1 };
-	const uint8_t to[6] = { 2, 0, 0, 0, 0, last };
-
-	memcpy(f->bytes, to, 6);
-	memcpy(f->bytes + 6, ours, 6);
-}
-
-/* Outer headers as RFC 2003 and RFC 2473 have them; what they leave open is taken from `seen`. */
-static void
-expect_ipip(const struct verifier *v, struct frame *f, uint32_t server, const struct frame *seen)
-{
-	unsigned int outer = v->world->scenario.version == 4 ? 20 : 40;
-	const uint8_t *inner_ip = f->bytes + 14;
-	uint32_t inner_length = f->length - 14;
-	struct frame whole = { .length = f->length + outer };
-	uint8_t *ip = whole.bytes + 14;
-	struct traffic_end end;
-
-	memcpy(whole.bytes, f->bytes, 14);
-	memcpy(ip + outer, inner_ip, inner_length);
-	memcpy(ip, seen->bytes + 14, outer);
-	traffic_server(&v->world->scenario, server, &end);
-	if (outer == 20) {
-		ip[0] = 0x45;
-		ip[2] = (uint8_t)((inner_length + 20) >> 8);
-		ip[3] = (uint8_t)(inner_length + 20);
-		ip[9] = 4;
-		memcpy(ip + 16, end.address, 4);
-	} else {
-		ip[4] = (uint8_t)(inner_length >> 8);
-		ip[5] = (uint8_t)inner_length;
-		ip[6] = 41;
-		memcpy(ip + 24, end.address, 16);
-	}
-	recompute(ip, inner_length + outer, false);
-	*f = whole;
-}
-
-static void
-expect_to_server(const struct verifier *v, struct frame *f, const struct frame *seen)
-{
-	const struct scenario *s = &v->world->scenario;
-	unsigned int bytes = s->version == 4 ? 4 : 16, at = s->version == 4 ? 12 : 8;
-	uint8_t *ip = f->bytes + 14, *tcp = ip + (s->version == 4 ? 20 : 40);
-	struct traffic_end end;
-	uint16_t sport_be;
-	uint32_t server;
-
-	memcpy(&sport_be, tcp, 2);
-	server = server_of_client(v, ip + at, sport_be);
-	expect_ethernet(f, 5);
-	if (s->forward == SHUNT_TUNNEL)
-		expect_ipip(v, f, server, seen);
-	if (s->forward != SHUNT_NAT && s->forward != SHUNT_FULLNAT)
-		return;
-	traffic_server(s, server, &end);
-	memcpy(ip + at + bytes, end.address, bytes);
-	memcpy(tcp + 2, &end.port_be, 2);
-	if (s->forward == SHUNT_FULLNAT) {
-		/* Which port it is, is the worker's choice; replies show that it is the flow's. */
-		image_source(s, &end);
-		memcpy(ip + at, end.address, bytes);
-		memcpy(tcp, seen->bytes + (tcp - f->bytes), 2);
-	}
-	ip[s->version == 4 ? 8 : 7]--;
-	recompute(ip, f->length - 14, true);
-}
-
-static void
-expect_to_client(const struct verifier *v, struct frame *f)
-{
-	const struct scenario *s = &v->world->scenario;
-	unsigned int bytes = s->version == 4 ? 4 : 16, at = s->version == 4 ? 12 : 8;
-	uint8_t *ip = f->bytes + 14, *tcp = ip + (s->version == 4 ? 20 : 40);
-	uint64_t flow = (v->out) % s->flows;
-	struct traffic_end end;
-
-	expect_ethernet(f, 0xc);
-	traffic_service(s, traffic_service_of(s, flow), &end);
-	memcpy(ip + at, end.address, bytes);
-	memcpy(tcp, &end.port_be, 2);
-	traffic_client(s, flow, &end);
-	memcpy(ip + at + bytes, end.address, bytes);
-	memcpy(tcp + 2, &end.port_be, 2);
-	ip[s->version == 4 ? 8 : 7]--;
-	recompute(ip, f->length - 14, true);
+	return shares[zipf_random(&v->dresser.random) % 4];
 }
 
 static bool
-is_answer(const struct frame *f)
+draw(struct verifier *v, uint32_t share)
 {
-	const uint8_t *ip = f->bytes + 14;
-
-	return ip[(ip[0] >> 4 == 4 ? 20 : 40) + 13] == (PKT_SYN | PKT_ACK);
+	return share && zipf_random(&v->dresser.random) % share == 0;
 }
 
+/* Where the body's packet comes from and goes to, as the traffic has made it. */
 static void
-show(const struct frame *expected, const struct frame *seen)
+read_ends(struct verifier *v, const struct dress_body *body, struct expect_input *input)
 {
-	const struct frame *both[2] = { expected, seen };
+	const struct scenario *s = &v->world->scenario;
 
-	for (int i = 0; i < 2; i++) {
-		fprintf(stderr, "%s", i ? "seen     " : "expected ");
-		for (uint32_t k = 0; k < both[i]->length; k++)
-			fprintf(stderr, "%02x", both[i]->bytes[k]);
-		fprintf(stderr, "\n");
+	input->to_client = v->answers;
+	if (v->answers) {
+		uint64_t flow = v->answered++ % s->flows;
+
+		traffic_client(s, flow, &input->client);
+		input->service = traffic_service_of(s, flow);
+		return;
 	}
+	input->client = (struct traffic_end){ .port_be = body->sport_be };
+	memcpy(input->client.address, body->source, s->version == 4 ? 4 : 16);
+	input->service = traffic_service_at(s, body->destination);
+}
+
+/* In the place of a client's packet, one that its server answers it with. */
+static void
+turn(struct verifier *v, struct dress_body *body, struct expect_input *input)
+{
+	const struct world *w = v->world;
+	struct traffic_end server, to = input->client;
+
+	traffic_server(&w->scenario, expect_server(w, &input->client), &server);
+	if (w->scenario.forward == SHUNT_FULLNAT)
+		world_source(w, &input->client, input->service, &to);
+	memcpy(body->source, server.address, sizeof(body->source));
+	memcpy(body->destination, to.address, sizeof(body->destination));
+	body->sport_be = server.port_be;
+	body->dport_be = to.port_be;
+	input->to_client = true;
+}
+
+/* Those of full NAT's packets to servers that begin a flow cannot be foreseen. */
+static void
+aim_at_zero(struct verifier *v, struct expect_input *input)
+{
+	struct frame_layout l;
+	struct frame out;
+
+	if (v->world->scenario.forward == SHUNT_FULLNAT && !input->to_client)
+		return;
+	expect(v->world, input, NULL, &out);
+	if (v->world->scenario.forward == SHUNT_TUNNEL)
+		return;
+	frame_layout(&out, &l);
+	dress_for_zero(&input->frame, frame_be16(&out, l.l4_checksum));
 }
 
 static void
-frame_of(const struct rte_mbuf *m, struct frame *f)
+make_input(struct verifier *v, struct expect_input *input, bool fancy, uint32_t turn_share)
 {
-	f->length = m->data_len < FRAME_SIZE ? m->data_len : FRAME_SIZE;
+	const struct scenario *s = &v->world->scenario;
+	struct dress_body body;
+
+	dress_read(&input->frame, &body);
+	read_ends(v, &body, input);
+	if (traffic_is_udp(s, &input->client))
+		body.protocol = SHUNT_UDP;
+	if (v->turns && body.tcp_flags == PKT_ACK && draw(v, turn_share))
+		turn(v, &body, input);
+	body.from_mac = input->to_client ? 5 : expect_router(s, &input->client);
+	if (!fancy) {
+		dress_plain(&input->frame, &body);
+		return;
+	}
+	dress_fancy(&v->dresser, &input->frame, &body);
+	if (draw(v, 16))
+		aim_at_zero(v, input);
+}
+
+static void
+read_frame(const struct rte_mbuf *m, struct frame *f)
+{
+	f->length = m->data_len < FRAME_BYTES ? m->data_len : FRAME_BYTES;
 	memcpy(f->bytes, rte_pktmbuf_mtod(m, const uint8_t *), f->length);
+}
+
+static void
+write_frame(struct rte_mbuf *m, const struct frame *f)
+{
+	m->data_len = (uint16_t)f->length;
+	m->pkt_len = f->length;
+	memcpy(rte_pktmbuf_mtod(m, uint8_t *), f->bytes, f->length);
+}
+
+static uint64_t *
+number_of(const struct verifier *v, struct rte_mbuf *m)
+{
+	return RTE_MBUF_DYNFIELD(m, v->number_at, uint64_t *);
 }
 
 static uint16_t
@@ -205,19 +158,89 @@ on_receive(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t coun
 	void *context)
 {
 	struct verifier *v = context;
+	uint32_t fancy_share = draw_share(v), turn_share = draw_share(v);
 
 	(void)port;
 	(void)queue;
 	(void)max;
 	for (uint16_t i = 0; i < count; i++) {
-		struct frame *f = &v->waiting[v->in++ % WAITING];
-		const uint8_t *ip = f->bytes + 14;
+		struct waiting *waiting = &v->waiting[v->in % WAITING];
 
-		frame_of(mbufs[i], f);
-		/* The shortest frame may have padding, which is not sent on. */
-		f->length = 14u + (ip[0] >> 4 == 4 ? 40 : 60);
+		read_frame(mbufs[i], &waiting->input.frame);
+		make_input(v, &waiting->input, draw(v, fancy_share), turn_share);
+		write_frame(mbufs[i], &waiting->input.frame);
+		waiting->number = v->in;
+		waiting->waits = true;
+		*number_of(v, mbufs[i]) = v->in++;
 	}
 	return count;
+}
+
+static void
+show(const char *what, const struct frame *f)
+{
+	fprintf(stderr, "%-8s ", what);
+	for (uint32_t k = 0; k < f->length; k++)
+		fprintf(stderr, "%02x", f->bytes[k]);
+	fprintf(stderr, "\n");
+}
+
+/* Fragments have a way of their own, and may come later than what was behind them. */
+static bool
+is_fragment(const struct frame *f)
+{
+	struct frame_layout l;
+
+	frame_layout(f, &l);
+	return l.version == 4 && frame_be16(f, l.l3 + 6) & 0x3fff;
+}
+
+/* A flow's packets go on in the order in which they have come. */
+static bool
+is_in_order(struct verifier *v, const struct waiting *waiting)
+{
+	const struct traffic_end *client = &waiting->input.client;
+	uint64_t low, high;
+	struct last_sent *last;
+	bool good;
+
+	memcpy(&low, client->address, 8);
+	memcpy(&high, client->address + 8, 8);
+	low = (low + high * 3) * 0x9e3779b97f4a7c15u + client->port_be * 2u +
+		waiting->input.to_client;
+	last = &v->last[low % LAST_SENT];
+	good = last->flow != low || last->number <= waiting->number;
+	*last = (struct last_sent){ low, waiting->number };
+	return good;
+}
+
+static bool
+is_right(struct verifier *v, struct rte_mbuf *m, bool loud)
+{
+	uint64_t number = *number_of(v, m);
+	struct waiting *waiting = &v->waiting[number % WAITING];
+	const char *why = NULL;
+	struct frame expected = { .length = 0 }, seen;
+
+	read_frame(m, &seen);
+	if (!waiting->waits || waiting->number != number) {
+		why = "sent, but not received, or more than once";
+	} else {
+		expect(v->world, &waiting->input, &seen, &expected);
+		if (seen.length != expected.length ||
+			memcmp(seen.bytes, expected.bytes, seen.length) != 0)
+			why = "another one was expected";
+		else if (!is_fragment(&waiting->input.frame) && !is_in_order(v, waiting))
+			why = "later than one that came after it in its flow";
+	}
+	waiting->waits = false;
+	if (why && loud) {
+		fprintf(stderr, "shunt-bench: wrong packet: %s\n", why);
+		show("received", &waiting->input.frame);
+		show("expected", &expected);
+		show("sent", &seen);
+	}
+	return !why;
 }
 
 static uint16_t
@@ -228,51 +251,74 @@ on_send(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count, 
 	(void)port;
 	(void)queue;
 	for (uint16_t i = 0; i < count; i++) {
-		struct frame expected = v->waiting[v->out % WAITING], seen;
-
-		frame_of(mbufs[i], &seen);
-		if (is_answer(&expected))
-			expect_to_client(v, &expected);
-		else
-			expect_to_server(v, &expected, &seen);
 		v->out++;
 		v->result->packets++;
-		if (seen.length == expected.length &&
-			memcmp(seen.bytes, expected.bytes, seen.length) == 0)
-			continue;
-		if (v->result->wrong++ < SHOWN)
-			show(&expected, &seen);
+		if (!is_right(v, mbufs[i], v->result->wrong < SHOWN))
+			v->result->wrong++;
 	}
 	return count;
 }
 
-/* Bursts are whole: `flows` is a multiple of the burst, so that no packet of a part is left over.
- */
+/* The dressed-up packets of all parts of the traffic. */
+static void
+run_parts(struct verifier *v)
+{
+	struct world *w = v->world;
+	const struct scenario *s = &w->scenario;
+
+	v->turns = s->forward == SHUNT_NAT || s->forward == SHUNT_FULLNAT;
+	traffic_start(w->traffic, TRAFFIC_OPEN);
+	world_run(w, s->flows);
+	if (v->turns) {
+		world_prepare_answers(w);
+		v->answers = true;
+		traffic_start(w->traffic, TRAFFIC_ANSWER);
+		world_run(w, s->flows);
+		v->answers = false;
+	}
+	traffic_start(w->traffic, TRAFFIC_FLOW);
+	world_run(w, (uint64_t)FLOW_ROUNDS * s->flows);
+	v->result->missing = v->in - v->out;
+}
+
+static int
+register_number(void)
+{
+	static const struct rte_mbuf_dynfield field = {
+		.name = "shunt_bench_number",
+		.size = sizeof(uint64_t),
+		.align = 4,
+	};
+
+	return rte_mbuf_dynfield_register(&field);
+}
+
 int
 verify(struct world *w, const struct scenario *scenario, struct verify_result *result)
 {
 	static struct verifier v;
 	const struct rte_eth_rxtx_callback *receive, *send;
 	uint16_t port = w->ports.port[0].id;
-	int rc = world_open(w, scenario);
+	uint32_t new_room = w->new_room;
+	int number_at = register_number(), rc;
 
+	*result = (struct verify_result){ 0 };
+	if (number_at < 0)
+		return -ENOSPC;
+	w->new_room = FLOW_ROUNDS * scenario->flows;
+	rc = world_open_empty(w, scenario);
+	w->new_room = new_room;
 	if (rc < 0)
 		return rc;
-	*result = (struct verify_result){ 0 };
-	v = (struct verifier){ .world = w, .result = result };
+	v = (struct verifier){
+		.world = w,
+		.result = result,
+		.number_at = number_at,
+		.dresser = { .random = 1 },
+	};
 	receive = rte_eth_add_rx_callback(port, 0, on_receive, &v);
 	send = rte_eth_add_tx_callback(port, 0, on_send, &v);
-	traffic_start(w->traffic, TRAFFIC_OPEN);
-	world_run(w, scenario->flows);
-	if (scenario->forward == SHUNT_NAT || scenario->forward == SHUNT_FULLNAT) {
-		v.in = v.out = 0;
-		traffic_start(w->traffic, TRAFFIC_ANSWER);
-		world_run(w, scenario->flows);
-	}
-	traffic_start(w->traffic, TRAFFIC_FLOW);
-	v.in = v.out = 0;
-	world_run(w, scenario->flows);
-	result->missing = v.in - v.out;
+	run_parts(&v);
 	rte_eth_remove_tx_callback(port, 0, send);
 	rte_eth_remove_rx_callback(port, 0, receive);
 	world_close(w);

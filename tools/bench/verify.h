@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Whether what the worker sends is right: every output packet is compared, byte by byte, with what
- * its input should become, worked out in another way: the server from the backend's table by the
- * selection hash, every checksum in full.
+ * its input should become (expect.h). The inputs are those of a scenario in many dresses (dress.h),
+ * both directions among each other.
  */
 #ifndef BENCH_VERIFY_H
 #define BENCH_VERIFY_H

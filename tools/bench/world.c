@@ -67,7 +67,7 @@ world_create(struct world *w, uint32_t memory_mb)
 {
 	int fd, result = start_eal(memory_mb);
 
-	*w = (struct world){ .owner_seed = 0x5eed };
+	*w = (struct world){ .owner_seed = 0x5eed, .new_room = NEW_ROOM };
 	if (result < 0)
 		return result;
 	result = start_port(&w->ports);
@@ -122,16 +122,25 @@ world_run(struct world *w, uint64_t packets)
 
 /* The value of a client's flow in the worker's table, or 0. */
 static uint64_t
-value_of(const struct world *w, uint64_t flow)
+value_of(const struct world *w, const struct traffic_end *client, uint32_t service)
 {
-	struct traffic_end client;
-	struct flow_key key = { .version = w->scenario.version };
+	struct flow_key key = {
+		.version = w->scenario.version,
+		.port_be = client->port_be,
+		.service = image_service_id(
+			&w->scenario, service, traffic_is_udp(&w->scenario, client)),
+	};
 
-	traffic_client(&w->scenario, flow, &client);
-	memcpy(key.address, client.address, w->scenario.version == 4 ? 4 : 16);
-	key.port_be = client.port_be;
-	key.service = (uint16_t)(1 + traffic_service_of(&w->scenario, flow));
+	memcpy(key.address, client->address, w->scenario.version == 4 ? 4 : 16);
 	return worker_peek(w->worker, &key);
+}
+
+void
+world_source(const struct world *w, const struct traffic_end *client, uint32_t service,
+	struct traffic_end *source)
+{
+	image_source(&w->scenario, source);
+	source->port_be = htons(flow_source_port(value_of(w, client, service)));
 }
 
 /* A traffic_server_fn. */
@@ -139,7 +148,8 @@ static uint32_t
 server_of(void *context, uint64_t flow, struct traffic_end *to)
 {
 	const struct world *w = context;
-	uint64_t value = value_of(w, flow);
+	uint32_t service = traffic_service_of(&w->scenario, flow);
+	uint64_t value = value_of(w, to, service);
 
 	if (w->scenario.forward == SHUNT_FULLNAT) {
 		image_source(&w->scenario, to);
@@ -154,6 +164,12 @@ answers_come_back(const struct scenario *s)
 	return s->forward == SHUNT_NAT || s->forward == SHUNT_FULLNAT;
 }
 
+void
+world_prepare_answers(struct world *w)
+{
+	traffic_answer(w->traffic, server_of, w);
+}
+
 /* The three packets that open a connection, of every flow; then acknowledgments only. */
 static void
 establish(struct world *w)
@@ -163,7 +179,7 @@ establish(struct world *w)
 	traffic_start(w->traffic, TRAFFIC_OPEN);
 	world_run(w, flows);
 	if (answers_come_back(&w->scenario)) {
-		traffic_answer(w->traffic, server_of, w);
+		world_prepare_answers(w);
 		traffic_start(w->traffic, TRAFFIC_ANSWER);
 		world_run(w, flows);
 	}
@@ -177,7 +193,7 @@ start_worker(struct world *w)
 	struct worker_settings settings = {
 		.ports = &w->ports,
 		.stats = w->stats,
-		.flow_capacity = w->scenario.flows + (w->scenario.new_percent ? NEW_ROOM : 0),
+		.flow_capacity = w->scenario.flows + (w->scenario.new_percent ? w->new_room : 0),
 		.burst_size = w->scenario.burst,
 		.owner_seed = w->owner_seed,
 	};
@@ -207,7 +223,7 @@ world_renew(struct world *w)
 }
 
 int
-world_open(struct world *w, const struct scenario *scenario)
+world_open_empty(struct world *w, const struct scenario *scenario)
 {
 	int result = -ENOMEM;
 
@@ -227,8 +243,17 @@ world_open(struct world *w, const struct scenario *scenario)
 		world_close(w);
 		return result;
 	}
-	establish(w);
 	return 0;
+}
+
+int
+world_open(struct world *w, const struct scenario *scenario)
+{
+	int result = world_open_empty(w, scenario);
+
+	if (result == 0)
+		establish(w);
+	return result;
 }
 
 void

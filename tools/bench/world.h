@@ -24,6 +24,7 @@ struct world {
 	struct worker *worker;
 	struct traffic *traffic;
 	uint64_t owner_seed;
+	uint32_t new_room; /* new clients that the flow table has room for beside the flows */
 };
 
 /* Starts the EAL. memory_mb: hugepages to use. 0 or -errno, said on standard error. */
@@ -35,6 +36,10 @@ void world_destroy(struct world *world);
  * worker. 0 or -errno, said on standard error.
  */
 int world_open(struct world *world, const struct scenario *scenario);
+/* The same, but that no flow is established. */
+int world_open_empty(struct world *world, const struct scenario *scenario);
+/* Has the servers' answers to all flows ready, as the worker's table has the flows now. */
+void world_prepare_answers(struct world *world);
 void world_close(struct world *world);
 
 /* A fresh worker in the place of the one that has taken in new clients; flows are as after open. */
@@ -42,6 +47,11 @@ int world_renew(struct world *world);
 
 /* Lets the worker run until the traffic has given so many packets more. */
 void world_run(struct world *world, uint64_t packets);
+
+/* By what source the flow of a client to a service (0, 1, ...) is known to its server, in full NAT.
+ */
+void world_source(const struct world *world, const struct traffic_end *client, uint32_t service,
+	struct traffic_end *source);
 
 /* The counters of the worker. */
 const struct shunt_worker_stats *world_stats(const struct world *world);
