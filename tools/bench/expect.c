@@ -14,12 +14,6 @@ enum {
 	SERVERS_MAC = 5, /* last byte, as in image.c */
 };
 
-uint8_t
-expect_router(const struct scenario *s, const struct traffic_end *client)
-{
-	return (uint8_t)(0xc + (client->address[s->version == 4 ? 3 : 15] & 1));
-}
-
 uint32_t
 expect_server(const struct world *w, const struct traffic_end *client)
 {
@@ -71,7 +65,7 @@ wrap(const struct world *w, struct frame *f, uint32_t server, const struct frame
 	if (seen)
 		memcpy(ip, seen->bytes + 14, outer);
 	f->length += outer;
-	image_source(&w->scenario, &from);
+	image_source(&w->scenario, 0, &from);
 	traffic_server(&w->scenario, server, &to);
 	ip[0] = v4 ? 0x45 : ip[outer];
 	ip[1] = v4 ? ip[outer + 1] : (uint8_t)((ip[1] & 0xf) | (ip[outer + 1] & 0xf0));
@@ -146,7 +140,7 @@ expect(const struct world *w, const struct expect_input *input, const struct fra
 	uint32_t server = expect_server(w, &input->client);
 
 	*out = input->frame;
-	trim(out, input->to_client ? expect_router(&w->scenario, &input->client) : SERVERS_MAC);
+	trim(out, input->to_client ? input->router : SERVERS_MAC);
 	if (forward == SHUNT_NAT || forward == SHUNT_FULLNAT)
 		translate(w, input, server, out);
 	else if (forward == SHUNT_TUNNEL)

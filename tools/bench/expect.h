@@ -15,10 +15,8 @@ struct expect_input {
 	bool to_client;
 	struct traffic_end client;
 	uint32_t service; /* 0, 1, ...: which of the scenario's */
+	uint8_t router;	  /* last byte of the MAC address by which the client is reached */
 };
-
-/* The last byte of the router's MAC address by which a client's packets come. */
-uint8_t expect_router(const struct scenario *s, const struct traffic_end *client);
 
 /* The server (0, 1, ...) that the hash gives a client. */
 uint32_t expect_server(const struct world *world, const struct traffic_end *client);

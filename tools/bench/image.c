@@ -9,7 +9,8 @@
 
 #define BACKEND_ID 1
 #define NEXTHOP_ID 1
-#define SOURCE_ID  1
+#define SOURCE_ID  1	 /* of the first */
+#define PORTS_USED 51200 /* of a source's 64512 to one server: hashing fills them unevenly */
 
 static struct shunt_addr
 address_of(const struct scenario *s, const struct traffic_end *end)
@@ -95,12 +96,13 @@ image_put_backend(struct object_store *objects, const struct scenario *s, uint32
 		.hash_on = SHUNT_HASH_SOURCE_PORT,
 		.forward = s->forward,
 		.encap = s->forward == SHUNT_TUNNEL ? SHUNT_IPIP : SHUNT_ENCAP_NONE,
-		.sources = { s->forward == SHUNT_FULLNAT ? SOURCE_ID : 0 },
 		.name = "bench",
 	};
 	struct shunt_backend *b = NULL;
 	int result = -ENOMEM;
 
+	for (uint32_t i = 0; s->forward == SHUNT_FULLNAT && i < image_source_count(s); i++)
+		head.sources[i] = (uint8_t)(SOURCE_ID + i);
 	for (uint32_t i = 0; members && ids && i < s->servers; i++) {
 		struct shunt_server server = image_server(s, i, SHUNT_SERVER_UP);
 
@@ -128,11 +130,42 @@ image_put_backend(struct object_store *objects, const struct scenario *s, uint32
 	return result;
 }
 
-void
-image_source(const struct scenario *s, struct traffic_end *end)
+uint32_t
+image_source_count(const struct scenario *s)
 {
-	*end = s->version == 4 ? (struct traffic_end){ .address = { 10, 255, 255, 1 } }
-			       : (struct traffic_end){ .address = { 0xfd, 3, [15] = 1 } };
+	uint64_t of_one = (uint64_t)s->servers * PORTS_USED, flows = s->flows;
+	uint64_t count;
+
+	if (s->forward != SHUNT_FULLNAT)
+		return 1;
+	if (s->new_percent)
+		flows += SCENARIO_NEW_ROOM;
+	count = (flows + of_one - 1) / of_one;
+	return count < SHUNT_MAX_BACKEND_SOURCES ? (uint32_t)count : SHUNT_MAX_BACKEND_SOURCES;
+}
+
+void
+image_source(const struct scenario *s, uint32_t i, struct traffic_end *end)
+{
+	*end = s->version == 4
+		? (struct traffic_end){ .address = { 10, 255, 255, (uint8_t)(1 + i) } }
+		: (struct traffic_end){ .address = { 0xfd, 3, [15] = (uint8_t)(1 + i) } };
+}
+
+static int
+put_sources(struct object_store *objects, const struct scenario *s)
+{
+	int result = 0;
+
+	for (uint32_t i = 0; result == 0 && i < image_source_count(s); i++) {
+		struct traffic_end end;
+		struct shunt_source source;
+
+		image_source(s, i, &end);
+		source.address = address_of(s, &end);
+		result = put(objects, SHUNT_KIND_SOURCE, SOURCE_ID + i, &source, sizeof(source));
+	}
+	return result;
 }
 
 static int
@@ -141,16 +174,13 @@ put_ways(struct object_store *objects, const struct scenario *s)
 	static const struct shunt_settings settings = { .hash_secret = "shunt-bench" };
 	struct shunt_nexthop nexthop = { .mac = { { 2, 0, 0, 0, 0, 5 } } };
 	struct traffic_end end;
-	struct shunt_source source;
 
-	image_source(s, &end);
-	nexthop.source = source.address = address_of(s, &end);
+	image_source(s, 0, &end);
+	nexthop.source = address_of(s, &end);
 	if (put(objects, SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings)) < 0 ||
 		put(objects, SHUNT_KIND_NEXTHOP, NEXTHOP_ID, &nexthop, sizeof(nexthop)) < 0)
 		return -EINVAL;
-	return s->forward == SHUNT_FULLNAT
-		? put(objects, SHUNT_KIND_SOURCE, SOURCE_ID, &source, sizeof(source))
-		: 0;
+	return s->forward == SHUNT_FULLNAT ? put_sources(objects, s) : 0;
 }
 
 struct object_store *

@@ -21,8 +21,9 @@ image_service_id(const struct scenario *s, uint32_t service, bool udp)
 	return (uint16_t)(1 + service + (udp ? s->services : 0));
 }
 
-/* The balancer's own address towards the servers. */
-void image_source(const struct scenario *scenario, struct traffic_end *end);
+/* The balancer's own addresses towards the servers: as many as the flows of full NAT need. */
+uint32_t image_source_count(const struct scenario *scenario);
+void image_source(const struct scenario *scenario, uint32_t i, struct traffic_end *end);
 
 /* Puts the backend anew with all servers but `without` (UINT32_MAX: with all). 0 or -errno. */
 int

@@ -19,6 +19,9 @@ struct scenario {
 	bool udp; /* there are services of UDP beside those of TCP, at the same addresses */
 };
 
+/* New clients that the flow table has room for beside a scenario's flows. */
+#define SCENARIO_NEW_ROOM (2u << 20)
+
 enum scenario_set {
 	SCENARIO_QUICK, /* a minute */
 	SCENARIO_WHOLE, /* a quarter of an hour */

@@ -13,6 +13,11 @@
 #define ROW_MIN	  (1u << 20) /* stamps, however few the flows: a row of its own, not of hot lines */
 #define ROW_AHEAD 16	     /* stamps prefetched ahead of the one in use */
 
+/* Odd, so that each number has an address of its own; and what takes it back, modulo 2^28. */
+#define CLIENT_STEP	    0x9e3779b1u
+#define CLIENT_STEP_INVERSE 0x0e8b2f51u
+#define CLIENT_MASK	    0x0fffffffu
+
 #define SERVICES_NET4 0xc6336401u /* 198.51.100.1: the first service's address */
 
 /* What tells one packet of a scenario from another. */
@@ -72,7 +77,7 @@ mix32(uint32_t x)
 void
 traffic_client(const struct scenario *s, uint64_t i, struct traffic_end *end)
 {
-	uint32_t low = (uint32_t)(i * 0x9e3779b1u) & 0x0fffffff;
+	uint32_t low = (uint32_t)(i * CLIENT_STEP) & CLIENT_MASK;
 	uint32_t address_be = htonl(0x10000000u | low);
 
 	memset(end, 0, sizeof(*end));
@@ -85,6 +90,15 @@ traffic_client(const struct scenario *s, uint64_t i, struct traffic_end *end)
 		memcpy(&end->address[12], &address_be, 4);
 	}
 	end->port_be = htons((uint16_t)(1024 + mix32((uint32_t)i) % 60000));
+}
+
+uint64_t
+traffic_number(const struct scenario *s, const struct traffic_end *client)
+{
+	uint32_t address_be;
+
+	memcpy(&address_be, &client->address[s->version == 4 ? 0 : 12], sizeof(address_be));
+	return (ntohl(address_be) * CLIENT_STEP_INVERSE) & CLIENT_MASK;
 }
 
 bool

@@ -42,6 +42,8 @@ struct traffic_end {
 void traffic_client(const struct scenario *s, uint64_t i, struct traffic_end *end);
 void traffic_service(const struct scenario *s, uint32_t service, struct traffic_end *end);
 void traffic_server(const struct scenario *s, uint32_t server, struct traffic_end *end);
+/* The number i of a client. */
+uint64_t traffic_number(const struct scenario *s, const struct traffic_end *client);
 /* Which service flow i is to. */
 uint32_t traffic_service_of(const struct scenario *s, uint64_t i);
 /* Which service has this address. */

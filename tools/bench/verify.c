@@ -16,6 +16,8 @@
 #define LAST_SENT   65536u /* flows' last packets that are remembered */
 #define FLOW_ROUNDS 4	   /* packets of the measured kind, for each flow */
 #define SHOWN	    3	   /* wrong packets that are printed */
+#define ROUTER	    0xc	   /* last byte of the MAC address of the first of two */
+#define CLIENTS	    (1u << 17)
 
 struct waiting {
 	struct expect_input input;
@@ -35,7 +37,8 @@ struct verifier {
 	int number_at; /* of the mbuf's field with the packet's number in it */
 	bool answers;  /* what comes is TRAFFIC_ANSWER */
 	uint64_t answered;
-	bool turns; /* some packets of clients become their servers' answers */
+	bool turns;		 /* some packets of clients become their servers' answers */
+	uint8_t router[CLIENTS]; /* by which a client's packets come, by its number: 0 or 1 */
 	struct dresser dresser;
 	uint64_t in;
 	uint64_t out;
@@ -77,6 +80,23 @@ read_ends(struct verifier *v, const struct dress_body *body, struct expect_input
 	input->service = traffic_service_at(s, body->destination);
 }
 
+/*
+ * A client's packets come by one router, and at times by the other from then on; answers follow.
+ * With full NAT they do so later on only. Nothing of the kind where packets are fancy: fragments
+ * would be overtaken.
+ */
+static void
+choose_router(struct verifier *v, struct expect_input *input, bool may_change)
+{
+	const struct scenario *s = &v->world->scenario;
+	uint64_t number = traffic_number(s, &input->client);
+	uint8_t *router = &v->router[number % CLIENTS];
+
+	if (may_change && s->forward != SHUNT_FULLNAT && !input->to_client && draw(v, 8))
+		*router ^= 1;
+	input->router = (uint8_t)(ROUTER + (*router ^ (number & 1)));
+}
+
 /* In the place of a client's packet, one that its server answers it with. */
 static void
 turn(struct verifier *v, struct dress_body *body, struct expect_input *input)
@@ -111,7 +131,8 @@ aim_at_zero(struct verifier *v, struct expect_input *input)
 }
 
 static void
-make_input(struct verifier *v, struct expect_input *input, bool fancy, uint32_t turn_share)
+make_input(
+	struct verifier *v, struct expect_input *input, uint32_t fancy_share, uint32_t turn_share)
 {
 	const struct scenario *s = &v->world->scenario;
 	struct dress_body body;
@@ -122,8 +143,9 @@ make_input(struct verifier *v, struct expect_input *input, bool fancy, uint32_t 
 		body.protocol = SHUNT_UDP;
 	if (v->turns && body.tcp_flags == PKT_ACK && draw(v, turn_share))
 		turn(v, &body, input);
-	body.from_mac = input->to_client ? 5 : expect_router(s, &input->client);
-	if (!fancy) {
+	choose_router(v, input, fancy_share == 0);
+	body.from_mac = input->to_client ? 5 : input->router;
+	if (!draw(v, fancy_share)) {
 		dress_plain(&input->frame, &body);
 		return;
 	}
@@ -167,7 +189,7 @@ on_receive(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t coun
 		struct waiting *waiting = &v->waiting[v->in % WAITING];
 
 		read_frame(mbufs[i], &waiting->input.frame);
-		make_input(v, &waiting->input, draw(v, fancy_share), turn_share);
+		make_input(v, &waiting->input, fancy_share, turn_share);
 		write_frame(mbufs[i], &waiting->input.frame);
 		waiting->number = v->in;
 		waiting->waits = true;

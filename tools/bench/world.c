@@ -17,8 +17,6 @@
 
 #define MBUFS	   16384
 #define QUEUE_SIZE 512
-/* New clients that the flow table has room for beside a scenario's flows. */
-#define NEW_ROOM (2u << 20)
 
 static int
 start_eal(uint32_t memory_mb)
@@ -67,7 +65,7 @@ world_create(struct world *w, uint32_t memory_mb)
 {
 	int fd, result = start_eal(memory_mb);
 
-	*w = (struct world){ .owner_seed = 0x5eed, .new_room = NEW_ROOM };
+	*w = (struct world){ .owner_seed = 0x5eed, .new_room = SCENARIO_NEW_ROOM };
 	if (result < 0)
 		return result;
 	result = start_port(&w->ports);
@@ -135,12 +133,18 @@ value_of(const struct world *w, const struct traffic_end *client, uint32_t servi
 	return worker_peek(w->worker, &key);
 }
 
+static void
+set_source(const struct world *w, uint64_t value, struct traffic_end *source)
+{
+	image_source(&w->scenario, value ? flow_source(value) - 1u : 0, source);
+	source->port_be = htons(flow_source_port(value));
+}
+
 void
 world_source(const struct world *w, const struct traffic_end *client, uint32_t service,
 	struct traffic_end *source)
 {
-	image_source(&w->scenario, source);
-	source->port_be = htons(flow_source_port(value_of(w, client, service)));
+	set_source(w, value_of(w, client, service), source);
 }
 
 /* A traffic_server_fn. */
@@ -151,10 +155,8 @@ server_of(void *context, uint64_t flow, struct traffic_end *to)
 	uint32_t service = traffic_service_of(&w->scenario, flow);
 	uint64_t value = value_of(w, to, service);
 
-	if (w->scenario.forward == SHUNT_FULLNAT) {
-		image_source(&w->scenario, to);
-		to->port_be = htons(flow_source_port(value));
-	}
+	if (w->scenario.forward == SHUNT_FULLNAT)
+		set_source(w, value, to);
 	return value ? flow_server(value) - 1 : 0;
 }
 
