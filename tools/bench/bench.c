@@ -4,138 +4,108 @@
  * ports in the same run.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "hugepages.h"
+#include "options.h"
 #include "plot.h"
 #include "report.h"
 
-#define MEMORY_MB_QUICK 1600
-#define MEMORY_MB_WHOLE 2600
+#define MEMORY_MB_LEAST	  600  /* what the verification takes */
+#define MEMORY_MB_LOOKUPS 2600 /* rte_hash with 10M flows */
 
-struct options {
-	bool quick;
-	bool json;
-	bool verify_only;
-	const char *only; /* NULL: all */
-	const char *plot; /* NULL: none */
-	struct measure_settings measure;
+static const uint32_t lookup_flows[] = { 65536, 1u << 20, 10u << 20 };
+
+#define LOOKUPS (sizeof(lookup_flows) / sizeof(lookup_flows[0]))
+
+/* What is measured, and what has come of it. */
+struct plan {
+	struct scenario *scenarios;
+	size_t count;
+	bool has_rest; /* lookups and change too */
+	struct measurement *measurements;
+	struct lookups lookups[LOOKUPS];
+	struct change change;
 };
 
-static void
-usage(FILE *out)
-{
-	fprintf(out,
-		"Usage: shunt-bench [OPTION ...]\n"
-		"Measures the packet path on one core, beside a loop that only swaps MAC\n"
-		"addresses: the same packets, the same port, taking turns. As root, with two\n"
-		"cores that do nothing else if the figures are to be compared.\n\n"
-		"  -q, --quick       few scenarios, in about a minute\n"
-		"  -j, --json        an array of results, for programs\n"
-		"      --verify      only check that the packets sent are right\n"
-		"      --only TEXT   scenarios whose line in the table has this text\n"
-		"      --plot FILE   write a picture of the ratios (SVG)\n"
-		"      --rounds N    rounds of each scenario (7; quick: 5)\n"
-		"      --round-ms N  length of a round of either side (500; quick: 200)\n"
-		"  -h, --help        this text\n"
-		"  -V, --version     the version\n");
-}
-
-/* 1..max, or 0 for what is no such number. */
-static unsigned int
-number(const char *text, unsigned int max)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	return *text && !*end && value <= max ? (unsigned int)value : 0;
-}
-
+/* Is it one of those asked for? */
 static bool
-set_option(int option, struct options *o)
+is_wanted(const struct options *o, const struct scenario *s)
 {
-	switch (option) {
-	case 'q':
-		o->quick = true;
-		return true;
-	case 'j':
-		o->json = true;
-		return true;
-	case 'v':
-		o->verify_only = true;
-		return true;
-	case 'o':
-		o->only = optarg;
-		return true;
-	case 'p':
-		o->plot = optarg;
-		return true;
-	case 'r':
-		o->measure.rounds = number(optarg, MEASURE_MAX_ROUNDS);
-		return o->measure.rounds > 0;
-	case 't':
-		o->measure.round_ms = number(optarg, 60000);
-		return o->measure.round_ms > 0;
-	default:
-		return false;
-	}
+	char name[96];
+
+	scenario_describe(s, name, sizeof(name));
+	return !o->only || strstr(name, o->only);
 }
 
-/* Returns -1 to go on, or the exit code. */
-static int
-parse_options(int argc, char **argv, struct options *o)
+static void
+plan_destroy(struct plan *p)
 {
-	static const struct option longs[] = {
-		{ "quick", no_argument, NULL, 'q' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "verify", no_argument, NULL, 'v' },
-		{ "only", required_argument, NULL, 'o' },
-		{ "plot", required_argument, NULL, 'p' },
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "round-ms", required_argument, NULL, 't' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ 0 },
+	free(p->scenarios);
+	free(p->measurements);
+}
+
+static int
+plan_create(struct plan *p, const struct options *o)
+{
+	const struct scenario *list = o->scenarios;
+	size_t length = o->count;
+
+	if (!length)
+		length = scenario_list(o->quick ? SCENARIO_QUICK : SCENARIO_WHOLE, &list);
+	*p = (struct plan){
+		.scenarios = calloc(length, sizeof(*p->scenarios)),
+		.measurements = calloc(length, sizeof(*p->measurements)),
 	};
-	int option;
-
-	while ((option = getopt_long(argc, argv, "qjhV", longs, NULL)) != -1) {
-		if (option == 'h') {
-			usage(stdout);
-			return 0;
-		}
-		if (option == 'V') {
-			printf("shunt-bench %s\n", SHUNT_VERSION);
-			return 0;
-		}
-		if (!set_option(option, o)) {
-			usage(stderr);
-			return 2;
-		}
+	if (!p->scenarios || !p->measurements) {
+		plan_destroy(p);
+		return -ENOMEM;
 	}
-	if (optind < argc) {
-		usage(stderr);
-		return 2;
+	for (size_t i = 0; i < length; i++) {
+		if (is_wanted(o, &list[i]))
+			p->scenarios[p->count++] = list[i];
 	}
-	if (!o->measure.rounds)
-		o->measure.rounds = o->quick ? 5 : 7;
-	if (!o->measure.round_ms)
-		o->measure.round_ms = o->quick ? 200 : 500;
-	return -1;
+	p->has_rest = o->all_json || (!o->json && !o->quick && !o->only && !o->count);
+	return 0;
 }
 
-/*
- * Each mode and family, one service and many, with new clients among the others. 0, or -errno;
- * -EBADMSG: wrong packets.
- */
+static uint32_t
+plan_memory_mb(const struct plan *p, const struct options *o)
+{
+	uint32_t most = MEMORY_MB_LEAST;
+
+	if (o->verify_only)
+		return most;
+	for (size_t i = 0; i < p->count; i++) {
+		uint32_t megabytes = scenario_memory_mb(&p->scenarios[i]);
+
+		most = megabytes > most ? megabytes : most;
+	}
+	return p->has_rest && most < MEMORY_MB_LOOKUPS ? MEMORY_MB_LOOKUPS : most;
+}
+
+/* 0, or -errno; -EBADMSG: wrong packets. */
 static int
-verify_all(struct world *w, bool json)
+verify_one(struct world *w, const struct scenario *scenario, bool json)
+{
+	struct verify_result result;
+	int rc = verify(w, scenario, &result);
+
+	if (rc < 0)
+		return rc;
+	if (!json)
+		report_verify(scenario, &result);
+	return result.wrong || result.missing || !result.packets ? -EBADMSG : 0;
+}
+
+/* Each mode and family, one service and many, with new clients among the others. */
+static int
+verify_packets(struct world *w, bool json)
 {
 	static const uint8_t modes[] = { SHUNT_NAT, SHUNT_DR, SHUNT_TUNNEL, SHUNT_FULLNAT };
-	bool good = true;
+	int result = 0;
 
 	for (unsigned int i = 0; i < 16; i++) {
 		const struct scenario scenario = {
@@ -149,125 +119,120 @@ verify_all(struct world *w, bool json)
 			.new_percent = 10,
 			.udp = true,
 		};
-		struct verify_result result;
-		int rc = verify(w, &scenario, &result);
+		int rc = verify_one(w, &scenario, json);
 
-		if (rc < 0)
+		if (rc < 0 && rc != -EBADMSG)
 			return rc;
-		if (!json)
-			report_verify(&scenario, &result);
-		good = good && result.wrong == 0 && result.missing == 0 && result.packets > 0;
+		result = rc < 0 ? rc : result;
 	}
-	return good ? 0 : -EBADMSG;
+	return result;
 }
 
-/* Is it one of those asked for? */
-static bool
-is_wanted(const struct options *o, const struct scenario *s)
-{
-	char name[96];
-
-	scenario_describe(s, name, sizeof(name));
-	return !o->only || strstr(name, o->only);
-}
-
-/* Prints each as it is done, unless JSON is wanted. Sets *count; done[]: as long as the list. */
 static int
-measure_all(struct world *w, const struct options *o, const struct scenario *list, size_t length,
-	struct measurement *done, size_t *count)
+verify_all(struct world *w, bool json)
+{
+	int result = verify_packets(w, json);
+
+	for (uint8_t version = 4; result == 0 && version <= 6; version += 2) {
+		const struct scenario scenario = {
+			.forward = SHUNT_NAT,
+			.version = version,
+			.burst = 64,
+			.flows = 16384,
+			.services = version == 4 ? 1 : 1000,
+			.servers = 10,
+			.new_percent = SCENARIO_CONNECTIONS_NEW,
+			.kind = SCENARIO_CONNECTIONS,
+		};
+
+		result = verify_one(w, &scenario, json);
+	}
+	return result;
+}
+
+/* Prints each as it is done, unless JSON is wanted. */
+static int
+measure_scenarios(struct world *w, const struct options *o, struct plan *p)
 {
 	if (!o->json)
 		report_head();
-	*count = 0;
-	for (size_t i = 0; i < length; i++) {
-		int rc;
+	for (size_t i = 0; i < p->count; i++) {
+		int rc = world_open(w, &p->scenarios[i]);
 
-		if (!is_wanted(o, &list[i]))
-			continue;
-		rc = world_open(w, &list[i]);
 		if (rc < 0)
 			return rc;
-		rc = measure(w, &o->measure, &done[*count]);
+		rc = measure(w, &o->measure, &p->measurements[i]);
 		world_close(w);
 		if (rc < 0)
 			return rc;
 		if (!o->json)
-			report_measurement(&done[*count]);
-		++*count;
+			report_measurement(&p->measurements[i]);
 	}
 	return 0;
 }
 
 static int
-measure_scenarios(struct world *w, const struct options *o)
+measure_rest(struct world *w, const struct options *o, struct plan *p)
 {
-	const struct scenario *list;
-	size_t length = scenario_list(o->quick ? SCENARIO_QUICK : SCENARIO_WHOLE, &list), count;
-	struct measurement *done = calloc(length, sizeof(*done));
-	int rc = done ? measure_all(w, o, list, length, done, &count) : -ENOMEM;
-
-	if (rc == 0 && o->json)
-		rc = report_json(done, count);
-	if (rc == 0 && o->plot)
-		rc = plot_write(o->plot, done, count);
-	free(done);
-	return rc;
-}
-
-static int
-measure_rest(struct world *w, const struct options *o)
-{
-	static const uint32_t flows[] = { 65536, 1u << 20, 10u << 20 };
-	struct change change;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < sizeof(flows) / sizeof(flows[0]); i++) {
-		struct lookups l;
-
-		rc = lookups_measure(flows[i], o->measure.rounds, &l);
-		if (rc == 0)
-			report_lookups(&l, i == 0);
+	for (size_t i = 0; rc == 0 && i < LOOKUPS; i++) {
+		rc = lookups_measure(lookup_flows[i], o->measure.rounds, &p->lookups[i]);
+		if (rc == 0 && !o->json)
+			report_lookups(&p->lookups[i], i == 0);
 	}
 	if (rc == 0)
-		rc = change_measure(w, o->measure.rounds, &change);
-	if (rc == 0)
-		report_change(&change);
+		rc = change_measure(w, o->measure.rounds, &p->change);
+	if (rc == 0 && !o->json)
+		report_change(&p->change);
 	return rc;
 }
 
 static int
-run(struct world *w, const struct options *o)
+run(struct world *w, const struct options *o, struct plan *p)
 {
 	int rc = verify_all(w, o->json);
 
 	if (rc == -EBADMSG)
 		fprintf(stderr, "shunt-bench: packets are wrong: no figures\n");
-	if (rc == 0 && !o->verify_only)
-		rc = measure_scenarios(w, o);
-	if (rc == 0 && !o->verify_only && !o->json && !o->quick && !o->only)
-		rc = measure_rest(w, o);
+	if (rc < 0 || o->verify_only)
+		return rc;
+	rc = measure_scenarios(w, o, p);
+	if (rc == 0 && p->has_rest)
+		rc = measure_rest(w, o, p);
+	if (rc == 0 && o->all_json)
+		rc = report_all_json(p->measurements, p->count, p->lookups, LOOKUPS, &p->change);
+	else if (rc == 0 && o->json)
+		rc = report_json(p->measurements, p->count);
+	if (rc == 0 && o->plot)
+		rc = plot_write(o->plot, p->measurements, p->count);
 	return rc;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct options options = { 0 };
+	static struct options options;
 	struct hugepages hugepages;
 	struct world world;
-	int rc = parse_options(argc, argv, &options);
+	struct plan plan;
+	int rc = options_parse(argc, argv, &options);
 	uint32_t memory_mb;
 
 	if (rc >= 0)
 		return rc;
-	memory_mb = options.quick ? MEMORY_MB_QUICK : MEMORY_MB_WHOLE;
-	if (hugepages_reserve(&hugepages, memory_mb) < 0)
+	if (plan_create(&plan, &options) < 0)
 		return 1;
-	rc = world_create(&world, memory_mb);
+	memory_mb = plan_memory_mb(&plan, &options);
+	rc = hugepages_reserve(&hugepages, memory_mb);
 	if (rc == 0) {
-		rc = run(&world, &options);
-		world_destroy(&world);
+		rc = world_create(&world, memory_mb);
+		if (rc == 0) {
+			rc = run(&world, &options, &plan);
+			world_destroy(&world);
+		}
+		hugepages_release(&hugepages);
 	}
-	hugepages_release(&hugepages);
+	plan_destroy(&plan);
 	return rc < 0 ? 1 : 0;
 }

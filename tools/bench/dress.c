@@ -66,8 +66,6 @@ struct dress {
 	const struct options *tcp;
 };
 
-static const struct dress plain = { .ttl = 64, .ip = &ip4_options[0], .tcp = &tcp_options[0] };
-
 void
 dress_read(const struct frame *f, struct dress_body *body)
 {
@@ -214,6 +212,13 @@ make(struct frame *f, const struct dress_body *b, const struct dress *d)
 void
 dress_plain(struct frame *f, const struct dress_body *body)
 {
+	const struct dress plain = {
+		.ttl = 64,
+		.data_bytes = body->data_bytes,
+		.ip = &ip4_options[0],
+		.tcp = &tcp_options[0],
+	};
+
 	make(f, body, &plain);
 }
 

@@ -19,7 +19,8 @@ struct dress_body {
 	uint8_t version;
 	uint8_t protocol;
 	uint8_t tcp_flags;
-	uint8_t from_mac; /* last byte of the sender's */
+	uint8_t from_mac;   /* last byte of the sender's */
+	uint8_t data_bytes; /* of a plain frame */
 };
 
 /* What decides how packets look. */

@@ -134,14 +134,18 @@ uint32_t
 image_source_count(const struct scenario *s)
 {
 	uint64_t of_one = (uint64_t)s->servers * PORTS_USED, flows = s->flows;
-	uint64_t count;
 
 	if (s->forward != SHUNT_FULLNAT)
 		return 1;
 	if (s->new_percent)
 		flows += SCENARIO_NEW_ROOM;
-	count = (flows + of_one - 1) / of_one;
-	return count < SHUNT_MAX_BACKEND_SOURCES ? (uint32_t)count : SHUNT_MAX_BACKEND_SOURCES;
+	return (uint32_t)((flows + of_one - 1) / of_one);
+}
+
+bool
+image_has_ports(const struct scenario *s)
+{
+	return image_source_count(s) <= SHUNT_MAX_BACKEND_SOURCES;
 }
 
 void

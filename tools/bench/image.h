@@ -23,6 +23,8 @@ image_service_id(const struct scenario *s, uint32_t service, bool udp)
 
 /* The balancer's own addresses towards the servers: as many as the flows of full NAT need. */
 uint32_t image_source_count(const struct scenario *scenario);
+/* False: as many as a backend may have would not do. */
+bool image_has_ports(const struct scenario *scenario);
 void image_source(const struct scenario *scenario, uint32_t i, struct traffic_end *end);
 
 /* Puts the backend anew with all servers but `without` (UINT32_MAX: with all). 0 or -errno. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <rte_cycles.h>
@@ -76,7 +77,8 @@ tables_create(struct tables *t, uint32_t flows, struct lookups *out)
 	static const uint64_t seed[2] = { 1, 2 };
 	struct rte_hash_parameters parameters = {
 		.name = "bench",
-		.entries = flows,
+		/* More than there will be: with the last ones of a full table inserts fail. */
+		.entries = flows + flows / 8,
 		.key_len = sizeof(struct hash_key),
 		.hash_func = rte_hash_crc,
 		.socket_id = (int)rte_socket_id(),
@@ -178,8 +180,10 @@ lookups_measure(uint32_t flows, unsigned int rounds, struct lookups *out)
 		hash[i] = round_of_hash(&t);
 	}
 	tables_destroy(&t);
-	if (result < 0)
+	if (result < 0) {
+		fprintf(stderr, "shunt-bench: no memory for lookups among %u flows\n", flows);
 		return result;
+	}
 	out->flows = flows;
 	out->flow_cycles = spread_of(flow, rounds);
 	out->hash_cycles = spread_of(hash, rounds);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <rte_cycles.h>
@@ -8,8 +10,7 @@
 #include "measure.h"
 
 #define TURNS_AT_ONCE 16
-/* New clients in one filling of the flow table; a bit less than it has room for (world.c). */
-#define NEW_AT_ONCE (7u << 18)
+#define LOST_PERCENT  0.1 /* at most, or the figures say nothing */
 
 /* One side of a round. */
 struct run {
@@ -71,13 +72,13 @@ run_macswap(struct world *w, uint64_t cycles, struct run *run)
 	run->cycles += now - start;
 }
 
-/* Until the time is over, or the table has taken in as many new clients as it may. */
+/* Until the time is over, or the worker has had all that may be new to it. */
 static void
 run_worker(struct world *w, uint64_t cycles, struct run *run)
 {
 	uint64_t start = rte_rdtsc(), now = start;
 
-	while (now - start < cycles && traffic_new_clients(w->traffic) < NEW_AT_ONCE) {
+	while (now - start < cycles && !world_is_used_up(w)) {
 		for (int i = 0; i < TURNS_AT_ONCE; i++)
 			run->packets += worker_turn(w->worker);
 		now = rte_rdtsc();
@@ -89,7 +90,7 @@ static int
 round_of_worker(struct world *w, uint64_t cycles, struct run *run)
 {
 	while (run->cycles < cycles) {
-		if (traffic_new_clients(w->traffic) >= NEW_AT_ONCE) {
+		if (world_is_used_up(w)) {
 			int result = world_renew(w);
 
 			if (result < 0)
@@ -112,37 +113,71 @@ cycles_of(const struct run *run)
 	return (double)run->cycles / (double)run->packets;
 }
 
+/* Packets that the worker has dropped so far, or forwarded by the hash alone. */
+static uint64_t
+lost(const struct world *w)
+{
+	return world_drops(w) + world_stats(w)->untracked;
+}
+
+/* One round of both sides. Clients that only the swapping loop has seen are new to the worker. */
+static int
+measure_round(struct world *w, uint64_t cycles, struct run *macswap, struct run *worker)
+{
+	world_read(w, CONNECTIONS_MACSWAP);
+	run_macswap(w, cycles, macswap);
+	world_read(w, CONNECTIONS_WORKER);
+	return round_of_worker(w, cycles, worker);
+}
+
+/* Figures are of no use if packets did not go the way that is measured. */
+static int
+check_lost(const struct measurement *m)
+{
+	char name[96];
+
+	if (m->lost_percent <= LOST_PERCENT)
+		return 0;
+	scenario_describe(&m->scenario, name, sizeof(name));
+	fprintf(stderr, "shunt-bench: %s: %.1f %% of the packets were dropped, or have no flow\n",
+		name, m->lost_percent);
+	return -EIO;
+}
+
 int
 measure(struct world *w, const struct measure_settings *settings, struct measurement *out)
 {
-	uint64_t cycles = rte_get_tsc_hz() / 1000 * settings->round_ms;
+	uint64_t cycles = rte_get_tsc_hz() / 1000 * settings->round_ms, packets = 0, before;
 	double ratio[MEASURE_MAX_ROUNDS], added[MEASURE_MAX_ROUNDS], mpps[MEASURE_MAX_ROUNDS],
-		macswap_mpps[MEASURE_MAX_ROUNDS];
-	struct run warm = { 0 };
-
+		macswap_mpps[MEASURE_MAX_ROUNDS], connections[MEASURE_MAX_ROUNDS];
+	struct run warm[2] = { { 0 } };
 	/* Neither side shall pay for what is touched for the first time. */
-	run_macswap(w, cycles / 10, &warm);
-	run_worker(w, cycles / 10, &warm);
-	for (unsigned int i = 0; i < settings->rounds; i++) {
-		struct run macswap = { 0 }, worker = { 0 };
-		int result;
+	int result = measure_round(w, cycles / 10, &warm[0], &warm[1]);
 
-		run_macswap(w, cycles, &macswap);
-		/* Clients that only the swapping loop has seen are new to the worker still. */
-		result = round_of_worker(w, cycles, &worker);
+	before = lost(w);
+	for (unsigned int i = 0; result == 0 && i < settings->rounds; i++) {
+		struct run macswap = { 0 }, worker = { 0 };
+
+		result = measure_round(w, cycles, &macswap, &worker);
 		if (result < 0)
-			return result;
+			break;
+		packets += worker.packets;
 		mpps[i] = mpps_of(&worker);
 		macswap_mpps[i] = mpps_of(&macswap);
 		ratio[i] = mpps[i] / macswap_mpps[i];
 		added[i] = cycles_of(&worker) - cycles_of(&macswap);
+		connections[i] = mpps[i] * 1e6 / CONNECTIONS_PACKETS;
 	}
+	if (result < 0)
+		return result;
 	*out = (struct measurement){
 		.scenario = w->scenario,
 		.ratio = spread_of(ratio, settings->rounds),
 		.added_cycles = spread_of(added, settings->rounds),
 		.mpps = spread_of(mpps, settings->rounds),
 		.macswap_mpps = spread_of(macswap_mpps, settings->rounds),
+		.connections_per_second = spread_of(connections, settings->rounds),
+		.lost_percent = 100.0 * (double)(lost(w) - before) / (double)packets,
 	};
-	return 0;
+	return check_lost(out);
 }

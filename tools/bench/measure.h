@@ -22,6 +22,8 @@ struct measurement {
 	struct spread added_cycles; /* TSC cycles a packet, more than the swapping loop's */
 	struct spread mpps;	    /* of the worker */
 	struct spread macswap_mpps;
+	struct spread connections_per_second; /* SCENARIO_CONNECTIONS */
+	double lost_percent; /* of the packets: dropped, or forwarded without a flow */
 };
 
 struct measure_settings {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The ratios as a picture: an SVG with a bar for each scenario, from its least to its greatest. */
+/* The ratios as a picture: an SVG with a bar for each scenario, and what is aimed at. */
 #ifndef BENCH_PLOT_H
 #define BENCH_PLOT_H
 

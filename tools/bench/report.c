@@ -9,20 +9,31 @@
 void
 report_head(void)
 {
-	printf("%-66s %-20s %-20s %s\n", "", "ratio to macswap", "added cycles", "Mpps");
-	printf("%-66s %-20s %-20s %s\n", "scenario", "median  min  max", "median  min  max",
-		"median  (macswap)");
+	printf("%-66s %-20s %-23s %s\n", "", "ratio to macswap", "added cycles", "Mpps");
+	printf("%-66s %-20s %-23s %s\n", "scenario", "median   min   max", "median    min    max",
+		"median    min    max  (macswap)");
 }
 
 void
 report_measurement(const struct measurement *m)
 {
+	struct scenario_aim aim = scenario_aim(&m->scenario);
 	char name[96];
 
 	scenario_describe(&m->scenario, name, sizeof(name));
-	printf("%-66s %5.2f  %4.2f %4.2f     %5.1f %5.1f %5.1f    %6.2f  (%.1f)\n", name,
+	printf("%-66s %5.2f %5.2f %5.2f    %6.1f %6.1f %6.1f    %6.2f %6.2f %6.2f  (%.1f)", name,
 		m->ratio.median, m->ratio.min, m->ratio.max, m->added_cycles.median,
-		m->added_cycles.min, m->added_cycles.max, m->mpps.median, m->macswap_mpps.median);
+		m->added_cycles.min, m->added_cycles.max, m->mpps.median, m->mpps.min, m->mpps.max,
+		m->macswap_mpps.median);
+	if (aim.ratio > 0)
+		printf("  aim: %.2f", aim.ratio);
+	if (aim.mpps > 0)
+		printf("  aim: %.0f Mpps", aim.mpps);
+	printf("\n");
+	if (m->scenario.kind == SCENARIO_CONNECTIONS)
+		printf("%66s %.2f million connections a second (%.2f to %.2f)\n", "",
+			m->connections_per_second.median / 1e6, m->connections_per_second.min / 1e6,
+			m->connections_per_second.max / 1e6);
 	fflush(stdout);
 }
 
@@ -66,32 +77,104 @@ spread_json(const struct spread *s)
 }
 
 static json_t *
+scenario_json(const struct scenario *s)
+{
+	json_t *object = json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:s}", "mode",
+		scenario_mode(s), "family", scenario_family(s), "flows", (int)s->flows,
+		"new_percent", (int)s->new_percent, "services", (int)s->services, "servers",
+		(int)s->servers, "burst", (int)s->burst, "distribution", scenario_distribution(s));
+
+	if (object && s->kind == SCENARIO_CONNECTIONS)
+		json_object_set_new(object, "kind", json_string("connections"));
+	return object;
+}
+
+static json_t *
 measurement_json(const struct measurement *m)
 {
-	const struct scenario *s = &m->scenario;
-
-	return json_pack("{s:{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:s}, s:o, s:o, s:o, s:o}",
-		"scenario", "mode", scenario_mode(s), "family", scenario_family(s), "flows",
-		(int)s->flows, "new_percent", (int)s->new_percent, "services", (int)s->services,
-		"servers", (int)s->servers, "burst", (int)s->burst, "distribution",
-		scenario_distribution(s), "ratio", spread_json(&m->ratio), "added_cycles",
+	json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:f}", "scenario",
+		scenario_json(&m->scenario), "ratio", spread_json(&m->ratio), "added_cycles",
 		spread_json(&m->added_cycles), "mpps", spread_json(&m->mpps), "macswap_mpps",
-		spread_json(&m->macswap_mpps));
+		spread_json(&m->macswap_mpps), "lost_percent", m->lost_percent);
+
+	if (object && m->scenario.kind == SCENARIO_CONNECTIONS)
+		json_object_set_new(
+			object, "connections_per_second", spread_json(&m->connections_per_second));
+	return object;
+}
+
+/* NULL: no memory. */
+static json_t *
+measurements_json(const struct measurement *measurements, size_t count)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && i < count; i++) {
+		if (json_array_append_new(array, measurement_json(&measurements[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static json_t *
+lookups_json(const struct lookups *lookups, size_t count)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && i < count; i++) {
+		const struct lookups *l = &lookups[i];
+		json_t *object = json_pack("{s:i, s:o, s:o, s:f, s:f, s:f}", "flows", (int)l->flows,
+			"flow_table_cycles", spread_json(&l->flow_cycles), "rte_hash_cycles",
+			spread_json(&l->hash_cycles), "flow_table_bytes_ipv4", l->flow_bytes,
+			"flow_table_bytes_ipv6", l->flow6_bytes, "rte_hash_bytes_ipv4",
+			l->hash_bytes);
+
+		if (json_array_append_new(array, object) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static json_t *
+change_json(const struct change *c)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "selection_table_ms",
+		spread_json(&c->table_ms), "generation_ms", spread_json(&c->agent_ms),
+		"acknowledged_ms", spread_json(&c->ack_ms), "turn_p99_us_quiet",
+		spread_json(&c->quiet_p99_us), "turn_p99_us_100_changes_per_second",
+		spread_json(&c->busy_p99_us));
+}
+
+/* Takes the value, which is NULL if there was no memory for it. */
+static int
+print_json(json_t *value)
+{
+	int result = 0;
+
+	if (!value)
+		return -ENOMEM;
+	if (json_dumpf(value, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) < 0)
+		result = -EIO;
+	printf("\n");
+	json_decref(value);
+	return result;
 }
 
 int
 report_json(const struct measurement *measurements, size_t count)
 {
-	json_t *array = json_array();
-	int result = array ? 0 : -ENOMEM;
+	return print_json(measurements_json(measurements, count));
+}
 
-	for (size_t i = 0; result == 0 && i < count; i++) {
-		if (json_array_append_new(array, measurement_json(&measurements[i])) < 0)
-			result = -ENOMEM;
-	}
-	if (result == 0 && json_dumpf(array, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) < 0)
-		result = -EIO;
-	printf("\n");
-	json_decref(array);
-	return result;
+int
+report_all_json(const struct measurement *measurements, size_t count, const struct lookups *lookups,
+	size_t lookup_count, const struct change *change)
+{
+	return print_json(json_pack("{s:o, s:o, s:o}", "scenarios",
+		measurements_json(measurements, count), "lookups",
+		lookups_json(lookups, lookup_count), "change", change_json(change)));
 }

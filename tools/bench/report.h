@@ -15,5 +15,8 @@ void report_change(const struct change *c);
 
 /* All as one array, to standard output. 0 or -errno. */
 int report_json(const struct measurement *measurements, size_t count);
+/* That array and the rest as an object. */
+int report_all_json(const struct measurement *measurements, size_t count,
+	const struct lookups *lookups, size_t lookup_count, const struct change *change);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "verify.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -37,6 +38,7 @@ struct verifier {
 	int number_at; /* of the mbuf's field with the packet's number in it */
 	bool answers;  /* what comes is TRAFFIC_ANSWER */
 	uint64_t answered;
+	bool connections;	 /* what comes is that, and is left as it is */
 	bool turns;		 /* some packets of clients become their servers' answers */
 	uint8_t router[CLIENTS]; /* by which a client's packets come, by its number: 0 or 1 */
 	struct dresser dresser;
@@ -73,6 +75,13 @@ read_ends(struct verifier *v, const struct dress_body *body, struct expect_input
 
 		traffic_client(s, flow, &input->client);
 		input->service = traffic_service_of(s, flow);
+		return;
+	}
+	if (v->connections && body->dport_be != htons(TRAFFIC_SERVICE_PORT)) {
+		input->to_client = true;
+		input->client = (struct traffic_end){ .port_be = body->dport_be };
+		memcpy(input->client.address, body->destination, s->version == 4 ? 4 : 16);
+		input->service = traffic_service_of(s, traffic_number(s, &input->client));
 		return;
 	}
 	input->client = (struct traffic_end){ .port_be = body->sport_be };
@@ -139,6 +148,10 @@ make_input(
 
 	dress_read(&input->frame, &body);
 	read_ends(v, &body, input);
+	if (v->connections) {
+		input->router = ROUTER;
+		return;
+	}
 	if (traffic_is_udp(s, &input->client))
 		body.protocol = SHUNT_UDP;
 	if (v->turns && body.tcp_flags == PKT_ACK && draw(v, turn_share))
@@ -300,7 +313,22 @@ run_parts(struct verifier *v)
 	}
 	traffic_start(w->traffic, TRAFFIC_FLOW);
 	world_run(w, (uint64_t)FLOW_ROUNDS * s->flows);
-	v->result->missing = v->in - v->out;
+}
+
+/* As they are measured, from the first SYN to the last ACK, and each with a flow of its own. */
+static void
+run_connections(struct verifier *v)
+{
+	struct world *w = v->world;
+	uint64_t created = world_stats(w)->flows_created + w->connection_count;
+
+	v->connections = true;
+	while (!world_is_used_up(w))
+		worker_turn(w->worker);
+	if (world_stats(w)->flows_created != created) {
+		fprintf(stderr, "shunt-bench: not as many flows as connections\n");
+		v->result->wrong++;
+	}
 }
 
 static int
@@ -321,17 +349,18 @@ verify(struct world *w, const struct scenario *scenario, struct verify_result *r
 	static struct verifier v;
 	const struct rte_eth_rxtx_callback *receive, *send;
 	uint16_t port = w->ports.port[0].id;
-	uint32_t new_room = w->new_room;
+	uint32_t new_room = w->new_room, connection_count = w->connection_count;
 	int number_at = register_number(), rc;
 
 	*result = (struct verify_result){ 0 };
 	if (number_at < 0)
 		return -ENOSPC;
 	w->new_room = FLOW_ROUNDS * scenario->flows;
-	rc = world_open_empty(w, scenario);
-	w->new_room = new_room;
+	w->connection_count = scenario->flows;
+	rc = scenario->kind == SCENARIO_CONNECTIONS ? world_open(w, scenario)
+						    : world_open_empty(w, scenario);
 	if (rc < 0)
-		return rc;
+		goto restore;
 	v = (struct verifier){
 		.world = w,
 		.result = result,
@@ -340,9 +369,16 @@ verify(struct world *w, const struct scenario *scenario, struct verify_result *r
 	};
 	receive = rte_eth_add_rx_callback(port, 0, on_receive, &v);
 	send = rte_eth_add_tx_callback(port, 0, on_send, &v);
-	run_parts(&v);
+	if (scenario->kind == SCENARIO_CONNECTIONS)
+		run_connections(&v);
+	else
+		run_parts(&v);
+	result->missing = v.in - v.out;
 	rte_eth_remove_tx_callback(port, 0, send);
 	rte_eth_remove_rx_callback(port, 0, receive);
 	world_close(w);
-	return 0;
+restore:
+	w->new_room = new_room;
+	w->connection_count = connection_count;
+	return rc;
 }

@@ -11,12 +11,16 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 
+#include "expect.h"
 #include "image.h"
 #include "stats.h"
 #include "world.h"
 
-#define MBUFS	   16384
-#define QUEUE_SIZE 512
+#define MBUFS	    16384
+#define QUEUE_SIZE  512
+#define CONNECTIONS (1u << 19)
+/* New clients in one filling of the flow table; a bit less than it has room for. */
+#define NEW_AT_ONCE (SCENARIO_NEW_ROOM / 8 * 7)
 
 static int
 start_eal(uint32_t memory_mb)
@@ -65,7 +69,9 @@ world_create(struct world *w, uint32_t memory_mb)
 {
 	int fd, result = start_eal(memory_mb);
 
-	*w = (struct world){ .owner_seed = 0x5eed, .new_room = SCENARIO_NEW_ROOM };
+	*w = (struct world){
+		.owner_seed = 0x5eed, .new_room = SCENARIO_NEW_ROOM, .connection_count = CONNECTIONS
+	};
 	if (result < 0)
 		return result;
 	result = start_port(&w->ports);
@@ -172,6 +178,53 @@ world_prepare_answers(struct world *w)
 	traffic_answer(w->traffic, server_of, w);
 }
 
+static void
+set_callback(struct world *w, rte_rx_callback_fn receive, void *context)
+{
+	uint16_t port = w->ports.port[0].id;
+
+	if (w->callback)
+		rte_eth_remove_rx_callback(port, 0, w->callback);
+	w->callback = receive ? rte_eth_add_rx_callback(port, 0, receive, context) : NULL;
+}
+
+/* A connections_server_fn. */
+static uint32_t
+server_of_client(const void *context, const struct traffic_end *client)
+{
+	return expect_server(context, client);
+}
+
+/* After establish(): from now on connections come, if the scenario has them. */
+static int
+start_connections(struct world *w)
+{
+	if (w->scenario.kind != SCENARIO_CONNECTIONS)
+		return 0;
+	if (!w->connections)
+		w->connections =
+			connections_create(&w->scenario, w->connection_count, server_of_client, w);
+	if (!w->connections)
+		return -ENOMEM;
+	connections_restart(w->connections);
+	set_callback(w, connections_receive, w->connections);
+	return 0;
+}
+
+void
+world_read(struct world *w, enum connections_reader reader)
+{
+	if (w->connections)
+		connections_read(w->connections, reader);
+}
+
+bool
+world_is_used_up(const struct world *w)
+{
+	return w->connections ? connections_are_over(w->connections)
+			      : traffic_new_clients(w->traffic) >= NEW_AT_ONCE;
+}
+
 /* The three packets that open a connection, of every flow; then acknowledgments only. */
 static void
 establish(struct world *w)
@@ -218,10 +271,12 @@ world_renew(struct world *w)
 
 	workers_destroy(&w->worker, 1);
 	traffic_forget_new(w->traffic);
+	set_callback(w, traffic_receive, w->traffic);
 	result = start_worker(w);
-	if (result == 0)
-		establish(w);
-	return result;
+	if (result < 0)
+		return result;
+	establish(w);
+	return start_connections(w);
 }
 
 int
@@ -235,8 +290,7 @@ world_open_empty(struct world *w, const struct scenario *scenario)
 	if (w->objects)
 		w->generation = image_generation(w->objects, 1, NULL);
 	if (w->traffic && w->generation) {
-		w->callback = rte_eth_add_rx_callback(
-			w->ports.port[0].id, 0, traffic_receive, w->traffic);
+		set_callback(w, traffic_receive, w->traffic);
 		result = start_worker(w);
 	}
 	if (result < 0) {
@@ -253,17 +307,23 @@ world_open(struct world *w, const struct scenario *scenario)
 {
 	int result = world_open_empty(w, scenario);
 
-	if (result == 0)
-		establish(w);
+	if (result < 0)
+		return result;
+	establish(w);
+	result = start_connections(w);
+	if (result < 0) {
+		fprintf(stderr, "shunt-bench: no memory for %u connections\n", w->connection_count);
+		world_close(w);
+	}
 	return result;
 }
 
 void
 world_close(struct world *w)
 {
-	if (w->callback)
-		rte_eth_remove_rx_callback(w->ports.port[0].id, 0, w->callback);
-	w->callback = NULL;
+	set_callback(w, NULL, NULL);
+	connections_destroy(w->connections);
+	w->connections = NULL;
 	if (w->worker)
 		workers_destroy(&w->worker, 1);
 	w->worker = NULL;

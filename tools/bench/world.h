@@ -6,6 +6,7 @@
 #ifndef BENCH_WORLD_H
 #define BENCH_WORLD_H
 
+#include "connections.h"
 #include "generation.h"
 #include "objects.h"
 #include "scenario.h"
@@ -23,8 +24,10 @@ struct world {
 	struct generation *generation;
 	struct worker *worker;
 	struct traffic *traffic;
+	struct connections *connections; /* SCENARIO_CONNECTIONS; else NULL */
 	uint64_t owner_seed;
 	uint32_t new_room; /* new clients that the flow table has room for beside the flows */
+	uint32_t connection_count; /* that SCENARIO_CONNECTIONS has, at most new_room */
 };
 
 /* Starts the EAL. memory_mb: hugepages to use. 0 or -errno, said on standard error. */
@@ -44,6 +47,11 @@ void world_close(struct world *world);
 
 /* A fresh worker in the place of the one that has taken in new clients; flows are as after open. */
 int world_renew(struct world *world);
+
+/* Who takes packets from now on. */
+void world_read(struct world *world, enum connections_reader reader);
+/* Has the worker seen all new clients that its table has room for, or all connections? */
+bool world_is_used_up(const struct world *world);
 
 /* Lets the worker run until the traffic has given so many packets more. */
 void world_run(struct world *world, uint64_t packets);
