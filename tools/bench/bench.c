@@ -18,7 +18,8 @@
 
 static const uint32_t lookup_flows[] = { 65536, 1u << 20, 10u << 20 };
 
-#define LOOKUPS (sizeof(lookup_flows) / sizeof(lookup_flows[0]))
+#define LOOKUPS	      (sizeof(lookup_flows) / sizeof(lookup_flows[0]))
+#define LOOKUPS_QUICK (LOOKUPS - 1)
 
 /* What is measured, and what has come of it. */
 struct plan {
@@ -27,6 +28,7 @@ struct plan {
 	bool has_rest; /* lookups and change too */
 	struct measurement *measurements;
 	struct lookups lookups[LOOKUPS];
+	size_t lookup_count;
 	struct change change;
 };
 
@@ -67,6 +69,7 @@ plan_create(struct plan *p, const struct options *o)
 		if (is_wanted(o, &list[i]))
 			p->scenarios[p->count++] = list[i];
 	}
+	p->lookup_count = o->quick ? LOOKUPS_QUICK : LOOKUPS;
 	p->has_rest = o->all_json || (!o->json && !o->quick && !o->only && !o->count);
 	return 0;
 }
@@ -83,7 +86,9 @@ plan_memory_mb(const struct plan *p, const struct options *o)
 
 		most = megabytes > most ? megabytes : most;
 	}
-	return p->has_rest && most < MEMORY_MB_LOOKUPS ? MEMORY_MB_LOOKUPS : most;
+	if (p->has_rest && p->lookup_count == LOOKUPS && most < MEMORY_MB_LOOKUPS)
+		most = MEMORY_MB_LOOKUPS;
+	return most;
 }
 
 /* 0, or -errno; -EBADMSG: wrong packets. */
@@ -176,7 +181,7 @@ measure_rest(struct world *w, const struct options *o, struct plan *p)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < LOOKUPS; i++) {
+	for (size_t i = 0; rc == 0 && i < p->lookup_count; i++) {
 		rc = lookups_measure(lookup_flows[i], o->measure.rounds, &p->lookups[i]);
 		if (rc == 0 && !o->json)
 			report_lookups(&p->lookups[i], i == 0);
@@ -201,7 +206,8 @@ run(struct world *w, const struct options *o, struct plan *p)
 	if (rc == 0 && p->has_rest)
 		rc = measure_rest(w, o, p);
 	if (rc == 0 && o->all_json)
-		rc = report_all_json(p->measurements, p->count, p->lookups, LOOKUPS, &p->change);
+		rc = report_all_json(
+			p->measurements, p->count, p->lookups, p->lookup_count, &p->change);
 	else if (rc == 0 && o->json)
 		rc = report_json(p->measurements, p->count);
 	if (rc == 0 && o->plot)

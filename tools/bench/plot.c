@@ -6,14 +6,14 @@
 
 /* Pixels. */
 #define MARGIN	   16
-#define NAME_WIDTH 310
+#define NAME_WIDTH 340
 #define BARS	   (MARGIN + NAME_WIDTH)
-#define BAR_WIDTH  400
+#define BAR_WIDTH  370
 #define TEXT	   (BARS + BAR_WIDTH + 14)
 #define ROW_HEIGHT 22
 #define BAR_HEIGHT 12
 #define HEAD	   96
-#define WIDTH	   960
+#define WIDTH	   980
 
 /* Of the axis, which ends where the greatest value does. */
 #define STEP 0.1
@@ -84,11 +84,11 @@ plot_legend(FILE *out)
 	fprintf(out, "<rect class=\"bar\" x=\"%d\" y=\"%d\" width=\"34\" height=\"%d\"/>\n", x,
 		y - 10, BAR_HEIGHT);
 	plot_line(out, "spread", x + 24, y - 4, x + 44, y - 4);
-	plot_line(out, "aim", x + 196, y - 13, x + 196, y + 5);
+	plot_line(out, "aim", x + 240, y - 13, x + 240, y + 5);
 	fprintf(out,
 		"<text class=\"quiet\" x=\"%d\" y=\"%d\">median, least to greatest</text>\n"
 		"<text class=\"quiet\" x=\"%d\" y=\"%d\">aim</text>\n",
-		x + 50, y, x + 204, y);
+		x + 50, y, x + 249, y);
 }
 
 static void

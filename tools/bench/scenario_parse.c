@@ -210,7 +210,8 @@ check(const char *text, struct scenario *s, uint32_t seen)
 		s->new_percent = SCENARIO_CONNECTIONS_NEW;
 	}
 	if (!image_has_ports(s))
-		return refuse(text, "full NAT has not so many ports; more servers are needed");
+		return refuse(text,
+			"full NAT has not so many ports to one server; more servers are needed");
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 
 #include "dress.h"
 #include "expect.h"
+#include "image.h"
 #include "zipf.h"
 
 #define WAITING	    512u   /* inputs whose output has not come yet: a few bursts at most */
@@ -315,18 +316,30 @@ run_parts(struct verifier *v)
 	world_run(w, (uint64_t)FLOW_ROUNDS * s->flows);
 }
 
-/* As they are measured, from the first SYN to the last ACK, and each with a flow of its own. */
+static uint64_t
+sessions(const struct world *w)
+{
+	const struct shunt_service_stats *services = shunt_stats_services(w->stats, 0);
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < w->scenario.services; i++)
+		sum += services[image_service_id(&w->scenario, i, false)].sessions;
+	return sum;
+}
+
+/* As they are measured, from the first SYN to the last ACK, each with a flow that ends. */
 static void
 run_connections(struct verifier *v)
 {
 	struct world *w = v->world;
 	uint64_t created = world_stats(w)->flows_created + w->connection_count;
+	uint64_t open = sessions(w);
 
 	v->connections = true;
 	while (!world_is_used_up(w))
 		worker_turn(w->worker);
-	if (world_stats(w)->flows_created != created) {
-		fprintf(stderr, "shunt-bench: not as many flows as connections\n");
+	if (world_stats(w)->flows_created != created || sessions(w) != open) {
+		fprintf(stderr, "shunt-bench: not as many flows as connections, or not closed\n");
 		v->result->wrong++;
 	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -22,19 +23,35 @@
 /* New clients in one filling of the flow table; a bit less than it has room for. */
 #define NEW_AT_ONCE (SCENARIO_NEW_ROOM / 8 * 7)
 
+/* The first two processors that this process may use, be they the same, as lcores 0 and 1. */
+static void
+choose_lcores(char *out, size_t size)
+{
+	int chosen[2] = { 0, 0 }, count = 0;
+	cpu_set_t allowed;
+
+	CPU_ZERO(&allowed);
+	sched_getaffinity(0, sizeof(allowed), &allowed);
+	for (int i = 0; i < CPU_SETSIZE && count < 2; i++) {
+		if (CPU_ISSET(i, &allowed))
+			chosen[count++] = i;
+	}
+	if (count == 1)
+		chosen[1] = chosen[0];
+	snprintf(out, size, "--lcores=0@%d,1@%d", chosen[0], chosen[1]);
+}
+
 static int
 start_eal(uint32_t memory_mb)
 {
-	char memory[32];
-	char *args[] = { (char[]){ "shunt-bench" }, (char[]){ "--lcores=0,1" },
-		(char[]){ "--no-telemetry" }, (char[]){ "--log-level=*:error" },
-		(char[]){ "--no-pci" }, (char[]){ "--iova-mode=va" },
-		(char[]){ "--vdev=net_null0,size=60" }, (char[]){ "-m" }, memory,
-		(char[]){ "--in-memory" } };
+	char memory[32], lcores[64];
+	char *args[] = { (char[]){ "shunt-bench" }, lcores, (char[]){ "--no-telemetry" },
+		(char[]){ "--log-level=*:error" }, (char[]){ "--no-pci" },
+		(char[]){ "--iova-mode=va" }, (char[]){ "--vdev=net_null0,size=60" },
+		(char[]){ "-m" }, memory, (char[]){ "--in-memory" } };
 
 	snprintf(memory, sizeof(memory), "%u", memory_mb);
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		args[1] = (char[]){ "--lcores=0,1@0" };
+	choose_lcores(lcores, sizeof(lcores));
 	if (rte_eal_init(sizeof(args) / sizeof(args[0]), args) < 0) {
 		fprintf(stderr, "shunt-bench: DPDK did not start: %s\n", rte_strerror(rte_errno));
 		return -EIO;
