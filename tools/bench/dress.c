@@ -315,3 +315,74 @@ dress_for_zero(struct frame *f, uint16_t checksum)
 	frame_put_be16(f, data, (sum & 0xffff) + (sum >> 16));
 	frame_put_l4_checksum(f, &l, 0xffff);
 }
+
+/* Of the Ethernet and IP headers. */
+static void
+break_ip(struct frame *f, const struct frame_layout *l, uint32_t how)
+{
+	uint32_t bytes = f->length - l->l3 + 1;
+
+	switch (how) {
+	case 0:
+		frame_put_be16(f, l->l3 - 2, 0x0806);
+		break;
+	case 1:
+		f->bytes[l->l3] ^= 0x30; /* version 7 or 5 */
+		break;
+	case 2: /* longer than the frame */
+		if (l->version == 4)
+			frame_put_be16(f, l->l3 + 2, bytes);
+		else
+			frame_put_be16(f, l->l3 + 4, bytes - 40);
+		frame_put_ip_checksum(f, l);
+		break;
+	case 3: /* from a multicast address */
+		f->bytes[l->source] = l->version == 4 ? 224 : 0xff;
+		frame_put_ip_checksum(f, l);
+		break;
+	default: /* a wrong checksum, or the frame is cut */
+		if (l->version == 4)
+			f->bytes[l->l3 + 10] ^= 0x10;
+		else
+			f->length = l->l4 + 4;
+		break;
+	}
+}
+
+static void
+break_l4(struct frame *f, const struct frame_layout *l, uint32_t how, bool to_client)
+{
+	bool tcp = l->protocol == SHUNT_TCP;
+
+	switch (how) {
+	case 0: /* impossible flags, or a length below the header's */
+		if (tcp)
+			f->bytes[l->l4 + 13] = PKT_SYN | PKT_FIN;
+		else
+			frame_put_be16(f, l->l4 + 4, 7);
+		break;
+	case 1: /* a header, or a datagram, longer than the packet */
+		if (tcp)
+			frame_put_be16(
+				f, l->l4 + 12, (l->end - l->l4 < 60 ? 0xf000 : 0x4000) | PKT_ACK);
+		else
+			frame_put_be16(f, l->l4 + 4, l->end - l->l4 + 1);
+		break;
+	default: /* no service, or no server, has this port */
+		f->bytes[l->l4 + (to_client ? 1 : 3)] ^= 0x01;
+		break;
+	}
+}
+
+void
+dress_break(struct dresser *dresser, struct frame *f, bool to_client)
+{
+	uint32_t how = zipf_random(&dresser->random) % 8;
+	struct frame_layout l;
+
+	frame_layout(f, &l);
+	if (how < 5)
+		break_ip(f, &l, how);
+	else
+		break_l4(f, &l, how - 5, to_client);
+}

@@ -2,8 +2,9 @@
 /*
  * The packets that are measured all look the same. For the verification they are dressed up: TCP
  * and UDP, options of IP and TCP, extension headers, flags, data of any length, padding, a
- * priority tag, first fragments, checksums that are wrong and shall stay so. So what has a way of
- * its own in the packet path is seen there, and among packets of the plain kind.
+ * priority tag, first fragments, checksums that are wrong and shall stay so; and some are broken.
+ * So what has a way of its own in the packet path is seen there, and among packets of the plain
+ * kind.
  */
 #ifndef BENCH_DRESS_H
 #define BENCH_DRESS_H
@@ -37,6 +38,9 @@ void dress_plain(struct frame *f, const struct dress_body *body);
 
 /* And in any of its other forms. */
 void dress_fancy(struct dresser *dresser, struct frame *f, const struct dress_body *body);
+
+/* Makes it one that must go no further, in any of many ways. Not for fragments. */
+void dress_break(struct dresser *dresser, struct frame *f, bool to_client);
 
 /*
  * Changes the data, if there are 2 bytes of it, so that a checksum which would have become

@@ -25,6 +25,7 @@ struct waiting {
 	struct expect_input input;
 	uint64_t number;
 	bool waits;
+	bool broken; /* it must not go on */
 };
 
 /* The last packet that was sent of a flow and direction. */
@@ -43,8 +44,10 @@ struct verifier {
 	bool turns;		 /* some packets of clients become their servers' answers */
 	uint8_t router[CLIENTS]; /* by which a client's packets come, by its number: 0 or 1 */
 	struct dresser dresser;
+	bool breaks; /* some packets of established flows are broken */
 	uint64_t in;
 	uint64_t out;
+	uint64_t broken;
 	struct waiting waiting[WAITING]; /* by number */
 	struct last_sent last[LAST_SENT];
 };
@@ -140,7 +143,18 @@ aim_at_zero(struct verifier *v, struct expect_input *input)
 	dress_for_zero(&input->frame, frame_be16(&out, l.l4_checksum));
 }
 
-static void
+/* Fragments have a way of their own, and may come later than what was behind them. */
+static bool
+is_fragment(const struct frame *f)
+{
+	struct frame_layout l;
+
+	frame_layout(f, &l);
+	return l.version == 4 && frame_be16(f, l.l3 + 6) & 0x3fff;
+}
+
+/* Returns whether it is broken. */
+static bool
 make_input(
 	struct verifier *v, struct expect_input *input, uint32_t fancy_share, uint32_t turn_share)
 {
@@ -151,7 +165,7 @@ make_input(
 	read_ends(v, &body, input);
 	if (v->connections) {
 		input->router = ROUTER;
-		return;
+		return false;
 	}
 	if (traffic_is_udp(s, &input->client))
 		body.protocol = SHUNT_UDP;
@@ -161,11 +175,16 @@ make_input(
 	body.from_mac = input->to_client ? 5 : input->router;
 	if (!draw(v, fancy_share)) {
 		dress_plain(&input->frame, &body);
-		return;
+		return false;
 	}
 	dress_fancy(&v->dresser, &input->frame, &body);
 	if (draw(v, 16))
 		aim_at_zero(v, input);
+	if (!v->breaks || body.tcp_flags != PKT_ACK || is_fragment(&input->frame) || !draw(v, 16))
+		return false;
+	dress_break(&v->dresser, &input->frame, input->to_client);
+	v->broken++;
+	return true;
 }
 
 static void
@@ -175,12 +194,22 @@ read_frame(const struct rte_mbuf *m, struct frame *f)
 	memcpy(f->bytes, rte_pktmbuf_mtod(m, const uint8_t *), f->length);
 }
 
+/* Puts the frame into the mbuf, or its end into a second one. */
 static void
-write_frame(struct rte_mbuf *m, const struct frame *f)
+write_frame(struct verifier *v, struct rte_mbuf *m, const struct frame *f, bool split)
 {
-	m->data_len = (uint16_t)f->length;
+	struct rte_mbuf *end = split ? rte_pktmbuf_alloc(v->world->ports.mbufs[0]) : NULL;
+	uint32_t first = end ? f->length / 2 : f->length;
+
+	m->data_len = (uint16_t)first;
 	m->pkt_len = f->length;
-	memcpy(rte_pktmbuf_mtod(m, uint8_t *), f->bytes, f->length);
+	memcpy(rte_pktmbuf_mtod(m, uint8_t *), f->bytes, first);
+	if (!end)
+		return;
+	end->data_len = (uint16_t)(f->length - first);
+	memcpy(rte_pktmbuf_mtod(end, uint8_t *), f->bytes + first, f->length - first);
+	m->next = end;
+	m->nb_segs = 2;
 }
 
 static uint64_t *
@@ -203,8 +232,8 @@ on_receive(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t coun
 		struct waiting *waiting = &v->waiting[v->in % WAITING];
 
 		read_frame(mbufs[i], &waiting->input.frame);
-		make_input(v, &waiting->input, fancy_share, turn_share);
-		write_frame(mbufs[i], &waiting->input.frame);
+		waiting->broken = make_input(v, &waiting->input, fancy_share, turn_share);
+		write_frame(v, mbufs[i], &waiting->input.frame, fancy_share && draw(v, 32));
 		waiting->number = v->in;
 		waiting->waits = true;
 		*number_of(v, mbufs[i]) = v->in++;
@@ -219,16 +248,6 @@ show(const char *what, const struct frame *f)
 	for (uint32_t k = 0; k < f->length; k++)
 		fprintf(stderr, "%02x", f->bytes[k]);
 	fprintf(stderr, "\n");
-}
-
-/* Fragments have a way of their own, and may come later than what was behind them. */
-static bool
-is_fragment(const struct frame *f)
-{
-	struct frame_layout l;
-
-	frame_layout(f, &l);
-	return l.version == 4 && frame_be16(f, l.l3 + 6) & 0x3fff;
 }
 
 /* A flow's packets go on in the order in which they have come. */
@@ -261,6 +280,8 @@ is_right(struct verifier *v, struct rte_mbuf *m, bool loud)
 	read_frame(m, &seen);
 	if (!waiting->waits || waiting->number != number) {
 		why = "sent, but not received, or more than once";
+	} else if (waiting->broken) {
+		why = "it should have been dropped";
 	} else {
 		expect(v->world, &waiting->input, &seen, &expected);
 		if (seen.length != expected.length ||
@@ -301,6 +322,7 @@ run_parts(struct verifier *v)
 {
 	struct world *w = v->world;
 	const struct scenario *s = &w->scenario;
+	uint64_t drops;
 
 	v->turns = s->forward == SHUNT_NAT || s->forward == SHUNT_FULLNAT;
 	traffic_start(w->traffic, TRAFFIC_OPEN);
@@ -312,8 +334,14 @@ run_parts(struct verifier *v)
 		world_run(w, s->flows);
 		v->answers = false;
 	}
+	v->breaks = true;
+	drops = world_drops(w);
 	traffic_start(w->traffic, TRAFFIC_FLOW);
 	world_run(w, (uint64_t)FLOW_ROUNDS * s->flows);
+	if (world_drops(w) - drops != v->broken) {
+		fprintf(stderr, "shunt-bench: not as many drops as broken packets\n");
+		v->result->wrong++;
+	}
 }
 
 static uint64_t
@@ -386,7 +414,7 @@ verify(struct world *w, const struct scenario *scenario, struct verify_result *r
 		run_connections(&v);
 	else
 		run_parts(&v);
-	result->missing = v.in - v.out;
+	result->missing = v.in - v.out - v.broken;
 	rte_eth_remove_tx_callback(port, 0, send);
 	rte_eth_remove_rx_callback(port, 0, receive);
 	world_close(w);
