@@ -207,6 +207,13 @@ struct flow_timeouts {
 	uint16_t ticks[8]; /* by enum flow_state */
 };
 
+/*
+ * A flow's age need not be moved on by each packet: it may lag by a 32nd of the ticks after which
+ * the flow expires, which have a 16th more than the timeout says.
+ */
+#define FLOW_STALE_SHIFT 5
+#define FLOW_SLACK_SHIFT 4
+
 struct flow_table;
 
 /* capacity: flows of each family at the load cap, 1..64M. seed: random. NULL: no memory. */

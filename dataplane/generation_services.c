@@ -30,12 +30,15 @@ struct shared_services {
 
 /*
  * Ticks after which an entry that was last seen in tick 0 may go. One more than the timeout fills:
- * the entry may have been seen at the very end of its tick, and must not go early.
+ * the entry may have been seen at the very end of its tick, and must not go early; and the slack,
+ * as it may have been seen later than it says.
  */
 static uint16_t
 ticks_of(uint32_t ms)
 {
-	return (ms + SHUNT_FLOW_TICK_MS - 1) / SHUNT_FLOW_TICK_MS + 1;
+	uint32_t ticks = (ms + SHUNT_FLOW_TICK_MS - 1) / SHUNT_FLOW_TICK_MS + 1;
+
+	return (uint16_t)(ticks + (ticks >> FLOW_SLACK_SHIFT));
 }
 
 static void

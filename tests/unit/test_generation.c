@@ -155,7 +155,7 @@ static void
 test_timeouts(void)
 {
 	static const uint32_t ms[] = { 1, 1999, 2000, 2001, 30000, SHUNT_MAX_TIMEOUT_MS };
-	static const uint16_t ticks[] = { 2, 2, 2, 3, 16, 43201 };
+	static const uint16_t ticks[] = { 2, 2, 2, 3, 17, 45901 };
 	struct object_store *store = small_store();
 
 	for (size_t i = 0; i < sizeof(ms) / sizeof(ms[0]); i++) {

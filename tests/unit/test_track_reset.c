@@ -508,7 +508,7 @@ test_idle(void)
 		CU_ASSERT_EQUAL(sessions(&path), 4);
 		sweep(&path);
 		CU_ASSERT_EQUAL(sent.count, 0);
-		path.tick += 460;
+		path.tick += 490;
 		sweep(&path);
 		CU_ASSERT_EQUAL(sessions(&path), 0);
 		CU_ASSERT_EQUAL(flow_count(path.tracker->flows), wanted);
