@@ -52,9 +52,10 @@ struct traffic {
 	uint16_t frame_bytes;
 	uint16_t tcp_sum; /* of the frame's TCP and pseudo header, with no flag set */
 	struct row rows[TRAFFIC_FLOW + 1];
-	const struct row *row;
-	uint64_t next;	/* into the row */
-	uint64_t given; /* since traffic_start() */
+	enum traffic_part part;
+	const struct row *row; /* of this part */
+	uint64_t next;	       /* into the row */
+	uint64_t given;	       /* since traffic_start() */
 	uint64_t new_clients;
 	uint64_t new_base;  /* number of the first new client; flows come before */
 	uint32_t new_every; /* in 1/2^32 of the packets */
@@ -358,7 +359,8 @@ traffic_start(struct traffic *t, enum traffic_part part)
 {
 	uint8_t *tcp = t->frame + (t->scenario.version == 4 ? 34 : 54);
 
-	t->row = &t->rows[part];
+	t->part = part;
+	t->row = &t->rows[part == TRAFFIC_CONFIRM ? TRAFFIC_FLOW : part];
 	t->next = 0;
 	t->given = 0;
 	t->new_clients = 0;
@@ -431,7 +433,7 @@ new_is_due(struct traffic *t)
 {
 	uint32_t before = t->new_phase;
 
-	if (t->row != &t->rows[TRAFFIC_FLOW] || t->new_every == 0)
+	if (t->part != TRAFFIC_FLOW || t->new_every == 0)
 		return false;
 	t->new_phase += t->new_every;
 	return t->new_every == UINT32_MAX || t->new_phase < before;

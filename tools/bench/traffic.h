@@ -17,9 +17,10 @@ struct traffic;
 #define TRAFFIC_SERVICE_PORT 80
 
 enum traffic_part {
-	TRAFFIC_OPEN,	/* SYN of every flow, in order: as many packets as there are flows */
-	TRAFFIC_ANSWER, /* what the servers answer: SYN|ACK, in order; needs traffic_answer() */
-	TRAFFIC_FLOW,	/* ACK of flows as the scenario distributes them, and new clients' SYNs */
+	TRAFFIC_OPEN,	 /* SYN of every flow, in order: as many packets as there are flows */
+	TRAFFIC_ANSWER,	 /* what the servers answer: SYN|ACK, in order; needs traffic_answer() */
+	TRAFFIC_FLOW,	 /* ACK of flows as the scenario distributes them, and new clients' SYNs */
+	TRAFFIC_CONFIRM, /* the same without new clients: the third packet of connections */
 };
 
 /* NULL: no memory. */

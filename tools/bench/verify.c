@@ -95,8 +95,9 @@ read_ends(struct verifier *v, const struct dress_body *body, struct expect_input
 
 /*
  * A client's packets come by one router, and at times by the other from then on; answers follow.
- * With full NAT they do so later on only. Nothing of the kind where packets are fancy: fragments
- * would be overtaken.
+ * With full NAT they do so later on only. Nothing of the kind where packets are fancy, since
+ * fragments would be overtaken, nor with many services, where requests go by the fast path and
+ * answers do not, so that one of those may be told of a change that came after it in its burst.
  */
 static void
 choose_router(struct verifier *v, struct expect_input *input, bool may_change)
@@ -171,7 +172,7 @@ make_input(
 		body.protocol = SHUNT_UDP;
 	if (v->turns && body.tcp_flags == PKT_ACK && draw(v, turn_share))
 		turn(v, &body, input);
-	choose_router(v, input, fancy_share == 0);
+	choose_router(v, input, fancy_share == 0 && s->services == 1);
 	body.from_mac = input->to_client ? 5 : input->router;
 	if (!draw(v, fancy_share)) {
 		dress_plain(&input->frame, &body);

@@ -255,6 +255,8 @@ establish(struct world *w)
 		traffic_start(w->traffic, TRAFFIC_ANSWER);
 		world_run(w, flows);
 	}
+	traffic_start(w->traffic, TRAFFIC_CONFIRM);
+	world_run(w, flows);
 	traffic_start(w->traffic, TRAFFIC_FLOW);
 }
 
