@@ -3,20 +3,8 @@
 
 #include "classify_impl.h"
 #include "fields.h"
+#include "owner.h"
 #include "source_ports.h"
-
-/*
- * The same for both directions of a flow, for it covers the client alone; its high bits are good,
- * for they name the worker. Keyed, so that nobody outside can put all flows on one worker.
- */
-static inline uint32_t
-owner_hash(const struct key *client, uint64_t seed)
-{
-	uint64_t h = mix_fold(client->address[0] ^ seed ^ 0xa0761d6478bd642full,
-		client->address[1] ^ (seed << 32 | seed >> 32) ^ 0x9e3779b97f4a7c15ull);
-
-	return mix_fold(h ^ (client->tail & 0xffff), 0xe7037ed1a0b428dbull) >> 32;
-}
 
 uint32_t
 classify_owner_hash(
@@ -24,7 +12,7 @@ classify_owner_hash(
 {
 	struct key key = classify_key(client, version, client_port_be, 0, 0);
 
-	return owner_hash(&key, owner_seed);
+	return owner_hash(key.address, client_port_be, owner_seed);
 }
 
 /* The two keys of a packet: one end as a service, the other as a server. */
@@ -41,7 +29,7 @@ set_client(struct pkt *p, const struct key *key, const uint8_t *address, uint64_
 	p->client = address;
 	p->client_version = p->version;
 	p->client_port_be = key->tail & 0xffff;
-	p->owner_hash = owner_hash(key, owner_seed);
+	p->owner_hash = owner_hash(key->address, key->tail & 0xffff, owner_seed);
 }
 
 /*

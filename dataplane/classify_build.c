@@ -273,7 +273,7 @@ build(struct builder *b)
 	if (build_list(b) < 0)
 		return -1;
 	finish_entries(b->classifier);
-	return 0;
+	return classify_build_plain(b->classifier);
 }
 
 struct classifier *
@@ -334,6 +334,7 @@ classifier_destroy(struct classifier *classifier)
 	mem_free(classifier->segments);
 	mem_free(classifier->list);
 	mem_free(classifier->entries);
+	mem_free(classifier->plain.entries);
 	mem_free(classifier);
 }
 

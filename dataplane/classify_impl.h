@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 
 #include "classify.h"
+#include "classify_plain.h"
 #include "mix.h"
 
 enum role {
@@ -62,6 +63,7 @@ struct classifier {
 	bool has_service_ranges;
 	bool has_server_ranges;
 	bool has_sources;
+	struct classify_plain plain;
 };
 
 /* address: 4 bytes for version 4, else 16. */
@@ -163,5 +165,8 @@ classify_has_ranges(
 
 /* classify_ranges.c, before any server's own entry is made. 0, or -1: no memory. */
 int classify_build_ranges(struct builder *b);
+
+/* classify_plain.c, when all entries are made. 0, or -1: no memory. */
+int classify_build_plain(struct classifier *c);
 
 #endif

@@ -11,6 +11,12 @@
 #include "pkt.h"
 
 enum {
+	ETHERTYPE_IP4 = 0x0800,
+	ETHERTYPE_IP6 = 0x86dd,
+	ETHERTYPE_C_TAG = 0x8100,   /* IEEE 802.1Q */
+	ETHERTYPE_S_TAG = 0x88a8,   /* IEEE 802.1ad */
+	ETHERTYPE_OLD_TAG = 0x9100, /* before 802.1ad */
+
 	IP4_BYTES = 20, /* without options */
 	IP4_TTL = 8,
 	IP4_CHECKSUM = 10,

@@ -182,15 +182,20 @@ flow_first(const struct flow_family *family, uint64_t hash)
 	return ((hash >> 32) * family->bucket_count) >> 32;
 }
 
-/* The second choice is some other bucket than the first. */
+/* The second choice is some other bucket than the first. hash: its lower half. */
+FLOW_INLINE uint32_t
+flow_next(const struct flow_family *family, uint32_t first, uint32_t hash)
+{
+	uint32_t count = family->bucket_count;
+	uint32_t second = first + 1 + (uint32_t)(((uint64_t)hash * (count - 1)) >> 32);
+
+	return second >= count ? second - count : second;
+}
+
 FLOW_INLINE uint32_t
 flow_second(const struct flow_family *family, uint64_t hash)
 {
-	uint32_t count = family->bucket_count;
-	uint32_t away = 1 + (uint32_t)(((uint64_t)(uint32_t)hash * (count - 1)) >> 32);
-	uint32_t second = flow_first(family, hash) + away;
-
-	return second >= count ? second - count : second;
+	return flow_next(family, flow_first(family, hash), (uint32_t)hash);
 }
 
 FLOW_INLINE uint64_t *

@@ -105,6 +105,33 @@ build_classifier(struct gen_builder *b)
 	return 0;
 }
 
+/* Would parse let a packet from this address (IPv4) pass? */
+static bool
+may_send(const uint8_t *address)
+{
+	return address[0] != 0 && address[0] != 127 && address[0] < 224;
+}
+
+static int
+mark_plain_servers(struct gen_builder *b)
+{
+	struct generation *g = b->generation;
+
+	for (uint32_t id = 1; id < g->server_count; id++) {
+		struct gen_server *s = &g->servers[id];
+
+		s->plain = GEN_PLAIN_NOT;
+		if (s->version != 4 || !may_send(s->address) || !s->port_be || !s->link.known ||
+			link_vlans(s->link.vlan) || s->state == SHUNT_SERVER_DOWN)
+			continue;
+		if (s->forward == SHUNT_NAT)
+			s->plain = s->shared ? GEN_PLAIN_NAT_SHARED : GEN_PLAIN_NAT;
+		else if (s->forward == SHUNT_DR)
+			s->plain = GEN_PLAIN_DR;
+	}
+	return 0;
+}
+
 static int
 build_known(struct gen_builder *b)
 {
@@ -169,6 +196,7 @@ generation_create(const struct object_store *objects, uint64_t number,
 		gen_build_backends,
 		gen_build_services,
 		build_classifier,
+		mark_plain_servers,
 		build_known,
 		share_pmtu,
 	};

@@ -8,6 +8,8 @@
 #ifndef DATAPLANE_GENERATION_H
 #define DATAPLANE_GENERATION_H
 
+#include <stddef.h>
+
 #include "flow.h"
 #include "link.h"
 #include "shunt/table.h"
@@ -27,12 +29,14 @@ enum gen_family {
 /* A server as the packet path sees it: one cache line. */
 struct gen_server {
 	uint8_t address[16];	/* IPv4: the first four bytes */
+	uint16_t backend;	/* id; this and the next four are one word of the fast path's */
+	uint16_t l3_sum;	/* ones' complement sum of the address, for the checksum deltas */
+	uint16_t l4_sum;	/* of address and port */
+	uint8_t plain;		/* enum gen_plain */
+	uint8_t shared;		/* GEN_SHARED_ bits: see classify_is_shared() */
 	uint16_t port_be;	/* 0: the port that the client has sent to */
 	uint8_t version;	/* 4, 6; 0: no such server */
 	uint8_t state;		/* enum shunt_server_state */
-	uint16_t backend;	/* id */
-	uint16_t l3_sum;	/* ones' complement sum of the address, for the checksum deltas */
-	uint16_t l4_sum;	/* of address and port */
 	struct link link;	/* the way to it */
 	uint8_t forward;	/* enum shunt_forward; this and the rest: its backend's */
 	uint8_t encap;		/* enum shunt_encap */
@@ -40,8 +44,23 @@ struct gen_server {
 	uint16_t mss_clamp;	/* 0: none */
 	uint8_t source[16];	/* of a tunnel's outer packets; IPv4: the first four bytes */
 	uint8_t shutdown_sessions; /* down: its flows are reset, not kept */
-	uint8_t shared;		   /* GEN_SHARED_ bits: see classify_is_shared() */
-	uint8_t pad[2];
+	uint8_t pad[1];
+};
+
+static_assert(offsetof(struct gen_server, backend) == 16 &&
+		offsetof(struct gen_server, l3_sum) == 18 &&
+		offsetof(struct gen_server, l4_sum) == 20 &&
+		offsetof(struct gen_server, plain) == 22,
+	"one word, in this order");
+
+/*
+ * Servers that the fast path knows: of IPv4, with a port, a known way without VLANs, and not down.
+ */
+enum gen_plain {
+	GEN_PLAIN_NOT = 0,
+	GEN_PLAIN_NAT,
+	GEN_PLAIN_NAT_SHARED, /* an endpoint of several services */
+	GEN_PLAIN_DR,
 };
 
 #define GEN_SHARED_TCP 1
@@ -69,16 +88,21 @@ gen_server_takes(const struct gen_server *s, uint8_t version)
 
 struct gen_service {
 	uint8_t address[16];
-	uint16_t port_be;
-	uint8_t version; /* 0: no such service */
-	uint8_t protocol;
-	uint16_t backend; /* id */
+	uint16_t backend; /* id; this and the next two are a word of the fast path's */
 	uint16_t l3_sum;
 	uint16_t l4_sum;
+	uint16_t port_be;
 	uint16_t last_port_be; /* of a range; port_be is the first */
-	uint8_t reset_idle;    /* see struct shunt_service */
+	uint8_t version;       /* 0: no such service */
+	uint8_t protocol;
+	uint8_t reset_idle; /* see struct shunt_service */
 	uint8_t pad[35];
 };
+
+static_assert(offsetof(struct gen_service, backend) == 16 &&
+		offsetof(struct gen_service, l3_sum) == 18 &&
+		offsetof(struct gen_service, l4_sum) == 20,
+	"one word, in this order");
 
 static inline bool
 gen_service_is_range(const struct gen_service *s)

@@ -170,6 +170,12 @@ known_is_local(const struct known *known, const uint8_t *address, uint8_t versio
 	return set_has(known->locals, address, version);
 }
 
+const uint64_t *
+known_local_filter(const struct known *known)
+{
+	return known->locals->filter;
+}
+
 bool
 known_is_server(const struct known *known, const uint8_t *address, uint8_t version)
 {

@@ -25,6 +25,9 @@ void known_destroy(struct known *known); /* NULL is fine */
 bool known_is_local(const struct known *known, const uint8_t *address, uint8_t version);
 bool known_is_server(const struct known *known, const uint8_t *address, uint8_t version);
 
+/* A bit for each last byte that an address of the balancer's own has: [4]. Worker. */
+const uint64_t *known_local_filter(const struct known *known);
+
 /*
  * Sets SHUNT_DROP_LOCAL for what comes from a server, or is an ICMP error about a packet to one,
  * and is addressed to the balancer itself, which a source address of full NAT's is not. Uses drop,

@@ -5,10 +5,8 @@
 #include "shunt/table.h"
 
 enum {
-	TAGS_AT = 12,		  /* behind both addresses */
-	ETHERTYPE_C_TAG = 0x8100, /* IEEE 802.1Q */
-	ETHERTYPE_S_TAG = 0x88a8, /* IEEE 802.1ad */
-	PRIORITY = 0xf000,	  /* of a tag's second word: priority and drop eligibility */
+	TAGS_AT = 12,	   /* behind both addresses */
+	PRIORITY = 0xf000, /* of a tag's second word: priority and drop eligibility */
 };
 
 /* A frame that comes without tags and leaves with two gets the priority 0 in both. */

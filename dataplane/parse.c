@@ -8,11 +8,6 @@ enum {
 	ETHERNET_BYTES = 14,
 	TAG_BYTES = 4,
 	MAX_TAGS = 2,
-	ETHERTYPE_IP4 = 0x0800,
-	ETHERTYPE_IP6 = 0x86dd,
-	ETHERTYPE_C_TAG = 0x8100,   /* IEEE 802.1Q */
-	ETHERTYPE_S_TAG = 0x88a8,   /* IEEE 802.1ad */
-	ETHERTYPE_OLD_TAG = 0x9100, /* before 802.1ad */
 
 	IP4_FRAGMENT_MASK = 0x3fff, /* more fragments, and the offset; not "don't fragment" */
 	IP4_FRAGMENT_MORE = 0x2000,

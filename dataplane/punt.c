@@ -5,12 +5,7 @@
 
 enum {
 	ETHERNET_BYTES = 14,
-	ETHERTYPE_IP4 = 0x0800,
 	ETHERTYPE_ARP = 0x0806,
-	ETHERTYPE_VLAN = 0x8100,     /* IEEE 802.1Q */
-	ETHERTYPE_QINQ = 0x88a8,     /* IEEE 802.1ad */
-	ETHERTYPE_QINQ_OLD = 0x9100, /* before 802.1ad */
-	ETHERTYPE_IP6 = 0x86dd,
 	ETHERTYPE_EAPOL = 0x888e, /* IEEE 802.1X */
 	ETHERTYPE_LLDP = 0x88cc,  /* IEEE 802.1AB */
 	VLAN_BYTES = 4,
@@ -159,8 +154,8 @@ is_link_local_group(const uint8_t *frame)
 static bool
 is_tag(uint16_t ethertype)
 {
-	return ethertype == ETHERTYPE_VLAN || ethertype == ETHERTYPE_QINQ ||
-		ethertype == ETHERTYPE_QINQ_OLD;
+	return ethertype == ETHERTYPE_C_TAG || ethertype == ETHERTYPE_S_TAG ||
+		ethertype == ETHERTYPE_OLD_TAG;
 }
 
 static bool

@@ -7,8 +7,6 @@
 #include "mss.h"
 
 enum {
-	ETHERTYPE_IP4 = 0x0800,
-	ETHERTYPE_IP6 = 0x86dd,
 	IP4_DF = 0x4000,
 	GRE_BYTES = 4,
 	OUTER_TTL = 64,

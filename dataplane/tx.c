@@ -24,26 +24,24 @@ drop_all(struct tx *tx, struct rte_mbuf **mbufs, uint16_t count, enum shunt_drop
 	rte_pktmbuf_free_bulk(mbufs, count);
 }
 
-static void
-flush_port(struct tx *tx, uint32_t index)
+void
+tx_flush_port(struct tx *tx, uint32_t index)
 {
 	struct tx_batch *batch = &tx->to_port[index];
 	const struct port *port = &tx->ports->port[index];
-	uint64_t bytes = 0;
 	uint16_t sent = 0;
 
-	for (uint16_t i = 0; i < batch->count; i++)
-		bytes += batch->mbufs[i]->pkt_len;
 	for (int tries = 0; tries < SEND_TRIES && sent < batch->count; tries++)
 		sent += rte_eth_tx_burst(
 			port->id, tx->queue[index], batch->mbufs + sent, batch->count - sent);
 	for (uint16_t i = sent; i < batch->count; i++)
-		bytes -= batch->mbufs[i]->pkt_len;
+		batch->bytes -= batch->mbufs[i]->pkt_len;
 	tx->stats->tx_packets += sent;
-	tx->stats->tx_bytes += bytes;
+	tx->stats->tx_bytes += batch->bytes;
 	if (sent < batch->count)
 		drop_all(tx, batch->mbufs + sent, batch->count - sent, SHUNT_DROP_TX_FULL);
 	batch->count = 0;
+	batch->bytes = 0;
 }
 
 /* The counter of packets that are handed over for this. */
@@ -81,17 +79,9 @@ collect_for_worker(struct tx *tx, struct rte_mbuf *mbuf, uint32_t worker, uint32
 }
 
 void
-tx_port(struct tx *tx, struct rte_mbuf *mbuf, uint8_t port)
+tx_by_worker(struct tx *tx, struct rte_mbuf *mbuf, uint8_t port)
 {
-	struct tx_batch *batch = &tx->to_port[port];
-
-	if (!port_owns_tx(&tx->ports->port[port], tx->worker)) {
-		collect_for_worker(tx, mbuf, tx->queue[port], FOR_PORT | port);
-		return;
-	}
-	batch->mbufs[batch->count++] = mbuf;
-	if (batch->count == PKT_BURST)
-		flush_port(tx, port);
+	collect_for_worker(tx, mbuf, tx->queue[port], FOR_PORT | port);
 }
 
 void
@@ -111,7 +101,7 @@ tx_flush(struct tx *tx)
 {
 	for (uint32_t i = 0; i < tx->ports->count; i++) {
 		if (tx->to_port[i].count)
-			flush_port(tx, i);
+			tx_flush_port(tx, i);
 	}
 	for (uint32_t i = 0; i < tx->worker_count; i++) {
 		if (tx->to_worker[i].count)

@@ -22,18 +22,13 @@
 #include "too_big.h"
 #include "worker_impl.h"
 
-#define INBOX_COUNT	  16
-#define SWEEP_PERIOD_MS	  4000 /* the whole flow table is looked at once in this time */
-#define SWEEP_BUCKETS	  64   /* at most, in one turn of the loop */
-#define CLOCK_STEP_MS	  10   /* of now_ms */
 #define PREFETCH_AHEAD	  4
 #define IDLE_TURNS_SHORT  64   /* turns without a packet before a worker sleeps at all */
 #define IDLE_TURNS_LONG	  1024 /* and before it sleeps longer */
 #define IDLE_SLEEP_US	  10
 #define IDLE_LONGSLEEP_US 200
 
-/* Sets data, bytes, headroom and in_port. A packet in several pieces is put into one if it can be.
- */
+/* Sets data, bytes, headroom and in_port. */
 static void
 burst_fill(struct burst *b, struct rte_mbuf **mbufs, unsigned int n, uint8_t port)
 {
@@ -46,8 +41,7 @@ burst_fill(struct burst *b, struct rte_mbuf **mbufs, unsigned int n, uint8_t por
 		if (i + PREFETCH_AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + PREFETCH_AHEAD], void *));
 		pkt_poison(p);
-		/* One that cannot be put into one piece is too short for its headers to parse. */
-		p->bytes = m->nb_segs > 1 && rte_pktmbuf_linearize(m) < 0 ? 0 : m->data_len;
+		p->bytes = mbuf_bytes(m);
 		p->data = rte_pktmbuf_mtod(m, uint8_t *);
 		p->headroom = rte_pktmbuf_headroom(m);
 		p->in_port = port;
@@ -137,7 +131,7 @@ transmit(struct worker *w, const struct pkt *p)
 	m->data_off = (uint16_t)(p->data - (uint8_t *)m->buf_addr);
 	m->data_len = p->bytes;
 	m->pkt_len = p->bytes;
-	tx_port(&w->tx, m, p->out_port);
+	tx_port(&w->tx, m, p->bytes, p->out_port);
 }
 
 void
@@ -159,20 +153,29 @@ worker_send(struct worker *w)
 	burst_transmit(w);
 }
 
-void
-worker_forward(struct worker *w)
+/* From tracking on: flows have been looked up. */
+static void
+worker_track(struct worker *w)
 {
 	struct tracker *t = w->tracker;
 	struct burst *b = &w->burst;
 	struct pkt *misses[PKT_BURST];
 	unsigned int missed;
 
-	track_sources(t, b->live, b->count);
-	flow_lookup_burst(t->flows, b->live, b->count, w->tick);
 	missed = track_hits(t, b->live, b->count, w->tick, misses);
 	track_misses(t, misses, missed, w->tick);
 	worker_challenge(w);
 	worker_send(w);
+}
+
+void
+worker_forward(struct worker *w)
+{
+	struct tracker *t = w->tracker;
+
+	track_sources(t, w->burst.live, w->burst.count);
+	flow_lookup_burst(t->flows, w->burst.live, w->burst.count, w->tick);
+	worker_track(w);
 }
 
 /* What has left the burst after parse, by its kind. Uses the burst's live list for each. */
@@ -189,9 +192,12 @@ worker_process_rare(struct worker *w)
 	}
 }
 
-/* The packet path. Each stage sets p->drop on what goes no further; burst_drop() takes it out. */
+/*
+ * The path that can do everything. Each stage sets p->drop on what goes no further; burst_drop()
+ * takes it out.
+ */
 static void
-worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_t port)
+worker_process_strange(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_t port)
 {
 	const struct generation *g = w->tracker->generation;
 	struct burst *b = &w->burst;
@@ -208,6 +214,30 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 	worker_forward(w);
 	if (b->rare_count)
 		worker_process_rare(w);
+}
+
+/* The packet path. What the fast path (fast.h) cannot do, which is little, is left to the other. */
+static void
+worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_t port)
+{
+	struct fast_burst *f = &w->fast;
+	uint64_t left, found;
+
+	if (w->port_vlans[port][0]) {
+		worker_process_strange(w, mbufs, n, port);
+		return;
+	}
+	worker_fast_take(w, mbufs, n, port);
+	left = worker_fast_forward(w, &found);
+	if (left && !f->strange_count) {
+		worker_fast_leave(w, left, found, port);
+		worker_track(w);
+		left = 0;
+	}
+	if (f->strange_count) {
+		n = worker_fast_strange(w, left, mbufs);
+		worker_process_strange(w, mbufs, n, port);
+	}
 }
 
 /* Receives from this worker's queues. Returns the packets seen. */
@@ -259,7 +289,7 @@ worker_take_over(struct worker *w)
 			}
 			port = next;
 			if (transmit) {
-				tx_port(&w->tx, mbufs[i], port);
+				tx_port(&w->tx, mbufs[i], mbufs[i]->pkt_len, port);
 				start = i + 1;
 			}
 		}
@@ -299,7 +329,7 @@ worker_tick(struct worker *w)
 	}
 	if (now >= w->step_tsc) {
 		while (now >= w->step_tsc) {
-			w->now_ms += CLOCK_STEP_MS;
+			w->now_ms += WORKER_STEP_MS;
 			w->step_tsc += w->cycles_per_step;
 		}
 		worker_reap_fragments(w);
@@ -309,7 +339,7 @@ worker_tick(struct worker *w)
 	w->sweep_tsc += w->cycles_per_sweep;
 	if (now > w->sweep_tsc + w->cycles_per_tick)
 		w->sweep_tsc = now; /* after a long pause, do not make up for all of it */
-	track_sweep(w->tracker, SWEEP_BUCKETS, w->tick);
+	track_sweep(w->tracker, WORKER_SWEEP_BUCKETS, w->tick);
 	w->stats->flows = flow_count(w->tracker->flows);
 }
 
@@ -390,172 +420,6 @@ uint64_t
 worker_peek(const struct worker *w, const struct flow_key *key)
 {
 	return flow_peek(w->tracker->flows, key, __atomic_load_n(&w->tick, __ATOMIC_RELAXED));
-}
-
-static int
-add_queues(struct worker *w, const struct ports *ports)
-{
-	uint32_t total = 0;
-
-	for (uint32_t i = 0; i < ports->count; i++)
-		total += ports->port[i].rx_queues;
-	w->rx_queues = mem_alloc(total * sizeof(*w->rx_queues));
-	if (!w->rx_queues)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < ports->count; i++) {
-		w->port_macs[i] = ports->port[i].mac;
-		w->tx.queue[i] = port_tx_queue(&ports->port[i], w->index);
-		w->port_mtus[i] = ports->port[i].mtu;
-		memcpy(w->port_vlans[i], ports->port[i].vlan, sizeof(w->port_vlans[i]));
-		for (uint16_t q = (uint16_t)w->index; q < ports->port[i].rx_queues; q += w->count) {
-			w->rx_queues[w->rx_queue_count++] = (struct rx_queue){
-				.port_id = ports->port[i].id,
-				.queue = q,
-				.port = (uint8_t)i,
-			};
-		}
-	}
-	return 0;
-}
-
-/* With one producer, and this worker for its consumer: on its memory node if there is room. */
-static struct rte_ring *
-ring_to(const struct worker *w, const char *name, unsigned int element_bytes, unsigned int count)
-{
-	struct rte_ring *ring = rte_ring_create_elem(name, element_bytes, count,
-		(int)rte_lcore_to_socket_id(w->lcore), RING_F_SP_ENQ | RING_F_SC_DEQ);
-
-	return ring ? ring
-		    : rte_ring_create_elem(name, element_bytes, count, SOCKET_ID_ANY,
-			      RING_F_SP_ENQ | RING_F_SC_DEQ);
-}
-
-static struct worker *
-worker_create(
-	uint32_t index, uint32_t count, uint16_t lcore, const struct worker_settings *settings)
-{
-	struct worker *w = mem_alloc(sizeof(*w));
-	const uint64_t seed[2] = { rte_rand(), rte_rand() };
-	uint64_t buckets, second = rte_get_tsc_hz();
-	char name[RTE_RING_NAMESIZE];
-
-	if (!w)
-		return NULL;
-	w->index = index;
-	w->count = count;
-	w->lcore = lcore;
-	w->sleeps = settings->sleeps;
-	w->burst_size = settings->burst_size ? settings->burst_size : PKT_BURST;
-	w->owner_seed = settings->owner_seed;
-	w->stats = shunt_stats_worker(settings->stats, index);
-	w->stats->lcore = lcore;
-	w->tracker = tracker_create(settings->stats, index, settings->flow_capacity, seed);
-	w->frags = frag_table_create(index, seed);
-	if (w->tracker)
-		w->tracker->owner_seed = settings->owner_seed;
-	w->peers = mem_alloc(count * sizeof(struct rte_ring *));
-	w->tx.rings = mem_alloc(count * sizeof(struct rte_ring *));
-	snprintf(name, sizeof(name), "inbox_%u", index);
-	w->inbox = ring_to(w, name, sizeof(struct worker_msg), INBOX_COUNT);
-	if (!w->tracker || !w->frags || !w->peers || !w->tx.rings || !w->inbox ||
-		add_queues(w, settings->ports) < 0) {
-		workers_destroy(&w, 1);
-		return NULL;
-	}
-	w->buffers = ports_buffers(settings->ports, (int)rte_lcore_to_socket_id(lcore));
-	w->tx.ports = settings->ports;
-	w->tx.worker = index;
-	w->tx.worker_count = count;
-	w->tx.stats = w->stats;
-	worker_add_twin(w, settings->twin_rings, settings->ports);
-	w->stats->flows_max = (uint32_t)flow_capacity(w->tracker->flows);
-	buckets = (flow_bytes(w->tracker->flows, 4) + flow_bytes(w->tracker->flows, 6)) / 64;
-	w->ttl_limit.period = second / ICMP_ANSWERS_PER_SECOND;
-	w->ttl_limit.burst = ICMP_ANSWERS_BURST;
-	w->too_big_limit.period = second / TOO_BIG_PER_SECOND;
-	w->too_big_limit.burst = TOO_BIG_BURST;
-	worker_tcp_init(w, second);
-	w->tunnel_limit.period = second / PMTU_PER_SECOND;
-	w->tunnel_limit.burst = PMTU_BURST;
-	w->cycles_per_tick = second / 1000 * SHUNT_FLOW_TICK_MS;
-	w->cycles_per_step = second / 1000 * CLOCK_STEP_MS;
-	w->cycles_per_sweep =
-		second / 1000 * SWEEP_PERIOD_MS / ((buckets + SWEEP_BUCKETS - 1) / SWEEP_BUCKETS);
-	return w;
-}
-
-/* A ring from each worker to each other one, so that each has one producer and one consumer. */
-static int
-connect_workers(struct worker **workers, uint32_t count)
-{
-	char name[RTE_RING_NAMESIZE];
-
-	for (uint32_t from = 0; from < count; from++) {
-		for (uint32_t to = 0; to < count; to++) {
-			struct rte_ring *ring;
-
-			if (from == to)
-				continue;
-			snprintf(name, sizeof(name), "hand_%u_%u", from, to);
-			ring = ring_to(workers[to], name, sizeof(void *), TX_RING_COUNT);
-			if (!ring)
-				return -ENOMEM;
-			workers[from]->tx.rings[to] = ring;
-			workers[to]->peers[from] = ring;
-		}
-	}
-	return 0;
-}
-
-int
-workers_create(struct worker **workers, const uint16_t *lcores, uint32_t count,
-	const struct worker_settings *settings)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		mem_set_node((int)rte_lcore_to_socket_id(lcores[i]));
-		workers[i] = worker_create(i, count, lcores[i], settings);
-		mem_set_node(MEM_ANY_NODE);
-		if (!workers[i]) {
-			workers_destroy(workers, i);
-			return -ENOMEM;
-		}
-	}
-	if (connect_workers(workers, count) < 0) {
-		workers_destroy(workers, count);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-static void
-drain_ring(struct rte_ring *ring)
-{
-	struct rte_mbuf *mbuf;
-
-	while (rte_ring_sc_dequeue(ring, (void **)&mbuf) == 0)
-		rte_pktmbuf_free(mbuf);
-	rte_ring_free(ring);
-}
-
-void
-workers_destroy(struct worker **workers, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		struct worker *w = workers[i];
-
-		for (uint32_t to = 0; w->tx.rings && to < w->count; to++) {
-			if (w->tx.rings[to])
-				drain_ring(w->tx.rings[to]);
-		}
-		rte_ring_free(w->inbox);
-		tracker_destroy(w->tracker);
-		worker_free_fragments(w);
-		mem_free(w->rx_queues);
-		mem_free(w->tx.rings);
-		mem_free(w->peers);
-		mem_free(w);
-		workers[i] = NULL;
-	}
 }
 
 int

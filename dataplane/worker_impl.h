@@ -3,12 +3,16 @@
 #ifndef DATAPLANE_WORKER_IMPL_H
 #define DATAPLANE_WORKER_IMPL_H
 
+#include "fast.h"
 #include "frag.h"
 #include "rate_limit.h"
 #include "track.h"
 #include "tx.h"
 #include "worker.h"
 #include "worker_twin.h"
+
+#define WORKER_SWEEP_BUCKETS 64 /* of the flow table, at most, in one turn of the loop */
+#define WORKER_STEP_MS	     10 /* of now_ms */
 
 struct rx_queue {
 	uint16_t port_id; /* DPDK's */
@@ -54,6 +58,7 @@ struct worker {
 	uint32_t lcore;
 	struct shunt_mac port_macs[SHUNT_MAX_PORTS];
 	uint16_t port_mtus[SHUNT_MAX_PORTS];
+	uint16_t least_mtu; /* of these */
 	uint16_t port_vlans[SHUNT_MAX_PORTS][2];
 	struct rate_limit ttl_limit; /* of ICMP errors sent */
 	struct rate_limit too_big_limit;
@@ -65,7 +70,20 @@ struct worker {
 	struct tx tx;
 	struct worker_twin twin;
 	struct burst burst;
+	const struct fast_passes *passes;
+	struct fast_view view;
+	struct fast_burst fast;
 };
+
+/*
+ * Bytes of a packet received, which is put into one piece if it came in several. 0: it cannot be,
+ * and is too short for its headers then.
+ */
+static inline uint16_t
+mbuf_bytes(struct rte_mbuf *m)
+{
+	return m->nb_segs > 1 && rte_pktmbuf_linearize(m) < 0 ? 0 : m->data_len;
+}
 
 static inline struct rte_mbuf *
 burst_mbuf(const struct burst *b, const struct pkt *p)
@@ -83,6 +101,20 @@ void burst_transmit(struct worker *w);
 void worker_forward(struct worker *w);
 /* The last of them, from rewriting on: server and hop are known. */
 void worker_send(struct worker *w);
+
+/* worker_fast.c: the fast path (fast.h), for packets that are not in w->burst. */
+
+/* Takes what it can of a burst received on a port; hands over what others own. */
+void
+worker_fast_take(struct worker *w, struct rte_mbuf *const *mbufs, unsigned int n, uint8_t port);
+/* Sends what it can of what it has taken. Returns what it has left, and of what a flow was found.
+ */
+uint64_t worker_fast_forward(struct worker *w, uint64_t *found);
+/* Puts what is strange, and what it has left, together as it came; returns how many. */
+unsigned int worker_fast_strange(struct worker *w, uint64_t left, struct rte_mbuf **mbufs);
+/* Makes what it has left the burst of the other stages, looked up already; may find more strange.
+ */
+void worker_fast_leave(struct worker *w, uint64_t left, uint64_t found, uint8_t port);
 
 /* Makes a dropped packet the ICMP error to its sender. False: there is none to send. */
 bool worker_answer(struct worker *w, struct pkt *p);

@@ -25,7 +25,7 @@ send_piece(struct worker *w, struct pkt *p, struct rte_mbuf *m)
 	m->data_off = (uint16_t)(p->data - (uint8_t *)m->buf_addr);
 	m->data_len = (uint16_t)p->bytes;
 	m->pkt_len = p->bytes;
-	tx_port(&w->tx, m, p->out_port);
+	tx_port(&w->tx, m, m->pkt_len, p->out_port);
 }
 
 bool

@@ -46,7 +46,7 @@ segment_send(struct worker *w, struct rte_mbuf *m, const uint8_t *frame, unsigne
 	m->data_len = (uint16_t)bytes;
 	m->pkt_len = bytes;
 	w->stats->tcp_challenges++;
-	tx_port(&w->tx, m, port);
+	tx_port(&w->tx, m, m->pkt_len, port);
 }
 
 /* The RST itself goes on; what is sent here takes the way that it came. */

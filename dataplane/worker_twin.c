@@ -74,7 +74,7 @@ worker_inject(struct worker *w)
 		if (!m)
 			break; /* it waits for a buffer, and the kernel for room in the ring */
 		memcpy(rte_pktmbuf_append(m, (uint16_t)slot->bytes), slot->data, slot->bytes);
-		tx_port(&w->tx, m, (uint8_t)slot->port);
+		tx_port(&w->tx, m, slot->bytes, (uint8_t)slot->port);
 		w->stats->injected++;
 		frame_ring_pop(w->twin.rings->inject);
 	}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "classify_impl.h"
+#include "mem.h"
+
+/* Is the entry one for the fast path? */
+static bool
+is_plain(const struct entry *e)
+{
+	enum role role = e->tail >> 24;
+	struct shunt_addr address;
+
+	if (e->tail == 0 || (role != ROLE_SERVICE && role != ROLE_SERVER) || e->others)
+		return false;
+	memcpy(&address, e->address, sizeof(address));
+	return shunt_addr_is_v4(&address);
+}
+
+static void
+add(struct classify_plain *plain, const struct entry *e)
+{
+	struct classify_plain_entry *place;
+	uint32_t address = (uint32_t)(e->address[1] >> 32);
+	uint64_t key =
+		classify_plain_key(address, (uint16_t)(e->tail & 0xffff), (uint8_t)(e->tail >> 16));
+
+	if (e->tail >> 24 == ROLE_SERVER)
+		key |= CLASSIFY_PLAIN_SERVER;
+	place = classify_plain_find(plain, key);
+	place->key = key;
+	place->service = e->service;
+}
+
+int
+classify_build_plain(struct classifier *c)
+{
+	struct classify_plain *plain = &c->plain;
+	uint32_t keys = 0, bits = 4;
+
+	for (uint32_t i = 0; i <= c->mask; i++)
+		keys += is_plain(&c->entries[i]);
+	while (1u << bits < 4 * keys)
+		bits++;
+	plain->entries = mem_alloc(sizeof(*plain->entries) << bits);
+	if (!plain->entries)
+		return -1;
+	plain->mask = (1u << bits) - 1;
+	plain->shift = (uint8_t)(64 - bits);
+	/* Else the packet may be one to a source address, or to a service, in the first place. */
+	plain->replies = !c->has_sources && !c->has_service_ranges && !c->has_server_ranges;
+	for (uint32_t i = 0; i <= c->mask; i++) {
+		if (is_plain(&c->entries[i]))
+			add(plain, &c->entries[i]);
+	}
+	return 0;
+}
+
+const struct classify_plain *
+classify_plain(const struct classifier *classifier)
+{
+	return &classifier->plain;
+}
