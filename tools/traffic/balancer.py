@@ -7,6 +7,8 @@ import pathlib
 import subprocess
 import time
 
+from testpmd import worker_cpu_seconds
+
 START_SECONDS = 30
 STOP_SECONDS = 15
 
@@ -105,6 +107,9 @@ class Balancer:
                 "sent": sum(w["tx_packets"] for w in workers),
                 "flows": sum(w["flows"] for w in workers),
                 "drops": self.ask("show", "drops")}
+
+    def cpu_seconds(self):
+        return worker_cpu_seconds(self.processes[0].pid)
 
     def stop(self):
         """Both have gone when this returns."""

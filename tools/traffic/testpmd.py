@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A dpdk-testpmd process, driven through its prompt as a person would."""
 
+import os
 import queue
 import re
 import subprocess
@@ -18,6 +19,17 @@ PORT_BLOCK = re.compile(
 
 class Failed(Exception):
     pass
+
+
+def worker_cpu_seconds(pid):
+    """CPU time that the forwarding threads of a DPDK process have had."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat", encoding="ascii") as file:
+            name, _, rest = file.read().partition("(")[2].rpartition(")")
+        if name.startswith("rte-worker"):
+            total += sum(map(int, rest.split()[11:13]))
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 class Testpmd:
