@@ -100,5 +100,7 @@ check "testpmd's txonly: the same, and with testpmd in the balancer's place" mem
 check "balancers are compared" compare
 check "with the figures in the form that programs read" is_compared
 check "and nothing is left behind" leaves_nothing
+check "the configuration for real NICs is valid" \
+	"$SHUNT_BUILD/control/shunt-control" --check -c "$TRAFFIC/nic.json"
 check "wrong options are refused" is_refused
 exit $FAILED

@@ -94,18 +94,18 @@ def errors(results):
 
 
 def show(table, balancers, failed):
-    print("%-26s" % "" + "".join("%22s" % balancer for balancer in balancers))
+    print("%-26s" % "" + "".join("%20s" % balancer for balancer in balancers))
     for key, title, _, _, decimals in ROWS:
         cells = []
         for balancer in balancers:
             summary = table[balancer].get(key)
             if not summary:
-                cells.append("%22s" % "-")
+                cells.append("%20s" % "-")
                 continue
             ratio = "" if summary["ratio"] is None or balancer == REFERENCE else "x%.2f" % summary["ratio"]
-            cells.append("%14.*f%8s" % (decimals, summary["median"], ratio))
+            cells.append("%12.*f%8s" % (decimals, summary["median"], ratio))
         if any(cell.strip() != "-" for cell in cells):
-            print("%-26s" % title + "".join(cells))
+            print(("%-26s" % title + "".join(cells)).rstrip())
     print("medians over the rounds; x: ratio to %s; *: less is better" % REFERENCE)
     for name, count in failed.items():
         print("errors: %s: %d" % (name, count))
@@ -116,14 +116,18 @@ def main():
     parser.add_argument("file")
     parser.add_argument("--rounds", type=int, required=True)
     parser.add_argument("--seconds", type=int, required=True)
+    parser.add_argument("--others", type=float, required=True, help="CPUs that were busy before the run")
     parser.add_argument("-j", "--json", action="store_true")
     args = parser.parse_args()
     results, balancers = read(args.file)
     table, failed = evaluate(results, balancers), errors(results)
     if not args.json:
         show(table, balancers, failed)
+        if args.others > 0.1:
+            print("%.1f of %d CPUs were busy with other things before this run" % (args.others, os.cpu_count()))
         return
     conditions = {"rounds": args.rounds, "seconds": args.seconds, "cpus": os.cpu_count(),
+                  "cpus_busy_before": args.others,
                   "kernel": platform.release(), "reference": REFERENCE}
     print(json.dumps({"conditions": conditions, "results": table, "errors": failed}, indent=1))
 
