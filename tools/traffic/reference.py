@@ -2,7 +2,7 @@
 """A dpdk-testpmd in the balancer's place, that only swaps MAC addresses: what the devices and the
 generator would let through if balancing cost nothing."""
 
-from testpmd import PORT_BLOCK, Testpmd, worker_cpu_seconds
+from testpmd import Testpmd, worker_cpu_seconds
 
 
 class Reference:
@@ -14,11 +14,10 @@ class Reference:
         self.pmd.start()
 
     def counters(self):
-        text = self.pmd.ask("Accumulated forward statistics", "show fwd stats all")
-        ports = [tuple(map(int, numbers)) for numbers in PORT_BLOCK.findall(text)]
+        counts = self.pmd.counts()
         # In by the first port; out by its peer, or by itself if it is the only one.
-        _, _, sent, dropped = ports[-1]
-        return {"received": ports[0][1], "sent": sent, "flows": 0, "drops": {"tx-full": dropped}}
+        _, sent, dropped = counts[max(counts)]
+        return {"received": counts[0][0], "sent": sent, "flows": 0, "drops": {"tx-full": dropped}}
 
     def cpu_seconds(self):
         return worker_cpu_seconds(self.pmd.process.pid)

@@ -87,26 +87,22 @@ class Testpmd:
         return "Link status: up" in self.ask("Device error handling mode", f"show port info {port}")
 
     def start(self):
-        """Starts to forward; all counters of stop() begin at 0."""
+        """Starts to forward; all counters begin at 0."""
         self.say("start")
 
-    def stop(self):
-        """Stops; {port: (received, sent, dropped as the port was full)} since start()."""
-        self.say("stop")
-        return self.stopped()
-
-    def stopped(self):
-        """What stop() returns, if "stop" has been said."""
-        text = self.ask("Accumulated forward statistics")
+    def counts(self, command="show fwd stats all"):
+        """{port: (received, sent, dropped as the port was full)} since start()."""
+        text = self.ask("Accumulated forward statistics", command)
         return {int(port): (int(received), int(sent), int(dropped))
                 for port, received, sent, dropped in PORT_BLOCK.findall(text)}
 
-    def drain(self, seconds=0.1):
-        """Receives what is still in the rings; as stop()."""
-        self.say("set fwd rxonly")
-        self.start()
-        time.sleep(seconds)
-        return self.stop()
+    def stop(self):
+        """Stops, and returns the last counts()."""
+        return self.counts("stop")
+
+    def stopped(self):
+        """What stop() returns, if "stop" has been said."""
+        return self.counts(None)
 
     def quit(self):
         self.say("quit")
