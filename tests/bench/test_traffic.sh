@@ -88,6 +88,30 @@ leaves_nothing() {
 	! ip netns list | grep "^shunttraffic$$-" && ! ls -d /tmp/shunttraffic$$.* 2>/dev/null
 }
 
+# The search for the highest rate, over a balancer that loses packets with fewer than 37 reads each.
+finds_the_rate() {
+	PYTHONDONTWRITEBYTECODE=1 python3 - "$TRAFFIC" <<'END'
+import argparse, importlib.machinery, importlib.util, sys
+sys.path.insert(0, sys.argv[1])
+loader = importlib.machinery.SourceFileLoader("memif", sys.argv[1] + "/memif")
+memif = importlib.util.module_from_spec(importlib.util.spec_from_loader("memif", loader))
+loader.exec_module(memif)
+
+def search(limit, **more):
+    memif.trials_of = lambda args, reads: [{"reads_per_packet": reads, "forwarded_mpps": 10 / (1 + reads),
+                                            "loss": 0 if reads >= limit else 0.02}]
+    args = argparse.Namespace(**{"loss": 0, "steps": 12, **more})
+    trials, best = memif.search(args, lambda _: None)
+    return [t["reads_per_packet"] for t in trials], best and best["reads_per_packet"]
+
+assert search(37) == ([0, 4, 8, 16, 32, 64, 48, 40, 36, 38, 37], 37), search(37)
+assert search(37, steps=2) == ([0, 4, 8, 16, 32, 64, 48, 40], 40), search(37, steps=2)
+assert search(0) == ([0], 0) and search(37, loss=3) == ([0], 0)
+trials, best = search(10 ** 9)
+assert best is None and max(trials) <= memif.MAX_READS, trials
+END
+}
+
 is_refused() {
 	! "$TRAFFIC/memif" --flows 0 2>"$DIR/memif-refused" && grep -q flows "$DIR/memif-refused" &&
 		! "$TRAFFIC/compare" --only ipvs 2>"$DIR/refused" && grep -q ipvs "$DIR/refused"
@@ -97,6 +121,7 @@ check "testpmd sends a capture through the balancer, and every packet is account
 	memif replay --flows 1000
 check "testpmd's flowgen: the same" memif flowgen
 check "testpmd's txonly: the same, and with testpmd in the balancer's place" memif txonly --reference
+check "the highest rate without loss is found" finds_the_rate
 check "balancers are compared" compare
 check "with the figures in the form that programs read" is_compared
 check "and nothing is left behind" leaves_nothing
