@@ -50,6 +50,7 @@ setup_packages() {
 	for package in "${missing[@]}"; do
 		case $package in
 		bird2) systemctl disable bird.service ;;
+		haproxy) systemctl disable haproxy.service ;;
 		keepalived) systemctl disable keepalived.service ;;
 		nginx-light) systemctl disable nginx.service ;;
 		esac >/dev/null 2>&1

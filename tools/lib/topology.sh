@@ -16,6 +16,7 @@ TOPOLOGY=${TOPOLOGY:-shunt$$}
 TOPOLOGY_DIR=
 TOPOLOGY_NAMESPACES=()
 TOPOLOGY_PIDS=()
+TOPOLOGY_ENDS=() # of wires: "namespace interface"
 TOPOLOGY_CLIENTS=240
 WEB_PORT=8080 UDP_PORT=5353 # of the servers
 
@@ -55,6 +56,17 @@ stop_pid() {
 	return 0
 }
 
+# Ends a process of start_in before the topology goes down: its pid may then be another's.
+stop_started() {
+	local pid left=()
+
+	stop_pid "$1"
+	for pid in "${TOPOLOGY_PIDS[@]}"; do
+		[ "$pid" = "$1" ] || left+=("$pid")
+	done
+	TOPOLOGY_PIDS=("${left[@]}")
+}
+
 process_gone() {
 	local state
 
@@ -68,6 +80,11 @@ topology_namespace() {
 	ip -n "$TOPOLOGY-$1" link set lo up
 }
 
+# topology_offloads NAMESPACE INTERFACE on|off
+topology_offloads() {
+	in_ns "$1" ethtool -K "$2" tx "$3" tso "$3" gso "$3" gro "$3" >/dev/null 2>&1
+}
+
 # A wire between two namespaces: topology_wire NS1 IF1 NS2 IF2. What offloads leave undone on a
 # virtual wire nobody does, so they are off.
 topology_wire() {
@@ -77,7 +94,8 @@ topology_wire() {
 	for end in "$1 $2" "$3 $4"; do
 		# shellcheck disable=SC2086
 		set -- $end
-		in_ns "$1" ethtool -K "$2" tx off tso off gso off gro off >/dev/null 2>&1
+		TOPOLOGY_ENDS+=("$1 $2")
+		topology_offloads "$1" "$2" off
 		in_ns "$1" sysctl -qw "net.ipv6.conf.$2.accept_dad=0" "net.ipv6.conf.$2.dad_transmits=0"
 		ip -n "$TOPOLOGY-$1" link set "$2" up
 	done
@@ -169,7 +187,7 @@ topology_down() {
 		ip netns del "$ns" 2>/dev/null
 	done
 	[ -z "$TOPOLOGY_DIR" ] || rm -rf "$TOPOLOGY_DIR"
-	TOPOLOGY_PIDS=() TOPOLOGY_NAMESPACES=() TOPOLOGY_DIR=
+	TOPOLOGY_PIDS=() TOPOLOGY_NAMESPACES=() TOPOLOGY_ENDS=() TOPOLOGY_DIR=
 }
 
 # web_start N: a real nginx in sN that answers with its name at port $WEB_PORT, with 8 MB at /big,
