@@ -28,6 +28,13 @@ checksum_fold(uint64_t sum)
 	return (uint16_t)((sum >> 16) + (sum & 0xffff));
 }
 
+/* The same of the sum of some 65,000 words at most: its halves meet in the upper one, with the carry. */
+static inline uint16_t
+checksum_fold32(uint32_t sum)
+{
+	return (uint16_t)((sum + (sum << 16 | sum >> 16)) >> 16);
+}
+
 /* The sum of bytes; an odd one at the end counts as if a zero byte followed (RFC 1071). */
 static inline uint16_t
 checksum_sum(const void *data, size_t bytes)
@@ -58,7 +65,7 @@ checksum_sum(const void *data, size_t bytes)
 static inline uint16_t
 checksum_add(uint16_t a, uint16_t b)
 {
-	return checksum_fold((uint64_t)a + b);
+	return checksum_fold32((uint32_t)a + b);
 }
 
 /*
@@ -81,7 +88,7 @@ checksum_l4_sum(uint16_t l3_sum, uint16_t port_be)
 static inline uint16_t
 checksum_delta(uint16_t before, uint16_t after)
 {
-	return checksum_fold((uint64_t)(uint16_t)~before + after);
+	return checksum_fold32((uint32_t)(uint16_t)~before + after);
 }
 
 /*
@@ -92,7 +99,7 @@ checksum_delta(uint16_t before, uint16_t after)
 static inline uint16_t
 checksum_update(uint16_t checksum, uint16_t delta)
 {
-	return (uint16_t)~checksum_fold((uint64_t)(uint16_t)~checksum + delta);
+	return (uint16_t)~checksum_fold32((uint32_t)(uint16_t)~checksum + delta);
 }
 
 /*

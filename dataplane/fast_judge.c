@@ -87,14 +87,6 @@ fits_to_client(const struct fast_view *v, const struct fast_burst *f, unsigned i
 		address != (uint32_t)f->key[i] && hop->known && !link_vlans(hop->vlan);
 }
 
-/* A ones' complement sum of a few words, folded: its halves meet in the upper one, with the carry.
- */
-static inline uint16_t
-fold(uint32_t sum)
-{
-	return (uint16_t)((sum + (sum << 16 | sum >> 16)) >> 16);
-}
-
 /*
  * What the checksums become when sums before[] are replaced by after[], of the address and of
  * address and port, and the TTL goes down by one, which is the upper byte of its word. RFC 1624,
@@ -105,8 +97,8 @@ checksums_after(uint32_t checksums, const uint16_t *before, const uint16_t *afte
 {
 	uint16_t ip = (uint16_t)checksums, l4 = checksums >> 16, l4_after;
 
-	l4_after = (uint16_t)~fold((uint16_t)~l4 + (uint16_t)~before[1] + (uint32_t)after[1]);
-	ip = (uint16_t)~fold((uint16_t)~ip + (uint16_t)~before[0] + (uint32_t)after[0] +
+	l4_after = (uint16_t)~checksum_fold32((uint16_t)~l4 + (uint16_t)~before[1] + (uint32_t)after[1]);
+	ip = (uint16_t)~checksum_fold32((uint16_t)~ip + (uint16_t)~before[0] + (uint32_t)after[0] +
 		(uint16_t)~htons(0x0100));
 	/* As checksum_update_udp(). */
 	if (udp)

@@ -24,14 +24,18 @@ hop_hash(uint64_t seed, const struct link *source)
 uint16_t
 hop_learn(struct hop_table *table, const struct link *source)
 {
-	uint32_t hash = hop_hash(table->seed, source);
+	uint32_t first, index, place;
+
+	/* Routers are few, and mostly all clients' packets come by one. */
+	if (table->last && hop_is(table, table->last, source))
+		return table->last;
 	/* 1 .. HOP_COUNT - 1, as evenly as the hash falls, without a division. */
-	uint32_t first = 1 + (uint32_t)(((uint64_t)hash * (HOP_COUNT - 1)) >> 32);
-	uint32_t index = first, place = first;
+	first = 1 + (uint32_t)(((uint64_t)hop_hash(table->seed, source) * (HOP_COUNT - 1)) >> 32);
+	index = place = first;
 
 	for (unsigned int i = 0; i < HOP_PROBES; i++) {
 		if (hop_is(table, (uint16_t)index, source))
-			return (uint16_t)index;
+			return table->last = (uint16_t)index;
 		/* Entries never become free again, so the source is not behind a free one. */
 		if (!table->hops[index].known) {
 			place = index;
@@ -40,5 +44,5 @@ hop_learn(struct hop_table *table, const struct link *source)
 		index = index == HOP_COUNT - 1 ? 1 : index + 1;
 	}
 	table->hops[place] = *source;
-	return (uint16_t)place;
+	return table->last = (uint16_t)place;
 }

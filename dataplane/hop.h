@@ -15,6 +15,7 @@
 
 struct hop_table {
 	uint64_t seed; /* of the hash; set once, at random, by the owner before the first packet */
+	uint16_t last; /* that was learned */
 	struct link hops[HOP_COUNT];
 };
 

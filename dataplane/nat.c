@@ -25,7 +25,7 @@ nat_ip4(uint8_t *ip, const struct nat_rewrite *rewrite)
 
 	memcpy(ip + rewrite->ip4_offset, rewrite->address, 4);
 	ip[IP4_TTL]--;
-	field_update_checksum(ip + IP4_CHECKSUM, checksum_fold(delta));
+	field_update_checksum(ip + IP4_CHECKSUM, checksum_fold32(delta));
 }
 
 static void

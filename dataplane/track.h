@@ -17,6 +17,7 @@
 #include "tcp_answer.h"
 
 #define TRACK_UNTRACKED_COUNT 65536u
+#define TRACK_BEGUN_WORDS     16
 
 /* A client forwarded by the hash alone. */
 struct track_untracked {
@@ -57,6 +58,8 @@ struct tracker {
 	struct track_pass pass;
 	track_challenge_fn *challenge; /* NULL: nobody is provoked; set by the worker's maker */
 	void *challenge_context;
+	/* Clients of this burst with new flows, a bit for each by owner_hash: track_misses(). */
+	uint64_t begun[TRACK_BEGUN_WORDS];
 	/*
 	 * RSTs of this burst whose senders are to be challenged, as they were received. Whoever
 	 * calls track_hits() and track_misses() empties it before rewriting.

@@ -45,6 +45,25 @@ new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 	track_session_begins(t, p->service, p->server);
 }
 
+static inline uint64_t *
+begun_word(struct tracker *t, const struct pkt *p)
+{
+	return &t->begun[p->owner_hash / 64 % TRACK_BEGUN_WORDS];
+}
+
+/* May a packet before this one have made its flow? */
+static inline bool
+has_begun(struct tracker *t, const struct pkt *p)
+{
+	return *begun_word(t, p) >> (p->owner_hash % 64) & 1;
+}
+
+static inline void
+begin(struct tracker *t, const struct pkt *p)
+{
+	*begun_word(t, p) |= 1ull << (p->owner_hash % 64);
+}
+
 static void
 miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 {
@@ -56,7 +75,9 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	uint64_t *flow;
 
 	flow_key_of(p, p->service, &key);
-	flow = p->flow = flow_lookup(t->flows, &key, tick);
+	if (p->flow || has_begun(t, p))
+		p->flow = flow_lookup(t->flows, &key, tick);
+	flow = p->flow;
 	if (flow && track_wants_claim(t, p)) {
 		uint64_t value = track_claim(t, p, &key, *flow, true, tick);
 
@@ -77,6 +98,7 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 		return;
 	}
 	p->hop = hop_learn(t->hops, &back);
+	begin(t, p);
 	if (backend->forward == SHUNT_FULLNAT) {
 		track_new_fullnat(t, p, backend, &key, flow, tick);
 		return;
@@ -187,6 +209,7 @@ miss_to_client(struct tracker *t, struct pkt *p, uint16_t tick)
 void
 track_misses(struct tracker *t, struct pkt *const *pkts, unsigned int n, uint16_t tick)
 {
+	memset(t->begun, 0, sizeof(t->begun));
 	for (unsigned int i = 0; i < n; i++) {
 		if (pkts[i]->direction == PKT_TO_SERVER)
 			miss_to_server(t, pkts[i], tick);
