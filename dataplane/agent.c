@@ -280,6 +280,35 @@ prepare_workers(struct agent *a, const struct generation *generation)
 	return result;
 }
 
+static uint64_t
+count_entries(void *context, uint32_t service)
+{
+	const struct agent *a = context;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < a->settings->worker_count; i++)
+		sum += worker_entries(a->settings->workers[i], service);
+	return sum;
+}
+
+static struct gen_moment
+moment_now(struct agent *a)
+{
+	struct gen_moment moment = {
+		.first = UINT32_MAX,
+		.entries = count_entries,
+		.context = a,
+	};
+
+	for (uint32_t i = 0; i < a->settings->worker_count; i++) {
+		uint32_t now = worker_now(a->settings->workers[i]);
+
+		moment.first = now < moment.first ? now : moment.first;
+		moment.last = now > moment.last ? now : moment.last;
+	}
+	return moment;
+}
+
 static void
 on_commit(struct agent *a, const struct shunt_msg *msg)
 {
@@ -296,8 +325,10 @@ on_commit(struct agent *a, const struct shunt_msg *msg)
 	else if (msg->generation - running > GENERATION_MAX_STEP)
 		refuse(t, -ERANGE, 0, 0, "its generation is too far ahead of the running one");
 	if (t->result == 0) {
-		generation = generation_create(t->objects, msg->generation, a->generation,
-			a->settings->ports->count, &error, &result);
+		struct gen_moment moment = moment_now(a);
+
+		generation = generation_create_at(t->objects, msg->generation, a->generation,
+			a->settings->ports->count, &moment, &error, &result);
 		if (!generation)
 			refuse(t, result, error.kind, error.id, error.text);
 		else if (prepare_workers(a, generation) < 0) {

@@ -19,6 +19,7 @@
 #include "parse.h"
 #include "pmtu.h"
 #include "rewrite.h"
+#include "stateless.h"
 #include "too_big.h"
 #include "worker_impl.h"
 
@@ -164,12 +165,16 @@ worker_forward(struct worker *w)
 {
 	struct tracker *t = w->tracker;
 	struct burst *b = &w->burst;
-	struct pkt *misses[PKT_BURST];
-	unsigned int missed;
+	struct pkt *misses[PKT_BURST], *rest[PKT_BURST], *const *pkts = b->live;
+	unsigned int missed, n = b->count;
 
-	track_sources(t, b->live, b->count);
-	flow_lookup_burst(t->flows, b->live, b->count, w->tick);
-	missed = track_hits(t, b->live, b->count, w->tick, misses);
+	if (t->generation->has_answers) {
+		n = stateless_burst(t->generation, t->flows, t->now, pkts, n, rest);
+		pkts = rest;
+	}
+	track_sources(t, pkts, n);
+	flow_lookup_burst(t->flows, pkts, n, w->tick);
+	missed = track_hits(t, pkts, n, w->tick, misses);
 	track_misses(t, misses, missed, w->tick);
 	worker_challenge(w);
 	worker_send(w);
@@ -293,6 +298,7 @@ worker_tick(struct worker *w)
 
 	while (now >= w->tick_tsc) {
 		w->tick++;
+		__atomic_store_n(&w->tracker->now, w->tracker->now + 1, __ATOMIC_RELEASE);
 		if (w->index == 0)
 			pmtu_tick(w->tracker->generation->pmtu, w->tick);
 		w->tick_tsc += w->cycles_per_tick;
@@ -390,6 +396,18 @@ uint64_t
 worker_peek(const struct worker *w, const struct flow_key *key)
 {
 	return flow_peek(w->tracker->flows, key, __atomic_load_n(&w->tick, __ATOMIC_RELAXED));
+}
+
+uint32_t
+worker_now(const struct worker *w)
+{
+	return __atomic_load_n(&w->tracker->now, __ATOMIC_ACQUIRE);
+}
+
+uint32_t
+worker_entries(const struct worker *w, uint32_t service)
+{
+	return flow_entries(w->tracker->flows, service);
 }
 
 static int
