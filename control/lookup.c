@@ -204,15 +204,15 @@ answer_candidates(const struct control *control, const struct service *service,
 }
 
 static const char *
-hash_reason(uint8_t hash_on)
+hash_reason(uint8_t hash_on, bool stateless)
 {
 	switch (hash_on) {
 	case SHUNT_HASH_SOURCE_PORT:
-		return "source-port hash";
+		return stateless ? "source-port hash, stateless" : "source-port hash";
 	case SHUNT_HASH_CONNECTION:
-		return "connection hash";
+		return stateless ? "connection hash, stateless" : "connection hash";
 	default:
-		return "source hash";
+		return stateless ? "source hash, stateless" : "source hash";
 	}
 }
 
@@ -265,6 +265,6 @@ lookup_answer(const struct control *control, const struct lookup *lookup, uint32
 	if (backend->algorithm != SHUNT_SOURCE)
 		return with_sources(answer_candidates(control, service, backend), service);
 	return with_sources(answer_server(control, service, pick_by_hash(image, backend, lookup),
-				    hash_reason(backend->hash_on)),
+				    hash_reason(backend->hash_on, service->stateless)),
 		service);
 }
