@@ -19,7 +19,6 @@
 #include "parse.h"
 #include "pmtu.h"
 #include "rewrite.h"
-#include "stateless.h"
 #include "too_big.h"
 #include "worker_impl.h"
 
@@ -164,14 +163,9 @@ void
 worker_forward(struct worker *w)
 {
 	struct tracker *t = w->tracker;
-	struct burst *b = &w->burst;
-	struct pkt *misses[PKT_BURST], *rest[PKT_BURST], *const *pkts = b->live;
-	unsigned int missed, n = b->count;
+	struct pkt *pkts[PKT_BURST], *misses[PKT_BURST];
+	unsigned int missed, n = worker_stateless(w, pkts);
 
-	if (t->generation->has_answers) {
-		n = stateless_burst(t->generation, t->flows, t->now, pkts, n, rest);
-		pkts = rest;
-	}
 	track_sources(t, pkts, n);
 	flow_lookup_burst(t->flows, pkts, n, w->tick);
 	missed = track_hits(t, pkts, n, w->tick, misses);
@@ -396,18 +390,6 @@ uint64_t
 worker_peek(const struct worker *w, const struct flow_key *key)
 {
 	return flow_peek(w->tracker->flows, key, __atomic_load_n(&w->tick, __ATOMIC_RELAXED));
-}
-
-uint32_t
-worker_now(const struct worker *w)
-{
-	return __atomic_load_n(&w->tracker->now, __ATOMIC_ACQUIRE);
-}
-
-uint32_t
-worker_entries(const struct worker *w, uint32_t service)
-{
-	return flow_entries(w->tracker->flows, service);
 }
 
 static int

@@ -84,6 +84,12 @@ void worker_forward(struct worker *w);
 /* The last of them, from rewriting on: server and hop are known. */
 void worker_send(struct worker *w);
 
+/*
+ * Sees to what goes by the hash alone (stateless.h). Puts the rest into rest[PKT_BURST], which is
+ * for the flow table: returns how many. All stay live.
+ */
+unsigned int worker_stateless(struct worker *w, struct pkt **rest);
+
 /* Makes a dropped packet the ICMP error to its sender. False: there is none to send. */
 bool worker_answer(struct worker *w, struct pkt *p);
 /* The same for a segment of a flow that is being reset: the packet becomes an RST. */
