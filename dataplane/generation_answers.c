@@ -88,6 +88,13 @@ slot_before(const struct gen_builder *b, const struct gen_answers *past, const s
 	return step;
 }
 
+/* How far to shift an index among the one number for one among the other, both powers of two. */
+static unsigned int
+shift_of(uint32_t more, uint32_t fewer)
+{
+	return (unsigned int)(__builtin_ctz(more) - __builtin_ctz(fewer));
+}
+
 /*
  * lost: the hash is another one, so slots are no longer what they were, and flows go where it says
  * now, but for those that have an entry. count: at least as many as the backend has slots and
@@ -97,20 +104,20 @@ static void
 fill(const struct gen_builder *b, const struct gen_backend *backend, const struct gen_answers *past,
 	bool lost, const struct use *use, struct gen_answers *a)
 {
+	unsigned int shift = backend->slot_count ? shift_of(a->count, backend->slot_count) : 0;
+	unsigned int past_shift = past ? shift_of(a->count, past->count) : 0;
 	uint32_t *until = &a->slots[a->count];
 
 	a->marked = 0;
 	a->last_until = 0;
 	for (uint32_t i = 0; i < a->count; i++) {
-		/* Both counts are powers of two, and so divide this one. */
-		uint32_t at = (uint64_t)i * backend->slot_count / a->count;
-		uint32_t server =
-			backend->slot_count ? backend->members[backend->slots[at]].server : 0;
+		uint32_t server = backend->slot_count
+			? backend->members[backend->slots[i >> shift]].server
+			: 0;
 		struct stateless_step step = { .slot = stateless_slot(server, 0) };
 
 		if (past && !lost) {
-			at = (uint64_t)i * past->count / a->count;
-			step = stateless_next(slot_before(b, past, use, at), server,
+			step = stateless_next(slot_before(b, past, use, i >> past_shift), server,
 				b->moment->last, use->window);
 		} else if (past && !use->idle) {
 			step.slot = stateless_slot(server, server);
