@@ -171,7 +171,9 @@ answer_flow(const struct control *control, const struct service *service, uint32
 
 	if (!server || !service->backend->config.shutdown_sessions ||
 		server_state(server) != SHUNT_SERVER_DOWN)
-		return answer_server(control, service, id, "established flow");
+		return answer_server(control, service, id,
+			service->stateless ? "flow from before a change, or stored"
+					   : "established flow");
 	snprintf(text, sizeof(text),
 		"reset: %s; the server is down, and its backend has "
 		"\"on-marked-down\": \"shutdown-sessions\"",

@@ -17,6 +17,7 @@
 #include "probe_via.h"
 #include "session.h"
 #include "shunt/log.h"
+#include "stateless.h"
 #include "xdp.h"
 
 #define ACK_POLL_MS   1	   /* how often the workers' acknowledgements are looked at */
@@ -375,7 +376,8 @@ find_flow(const struct agent *a, const struct shunt_flow_query *query)
 		.extra = query->range_port_be,
 	};
 	const uint8_t *address = query->client.bytes + (v4 ? 12 : 0);
-	uint32_t owner;
+	const struct worker *worker;
+	uint32_t owner, server;
 
 	if (query->service == 0 || query->service >= SHUNT_MAX_SERVICES)
 		return -EINVAL;
@@ -383,7 +385,11 @@ find_flow(const struct agent *a, const struct shunt_flow_query *query)
 	owner = worker_owner(
 		classify_owner_hash(address, key.version, key.port_be, a->settings->owner_seed),
 		a->settings->worker_count);
-	return (int)flow_server(worker_peek(a->settings->workers[owner], &key));
+	worker = a->settings->workers[owner];
+	server = flow_server(worker_peek(worker, &key));
+	if (!server && a->generation)
+		server = stateless_former_of(a->generation, &key, worker_now(worker));
+	return (int)server;
 }
 
 static void

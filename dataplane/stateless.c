@@ -61,6 +61,27 @@ stateless_may_serve(const struct generation *generation, uint32_t server, const 
 	return s->state != SHUNT_SERVER_DOWN || (p->protocol == SHUNT_TCP && !s->shutdown_sessions);
 }
 
+uint32_t
+stateless_former_of(const struct generation *generation, const struct flow_key *key, uint32_t now)
+{
+	const struct gen_service *service = &generation->services[key->service];
+	struct stateless_answer answer;
+	const struct pkt p = {
+		.version = key->version,
+		.protocol = SHUNT_UDP,
+		.service = key->service,
+		.client = key->address,
+		.client_port_be = key->port_be,
+		.range_port_be = (uint16_t)key->extra,
+	};
+
+	if (!service->stateless || service->protocol != SHUNT_UDP)
+		return 0;
+	answer = stateless_answer(generation, generation->backends[service->backend], &p, now);
+	return answer.open && stateless_may_serve(generation, answer.former, &p) ? answer.former
+										 : 0;
+}
+
 static void
 settle(struct pkt *p, uint32_t slot)
 {

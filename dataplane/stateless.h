@@ -91,6 +91,25 @@ struct stateless_answer stateless_answer(const struct generation *generation,
 bool stateless_may_serve(const struct generation *generation, uint32_t server, const struct pkt *p);
 
 /*
+ * Where something goes that belongs to a flow without entry, and does not open one: by the answer,
+ * the former server while the slot is open and that may serve, else the server. 0: none.
+ */
+static inline uint32_t
+stateless_midway(const struct generation *generation, const struct stateless_answer *answer,
+	const struct pkt *p)
+{
+	return answer->open && stateless_may_serve(generation, answer->former, p) ? answer->former
+										  : answer->server;
+}
+
+/*
+ * The server of a UDP flow that has no entry, if that is its slot's former one, else 0. A TCP flow
+ * may be a new one, which goes by the hash. Any thread that has the generation.
+ */
+uint32_t
+stateless_former_of(const struct generation *generation, const struct flow_key *key, uint32_t now);
+
+/*
  * Sets server and hop (of which servers that answer directly need none) of the packets that go by
  * their slot alone. Leaves the others to the flow table: puts them into rest[], in their order as
  * far as they are of one flow, and returns their number. n: at most PKT_BURST. Worker.

@@ -94,15 +94,11 @@ track_stateless_icmp(struct tracker *t, struct pkt *p)
 	const struct gen_service *service = &t->generation->services[p->service];
 	const struct gen_backend *backend = t->generation->backends[service->backend];
 	struct stateless_answer answer;
-	bool former;
 
 	if (p->direction != PKT_TO_SERVER || !backend || !backend->answers)
 		return false;
 	answer = stateless_answer(t->generation, backend, p, t->now);
-	former = answer.open && stateless_may_serve(t->generation, answer.former, p);
-	if (!service->stateless && !former)
-		return false;
-	p->server = former ? answer.former : answer.server;
+	p->server = stateless_midway(t->generation, &answer, p);
 	p->hop = 0;
 	return p->server != 0;
 }

@@ -2,100 +2,7 @@
 /* Stateless services, case by case; test_stateless_trace.c has all of it at random. */
 #include <errno.h>
 
-#include "path.h"
-#include "shunt/selection.h"
-
-#define CLIENTS	    4000
-#define SILENCE	    450 /* ticks: the 900 s of objects_helper.h */
-#define MORE	    4	/* ticks that a window may be longer than that */
-#define SWEEP_ALL   1000000
-#define SMALL_TABLE 64
-
-static void
-put_services(struct path *path, bool tcp, bool udp)
-{
-	for (uint32_t id = SERVICE; id <= SERVICE + 1; id++) {
-		struct shunt_service s = helper_service(
-			service_address(path), 80, id == SERVICE ? SHUNT_TCP : SHUNT_UDP, BACKEND);
-
-		s.stateless = id == SERVICE ? tcp : udp;
-		helper_put(path->objects, SHUNT_KIND_SERVICE, id, &s, sizeof(s));
-	}
-}
-
-static void
-open_stateless(struct path *path, uint8_t version, uint32_t capacity)
-{
-	path_open(path, version, SHUNT_SOURCE, capacity);
-	path->forward = SHUNT_DR;
-	path_publish(path);
-	put_services(path, true, true);
-	path_publish(path);
-	/* The services were stateful for a moment, but nothing came: that is known by now. */
-	CU_ASSERT_FALSE(path->generation->services[SERVICE].leftover &&
-		flow_entries(path->tracker->flows, SERVICE));
-}
-
-static void
-set_state(struct path *path, uint32_t server, uint8_t state)
-{
-	path->state[server] = state;
-	path_publish(path);
-}
-
-static void
-wait_ticks(struct path *path, uint16_t ticks)
-{
-	path->tick += ticks;
-	path->tracker->now += ticks;
-	track_sweep(path->tracker, SWEEP_ALL, path->tick);
-}
-
-/* What the hash says of a client; 0: no server. */
-static uint32_t
-answer_of(const struct path *path, uint32_t client)
-{
-	const struct gen_backend *backend = path->generation->backends[BACKEND];
-	struct shunt_selection_key key = { 0 };
-	uint8_t address[16];
-	uint32_t hash;
-
-	client_address(path, client, address);
-	if (path->version == 4)
-		key.client = shunt_addr_from_v4(address);
-	else
-		memcpy(&key.client, address, sizeof(address));
-	hash = shunt_selection_hash(path->generation->hash_secret, SHUNT_HASH_SOURCE, &key);
-	if (backend->member_count == 0)
-		return 0;
-	return backend->members[backend->slots[shunt_selection_slot(hash, backend->slot_count)]]
-		.server;
-}
-
-/* The next client behind this one that the hash gives the server. */
-static uint32_t
-client_of(const struct path *path, uint32_t server, uint32_t after)
-{
-	for (uint32_t c = after + 1; c < CLIENTS; c++) {
-		if (answer_of(path, c) == server)
-			return c;
-	}
-	abort();
-}
-
-static uint32_t
-sent_to(struct path *path, uint8_t protocol, uint32_t client, uint8_t flags)
-{
-	struct result r = request(path, protocol, client, 1000, flags);
-
-	return r.p.drop ? 0 : r.p.server;
-}
-
-static uint64_t
-stored(const struct path *path)
-{
-	return flow_count(path->tracker->flows);
-}
+#include "stateless_setup.h"
 
 static void
 check_step(uint32_t slot, uint32_t until, uint32_t server, uint32_t want_slot, uint32_t want_until)
@@ -244,123 +151,6 @@ test_flap(void)
 	path_close(&path);
 }
 
-static void
-publish_shutdown(struct path *path, uint8_t shutdown_sessions)
-{
-	const struct shunt_member members[] = { { 1, 1 }, { 3, 1 } };
-	struct shunt_backend *backend = helper_backend(SHUNT_SOURCE, members, 2, SLOTS);
-
-	path_publish(path);
-	backend->forward = SHUNT_DR;
-	backend->shutdown_sessions = shutdown_sessions;
-	helper_put(
-		path->objects, SHUNT_KIND_BACKEND, BACKEND, backend, shunt_backend_bytes(backend));
-	free(backend);
-	path_commit(path);
-}
-
-/* A server that is down keeps TCP if it shall, never UDP; one that is removed keeps nothing. */
-static void
-test_down(void)
-{
-	for (unsigned int i = 0; i < 3; i++) {
-		bool removed = i == 2, shutdown = i == 1;
-		uint32_t client, now, want;
-		struct path path;
-
-		open_stateless(&path, 4, CAPACITY);
-		client = client_of(&path, 2, 0);
-		CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, client, PKT_SYN), 2);
-		CU_ASSERT_EQUAL(sent_to(&path, SHUNT_UDP, client, 0), 2);
-		path.state[2] = SHUNT_SERVER_DOWN;
-		publish_shutdown(&path, shutdown);
-		if (removed) {
-			object_store_delete(path.objects, SHUNT_KIND_SERVER, 2);
-			path_commit(&path);
-		}
-		now = answer_of(&path, client);
-		want = removed || shutdown ? now : 2;
-		CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, client, PKT_ACK), want);
-		CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, client, PKT_ACK), want);
-		CU_ASSERT_EQUAL(sent_to(&path, SHUNT_UDP, client, 0), now);
-		CU_ASSERT_EQUAL(sent_to(&path, SHUNT_UDP, client, 0), now);
-		CU_ASSERT_EQUAL(path.tracker->services[SERVICE + 1].sessions, 1);
-		/* Back again: the UDP flow stays where it is now. */
-		set_state(&path, 2, SHUNT_SERVER_UP);
-		CU_ASSERT_EQUAL(sent_to(&path, SHUNT_UDP, client, 0), now);
-		CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, client, PKT_ACK), want);
-		path_close(&path);
-	}
-}
-
-/* With no server left those that have one go on. */
-static void
-test_no_server(void)
-{
-	struct path path;
-	uint32_t client;
-
-	open_stateless(&path, 4, CAPACITY);
-	client = client_of(&path, 1, 0);
-	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, client, PKT_SYN), 1);
-	for (uint32_t id = 1; id <= SERVERS; id++)
-		path.state[id] = SHUNT_SERVER_DRAIN;
-	path_publish(&path);
-	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, client, PKT_ACK), 1);
-	CU_ASSERT_EQUAL(
-		request(&path, SHUNT_TCP, client, 1001, PKT_SYN).p.drop, SHUNT_DROP_NO_SERVER);
-	wait_ticks(&path, SILENCE);
-	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, client, PKT_ACK), 1);
-	wait_ticks(&path, SILENCE);
-	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, client, PKT_ACK), 1);
-	CU_ASSERT_EQUAL(
-		request(&path, SHUNT_TCP, client, 1001, PKT_ACK).p.drop, SHUNT_DROP_NO_SERVER);
-	set_state(&path, 3, SHUNT_SERVER_UP);
-	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, client, PKT_ACK), 1);
-	CU_ASSERT_EQUAL(request(&path, SHUNT_TCP, client, 1001, PKT_SYN).p.server, 3);
-	path_close(&path);
-}
-
-/*
- * No room for exceptions: what begins goes where its next packets will, which is to the former
- * server, if that takes connections.
- */
-static void
-test_full(void)
-{
-	static const uint8_t states[] = { SHUNT_SERVER_DRAIN, SHUNT_SERVER_DOWN };
-
-	for (unsigned int i = 0; i < 2; i++) {
-		uint32_t client = 0, last = 0;
-		struct path path;
-		struct result r;
-		uint64_t count;
-
-		open_stateless(&path, 4, SMALL_TABLE);
-		for (unsigned int n = 0; n < 2 * SMALL_TABLE; n++)
-			last = client_of(&path, 2, last);
-		set_state(&path, 2, states[i]);
-		for (uint32_t c = 1; c < last; c++)
-			sent_to(&path, SHUNT_TCP, c, PKT_ACK);
-		count = stored(&path);
-		CU_ASSERT_EQUAL(count, SMALL_TABLE);
-		CU_ASSERT_TRUE(path.tracker->stats->untracked > 0);
-		client = last;
-		r = request(&path, SHUNT_TCP, client, 1000, PKT_SYN);
-		CU_ASSERT_EQUAL(r.p.drop, i == 0 ? 0 : SHUNT_DROP_FLOW_TABLE_FULL);
-		CU_ASSERT_EQUAL(r.p.server, 2);
-		CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, client, PKT_ACK), 2);
-		object_store_delete(path.objects, SHUNT_KIND_SERVER, 2);
-		path_commit(&path);
-		CU_ASSERT_EQUAL(
-			sent_to(&path, SHUNT_TCP, client, PKT_SYN), answer_of(&path, client));
-		CU_ASSERT_EQUAL(
-			sent_to(&path, SHUNT_TCP, client, PKT_ACK), answer_of(&path, client));
-		CU_ASSERT_EQUAL(stored(&path), count);
-		path_close(&path);
-	}
-}
-
 /* The error of a router about what the server has sent to the client. */
 static struct pkt
 icmp_about(struct path *path, uint32_t client)
@@ -405,73 +195,42 @@ test_icmp(void)
 	wait_ticks(&path, SILENCE + MORE);
 	CU_ASSERT_EQUAL(icmp_about(&path, old).server, answer_of(&path, old));
 	CU_ASSERT_EQUAL(stored(&path), 0);
+	/* Flows that have no entry may live for a while when the service has become stateful. */
 	put_services(&path, false, false);
+	path_publish(&path);
+	CU_ASSERT_EQUAL(icmp_about(&path, old).server, answer_of(&path, old));
+	wait_ticks(&path, SILENCE + MORE);
 	path_publish(&path);
 	CU_ASSERT_EQUAL(icmp_about(&path, old).drop, SHUNT_DROP_NO_FLOW);
 	path_close(&path);
 }
 
-/* Flows of either time go on where they are when the mode changes. */
+/* What `lookup` is told of UDP flows that have no entry: where their next packet goes. */
 static void
-test_other_mode(void)
+test_former_of(void)
 {
 	struct path path;
-	uint32_t old, mid, now;
+	uint32_t formers = 0;
 
-	open_stateless(&path, 4, CAPACITY);
-	old = client_of(&path, 2, 0);
-	mid = client_of(&path, 2, old);
-	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, old, PKT_SYN), 2);
-	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, mid, PKT_SYN), 2);
-	put_services(&path, false, false);
-	path_publish(&path);
-	/* Its one packet makes it an entry that stays as long as the flow may be silent. */
-	wait_ticks(&path, 10);
-	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, mid, PKT_ACK), 2);
-	CU_ASSERT_EQUAL(stored(&path), 1);
+	open_stateless(&path, 6, CAPACITY);
 	set_state(&path, 2, SHUNT_SERVER_DRAIN);
-	now = answer_of(&path, mid);
-	wait_ticks(&path, SILENCE - 10);
-	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, old, PKT_ACK), 2);
-	CU_ASSERT_EQUAL(stored(&path), 2);
-	CU_ASSERT_EQUAL(request(&path, SHUNT_TCP, mid, 2000, PKT_SYN).p.server, now);
-	wait_ticks(&path, 10);
-	path_publish(&path);
-	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, mid, PKT_ACK), 2);
-	path_publish(&path);
-	CU_ASSERT_PTR_NULL(path.generation->backends[BACKEND]->answers);
-	put_services(&path, true, true);
-	path_publish(&path);
-	CU_ASSERT_TRUE(path.generation->services[SERVICE].leftover);
-	set_state(&path, 2, SHUNT_SERVER_UP);
-	for (unsigned int i = 0; i < 3; i++) {
-		CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, old, PKT_ACK), 2);
-		CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, mid, PKT_ACK), 2);
-		wait_ticks(&path, SILENCE);
-	}
-	path_close(&path);
-}
+	for (uint32_t c = 1; c < 100; c++) {
+		struct flow_key key = { .port_be = htons(1000), .version = 6 };
+		uint32_t former;
 
-/* Another hash: flows go where it says now, but for those that have an entry. */
-static void
-test_other_hash(void)
-{
-	struct shunt_settings settings = { .hash_secret = "another secret." };
-	struct path path;
-	uint32_t old;
-
-	open_stateless(&path, 4, CAPACITY);
-	old = client_of(&path, 2, 0);
-	set_state(&path, 2, SHUNT_SERVER_DRAIN);
-	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, old, PKT_ACK), 2);
-	helper_put(path.objects, SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings));
-	path_commit(&path);
-	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, old, PKT_ACK), 2);
-	for (uint32_t c = 1; c < 200; c++) {
-		if (c != old)
-			CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, c, PKT_ACK), answer_of(&path, c));
+		client_address(&path, c, key.address);
+		key.service = SERVICE;
+		CU_ASSERT_EQUAL(stateless_former_of(path.generation, &key, path.tracker->now), 0);
+		key.service = SERVICE + 1;
+		former = stateless_former_of(path.generation, &key, path.tracker->now);
+		CU_ASSERT_EQUAL(
+			sent_to(&path, SHUNT_UDP, c, 0), former ? former : answer_of(&path, c));
+		CU_ASSERT_EQUAL(stateless_former_of(
+					path.generation, &key, path.tracker->now + SILENCE + MORE),
+			0);
+		formers += former == 2;
 	}
-	CU_ASSERT_EQUAL(stored(&path), 1);
+	CU_ASSERT_TRUE(formers > 10);
 	path_close(&path);
 }
 
@@ -568,12 +327,8 @@ static const struct unit_test tests[] = {
 	{ "nothing changes", test_nothing_stored },
 	{ "the window", test_window },
 	{ "flap", test_flap },
-	{ "down and removed", test_down },
-	{ "no server", test_no_server },
-	{ "full table", test_full },
 	{ "ICMP errors", test_icmp },
-	{ "the mode changes", test_other_mode },
-	{ "the hash changes", test_other_hash },
+	{ "flows without entry, for lookup", test_former_of },
 	{ "burst", test_burst },
 	{ "generations", test_generations },
 };
