@@ -163,9 +163,10 @@ void
 worker_forward(struct worker *w)
 {
 	struct tracker *t = w->tracker;
-	struct pkt *pkts[PKT_BURST], *misses[PKT_BURST];
-	unsigned int missed, n = worker_stateless(w, pkts);
+	struct pkt *rest[PKT_BURST], *misses[PKT_BURST], *const *pkts;
+	unsigned int missed, n;
 
+	pkts = worker_stateless(w, rest, &n);
 	track_sources(t, pkts, n);
 	flow_lookup_burst(t->flows, pkts, n, w->tick);
 	missed = track_hits(t, pkts, n, w->tick, misses);

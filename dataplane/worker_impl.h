@@ -85,10 +85,10 @@ void worker_forward(struct worker *w);
 void worker_send(struct worker *w);
 
 /*
- * Sees to what goes by the hash alone (stateless.h). Puts the rest into rest[PKT_BURST], which is
- * for the flow table: returns how many. All stay live.
+ * Sees to what goes by the hash alone (stateless.h). Returns the *n packets for the flow table, for
+ * which rest[PKT_BURST] is room. All stay live.
  */
-unsigned int worker_stateless(struct worker *w, struct pkt **rest);
+struct pkt *const *worker_stateless(struct worker *w, struct pkt **rest, unsigned int *n);
 
 /* Makes a dropped packet the ICMP error to its sender. False: there is none to send. */
 bool worker_answer(struct worker *w, struct pkt *p);

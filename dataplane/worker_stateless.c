@@ -3,16 +3,17 @@
 #include "stateless.h"
 #include "worker_impl.h"
 
-unsigned int
-worker_stateless(struct worker *w, struct pkt **rest)
+struct pkt *const *
+worker_stateless(struct worker *w, struct pkt **rest, unsigned int *n)
 {
 	const struct tracker *t = w->tracker;
 	struct burst *b = &w->burst;
 
-	if (t->generation->has_answers)
-		return stateless_burst(t->generation, t->flows, t->now, b->live, b->count, rest);
-	memcpy(rest, b->live, b->count * sizeof(*rest));
-	return b->count;
+	*n = b->count;
+	if (!t->generation->has_answers)
+		return b->live;
+	*n = stateless_burst(t->generation, t->flows, t->now, b->live, b->count, rest);
+	return rest;
 }
 
 uint32_t

@@ -120,6 +120,35 @@ class Stateless:
             self.assertEqual(server["flow_mode"], "stateless")
 
 
+@with_workers(1, 2)
+class StatelessPorts:
+    """A bind of many ports, servers without one: each connection a flow of its own, none stored."""
+
+    def test_ports(self):
+        kind, servers = KINDS[0], [f"10.99.4.{i}" for i in range(1, SERVERS + 1)]
+        ports = range(8000, 8050)
+        made = {"frontends": [frontend("range", f"{kind.address}:8000-8099", "range", **STATE)],
+                "backends": [backend("range", *servers, **{**MODE, "hash-on": "connection"})]}
+        client = client_of(kind), 40000
+
+        def ask(api):
+            return {port: api.ask("lookup", protocol="tcp", client=kind.endpoint(*client),
+                                  address=kind.endpoint(kind.address, port)) for port in ports}
+
+        frames = [bytes(packet(kind, client, (kind.address, port), l4={"flags": flags}))
+                  for port in ports for flags in ("S", "A", "PA")]
+        result = Run(made, wan=frames, workers=self.workers, then=ask).go()
+        self.assertEqual(result.drops, {})
+        to = {f"s{i}": bytes.fromhex(server_mac(address).replace(":", ""))
+              for i, address in enumerate(servers, 1)}
+        wanted = collections.Counter(
+            (to[said["server"]], port) for port, said in result.extra.items() for _ in range(3))
+        self.assertEqual(collections.Counter(
+            (f[:6], int.from_bytes(f[36:38], "big")) for f in result.lan), wanted)
+        self.assertGreater(len({mac for mac, _ in wanted}), 2)
+        self.assertEqual(result.total("flows_created"), 0)
+
+
 @with_workers(1)
 class StatelessTunnel:
     """By tunnels too, of one family over the other."""
