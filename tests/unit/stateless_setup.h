@@ -9,7 +9,7 @@
 
 #define CLIENTS	  4000
 #define SILENCE	  450 /* ticks: the 900 s of objects_helper.h */
-#define MORE	  4   /* ticks that a window may be longer than that */
+#define MORE	  60  /* ticks that a window is longer than that, at most */
 #define SWEEP_ALL 1000000
 
 static inline void

@@ -145,9 +145,8 @@ test_other_mode(void)
 	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, old, PKT_ACK), 2);
 	CU_ASSERT_EQUAL(stored(&path), 2);
 	CU_ASSERT_EQUAL(request(&path, SHUNT_TCP, mid, 2000, PKT_SYN).p.server, now);
-	wait_ticks(&path, 10);
-	path_publish(&path);
 	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, mid, PKT_ACK), 2);
+	wait_ticks(&path, MORE);
 	path_publish(&path);
 	CU_ASSERT_PTR_NULL(path.generation->backends[BACKEND]->answers);
 	put_services(&path, true, true);
