@@ -6,6 +6,7 @@
 
 #include "jsonfile.h"
 #include "shunt/api.h"
+#include "flow_mode.h"
 #include "removed.h"
 #include "show.h"
 #include "state.h"
@@ -222,6 +223,14 @@ run_shutdown_sessions(struct command_request *request, struct json_at args)
 	if (!removed)
 		server = named_server(request, args);
 	if (!removed && !server) {
+		finish_refused(request, args.errors);
+		return;
+	}
+	if (flow_mode_of(request->control, (server ? server : removed)->backend) ==
+		FLOW_MODE_STATELESS) {
+		json_at_error(json_at_member(&args, "server"),
+			"the sessions of \"%s\" are not known: its frontends are \"stateless\"",
+			path);
 		finish_refused(request, args.errors);
 		return;
 	}

@@ -323,6 +323,7 @@ put_services(const struct control *control, struct image *image)
 			.timeout_fin_ms = service->timeout.fin_ms,
 			.timeout_udp_ms = service->timeout.udp_ms,
 			.reset_idle = service->reset_idle,
+			.stateless = service->stateless,
 		};
 
 		compile_copy_name(object.frontend, service->frontend);

@@ -70,6 +70,7 @@ struct frontend_config {
 	bool announce;	  /* put the addresses on the kernel interface */
 	struct timeout_config timeout;
 	bool reset_idle; /* on-timeout */
+	bool stateless;	 /* flow-mode */
 	struct bind_config *binds;
 	size_t bind_count;
 	size_t backend; /* index into backends */

@@ -228,7 +228,40 @@ find_members(const struct backend_config *backend, struct members *m)
 static const char *
 forward_name(uint8_t forward)
 {
-	return forward == SHUNT_DR ? "dr" : forward == SHUNT_TUNNEL ? "tunnel" : "nat";
+	static const char *const names[SHUNT_FORWARD_COUNT] = {
+		[SHUNT_NAT] = "nat",
+		[SHUNT_DR] = "dr",
+		[SHUNT_TUNNEL] = "tunnel",
+		[SHUNT_FULLNAT] = "fullnat",
+	};
+
+	return names[forward];
+}
+
+/* Without a flow's entry a packet has nothing to go by but the hash, and replies have nothing. */
+static void
+check_flow_mode(struct json_at frontend_at, const struct frontend_config *frontend,
+	const struct backend_config *backend)
+{
+	static const char *const balances[SHUNT_ALGORITHM_COUNT] = {
+		[SHUNT_SOURCE] = "source",
+		[SHUNT_ROUNDROBIN] = "roundrobin",
+		[SHUNT_LEASTCONN] = "leastconn",
+	};
+	struct json_at at = json_at_member(&frontend_at, "flow-mode");
+
+	if (!frontend->stateless)
+		return;
+	if (backend->forward != SHUNT_DR && backend->forward != SHUNT_TUNNEL)
+		json_at_error(at,
+			"\"stateless\" needs \"forward\": \"dr\" or \"tunnel\", but backend \"%s\" "
+			"has \"%s\"",
+			backend->name, forward_name(backend->forward));
+	if (backend->algorithm != SHUNT_SOURCE)
+		json_at_error(at,
+			"\"stateless\" needs \"balance\": \"source\", but backend \"%s\" has "
+			"\"%s\"",
+			backend->name, balances[backend->algorithm]);
 }
 
 /* A packet keeps its family, unless it goes inside another one or is translated as a whole. */
@@ -266,6 +299,8 @@ check_ways(const struct json_at *frontends, const struct config *config, struct 
 		struct json_at at = json_at_element(frontends, i);
 		struct json_at binds = json_at_member(&at, "bind");
 
+		if (backend != SIZE_MAX)
+			check_flow_mode(at, frontend, &config->backends[backend]);
 		for (size_t j = 0; backend != SIZE_MAX && j < frontend->bind_count; j++) {
 			const struct bind_config *bind = &frontend->binds[j];
 

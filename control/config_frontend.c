@@ -137,17 +137,28 @@ read_words(struct json_at at, struct frontend_config *frontend)
 		{ "reset", true },
 		{ NULL, 0 },
 	};
+	static const struct json_word flow_modes[] = {
+		{ "stateful", false },
+		{ "stateless", true },
+		{ NULL, 0 },
+	};
 	struct json_at on_timeout = json_at_member(&at, "on-timeout");
-	int protocol = SHUNT_TCP, announce = true, reset_idle = false;
+	int protocol = SHUNT_TCP, announce = true, reset_idle = false, stateless = false;
 
 	json_get_word(json_at_member(&at, "protocol"), protocols, &protocol);
 	json_get_word(json_at_member(&at, "announce"), announces, &announce);
 	frontend->protocol = protocol;
 	frontend->announce = announce;
+	json_get_word(json_at_member(&at, "flow-mode"), flow_modes, &stateless);
+	frontend->stateless = stateless;
 	json_get_word(on_timeout, on_timeouts, &reset_idle);
 	frontend->reset_idle = reset_idle;
 	if (reset_idle && protocol == SHUNT_UDP)
 		json_at_error(on_timeout, "\"reset\" is for \"protocol\": \"tcp\" only");
+	else if (reset_idle && stateless)
+		json_at_error(on_timeout,
+			"\"reset\" needs \"flow-mode\": \"stateful\": of a stateless flow nobody "
+			"knows when it has been idle");
 }
 
 static void
@@ -155,7 +166,7 @@ read_frontend(
 	struct json_at at, const struct config_defaults *defaults, struct frontend_config *frontend)
 {
 	static const char *const keys[] = { "name", "bind", "protocol", "timeout",
-		"default-backend", "announce", "on-timeout", "rules", NULL };
+		"default-backend", "announce", "on-timeout", "flow-mode", "rules", NULL };
 
 	frontend->timeout = defaults->timeout;
 	if (!json_get_object(at, keys))

@@ -171,7 +171,9 @@ answer_flow(const struct control *control, const struct service *service, uint32
 
 	if (!server || !service->backend->config.shutdown_sessions ||
 		server_state(server) != SHUNT_SERVER_DOWN)
-		return answer_server(control, service, id, "established flow");
+		return answer_server(control, service, id,
+			service->stateless ? "flow from before a change, or stored"
+					   : "established flow");
 	snprintf(text, sizeof(text),
 		"reset: %s; the server is down, and its backend has "
 		"\"on-marked-down\": \"shutdown-sessions\"",
@@ -204,15 +206,15 @@ answer_candidates(const struct control *control, const struct service *service,
 }
 
 static const char *
-hash_reason(uint8_t hash_on)
+hash_reason(uint8_t hash_on, bool stateless)
 {
 	switch (hash_on) {
 	case SHUNT_HASH_SOURCE_PORT:
-		return "source-port hash";
+		return stateless ? "source-port hash, stateless" : "source-port hash";
 	case SHUNT_HASH_CONNECTION:
-		return "connection hash";
+		return stateless ? "connection hash, stateless" : "connection hash";
 	default:
-		return "source hash";
+		return stateless ? "source hash, stateless" : "source hash";
 	}
 }
 
@@ -265,6 +267,6 @@ lookup_answer(const struct control *control, const struct lookup *lookup, uint32
 	if (backend->algorithm != SHUNT_SOURCE)
 		return with_sources(answer_candidates(control, service, backend), service);
 	return with_sources(answer_server(control, service, pick_by_hash(image, backend, lookup),
-				    hash_reason(backend->hash_on)),
+				    hash_reason(backend->hash_on, service->stateless)),
 		service);
 }

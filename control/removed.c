@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "shunt/stats.h"
+#include "flow_mode.h"
 #include "probe_tcp.h"
 #include "removed.h"
 #include "state.h"
@@ -99,6 +100,8 @@ retire(struct server *server)
 	server->removed = true;
 	server->sessions = NOT_COUNTED;
 	server->idle_since_ms = 0;
+	server->hold_ms = 0;
+	server->held_since_ms = 0;
 	server->admin = SHUNT_ADMIN_READY;
 	server->weight = server->config.weight;
 	server->file_weight = server->config.weight;
@@ -165,9 +168,12 @@ fits(const struct control *control, const struct backend *backend, const struct 
 	return sources_fit(control, backend, server);
 }
 
-/* Takes it out of the old model's array if it is to stay. */
+/*
+ * Takes it out of the old model's array if it is to stay. hold_ms: for how long stateless flows to
+ * its backend may be silent; when that time is over, those that live are counted as sessions.
+ */
 static void
-carry(const struct control *next, struct backend *backend, struct server **slot)
+carry(const struct control *next, struct backend *backend, struct server **slot, uint32_t hold_ms)
 {
 	struct server *server = *slot;
 
@@ -175,8 +181,10 @@ carry(const struct control *next, struct backend *backend, struct server **slot)
 		!fits(next, backend, server))
 		return;
 	*slot = NULL;
-	if (!server->removed)
+	if (!server->removed) {
 		retire(server);
+		server->hold_ms = hold_ms;
+	}
 	server->backend = backend;
 	backend->removed[backend->removed_count++] = server;
 }
@@ -248,12 +256,13 @@ removed_carry(struct control *control, struct control *next)
 	for (size_t i = 0; i < next->backend_count; i++) {
 		struct backend *backend = next->backends[i];
 		struct backend *old = state_find_backend(control, backend->config.name);
+		uint32_t hold_ms = old ? flow_mode_silence_ms(control, old) : 0;
 
 		for (size_t j = 0; old && j < old->server_count; j++)
-			carry(next, backend, &old->servers[j]);
+			carry(next, backend, &old->servers[j], hold_ms);
 		count += backend->removed_count;
 		for (size_t j = 0; old && j < old->removed_count; j++)
-			carry(next, backend, &old->removed[j]);
+			carry(next, backend, &old->removed[j], hold_ms);
 	}
 	if (count > 0)
 		log_info("servers removed, which keep the connections they have: %zu", count);
@@ -290,6 +299,7 @@ removed_adopt(
 	server->health.verdict = image->health;
 	retire(server);
 	server->changed_ms = image->changed_ms;
+	server->hold_ms = flow_mode_silence_ms(control, backend);
 	server->backend = backend;
 	if (fits(control, backend, server))
 		backend->removed[backend->removed_count++] = server;
@@ -312,7 +322,11 @@ static bool
 has_ended(struct server *server, const struct shunt_stats *stats, uint64_t now_ms)
 {
 	server->sessions = stats ? count_sessions(stats, server->id) : NOT_COUNTED;
-	if (server->sessions > 0) {
+	if (server->held_since_ms == 0)
+		server->held_since_ms = now_ms;
+	if (server->hold_ms && now_ms - server->held_since_ms >= server->hold_ms + LINGER_MS)
+		server->hold_ms = 0;
+	if (server->sessions > 0 || server->hold_ms > 0) {
 		server->idle_since_ms = 0;
 		return false;
 	}

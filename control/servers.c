@@ -279,6 +279,7 @@ services_create(const struct control *control, struct control *next, const struc
 				.announce = frontend->announce,
 				.timeout = frontend->timeout,
 				.reset_idle = frontend->reset_idle,
+				.stateless = frontend->stateless,
 				.backend = next->backends[frontend->backend],
 			};
 			memcpy(service->frontend, frontend->name, sizeof(service->frontend));

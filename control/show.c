@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "flow_mode.h"
 #include "jsonfile.h"
 #include "publish.h"
 #include "state.h"
@@ -63,7 +64,8 @@ server_traffic(const struct shunt_stats *stats, uint32_t id)
 static bool
 is_shown(const struct server *server, const struct shunt_stats *stats)
 {
-	return !server->removed || server_traffic(stats, server->id).sessions > 0;
+	return !server->removed || server->hold_ms > 0 ||
+		server_traffic(stats, server->id).sessions > 0;
 }
 
 static uint16_t
@@ -111,15 +113,17 @@ set_text(json_t *object, const char *key, const char *value)
 	return json_object_set_new(object, key, json_string(value));
 }
 
+/* flow_mode: of stateless flows only those that are stored are sessions. */
 static int
-set_traffic(json_t *object, const struct traffic *traffic)
+set_traffic(json_t *object, const struct traffic *traffic, enum flow_mode flow_mode)
 {
 	return set_count(object, "sessions", traffic->sessions) |
 		set_count(object, "sessions_total", traffic->sessions_total) |
 		set_count(object, "in_packets", traffic->in_packets) |
 		set_count(object, "in_bytes", traffic->in_bytes) |
 		set_count(object, "out_packets", traffic->out_packets) |
-		set_count(object, "out_bytes", traffic->out_bytes);
+		set_count(object, "out_bytes", traffic->out_bytes) |
+		set_text(object, "flow_mode", flow_mode_name(flow_mode));
 }
 
 /* The value, or NULL (and the value released) if a part of it could not be made. */
@@ -190,6 +194,7 @@ show_workers(const struct control *control)
 			json_object_set_new(
 				object, "handed_over_share", json_real(share > 1 ? 1 : share)) |
 			set_count(object, "untracked", w->untracked) |
+			set_count(object, "exceptions", w->exceptions) |
 			set_count(object, "icmp_sent", w->icmp_sent) |
 			set_count(object, "tcp_challenges", w->tcp_challenges) |
 			set_count(object, "tcp_resets", w->tcp_resets) |
@@ -257,7 +262,7 @@ age_s(uint64_t since_ms)
 }
 
 static json_t *
-show_server(const struct server *server, const struct shunt_stats *stats)
+show_server(const struct server *server, const struct shunt_stats *stats, enum flow_mode flow_mode)
 {
 	struct traffic traffic = server_traffic(stats, server->id);
 	char address[JSON_ENDPOINT_TEXT_SIZE];
@@ -272,7 +277,7 @@ show_server(const struct server *server, const struct shunt_stats *stats)
 		set_text(object, "state", server_state_name(server)) |
 		set_text(object, "admin", admin_name(server->admin)) |
 		set_text(object, "health", health_name(server->health.verdict)) |
-		set_traffic(object, &traffic) |
+		set_traffic(object, &traffic, flow_mode) |
 		set_count(object, "check_fail", server->check_fail) |
 		set_count(object, "check_down", server->check_down) |
 		set_count(object, "check_error", server->check_error) |
@@ -289,13 +294,14 @@ show_servers(const struct control *control)
 
 	for (size_t i = 0; i < control->backend_count && !failed; i++) {
 		const struct backend *backend = control->backends[i];
+		enum flow_mode flow_mode = flow_mode_of(control, backend);
 
 		for (size_t j = 0; j < backend_all_count(backend); j++) {
 			const struct server *server = backend_any(backend, j);
 
 			if (is_shown(server, stats))
-				failed |=
-					json_array_append_new(servers, show_server(server, stats));
+				failed |= json_array_append_new(
+					servers, show_server(server, stats, flow_mode));
 		}
 	}
 	return whole(servers, failed);
@@ -303,14 +309,14 @@ show_servers(const struct control *control)
 
 static int
 append_stat(json_t *rows, const char *type, const char *proxy, const char *name, const char *status,
-	uint64_t weight, const struct traffic *traffic)
+	uint64_t weight, const struct traffic *traffic, enum flow_mode flow_mode)
 {
 	json_t *row = json_object();
 	int failed;
 
 	failed = set_text(row, "type", type) | set_text(row, "proxy", proxy) |
 		set_text(row, "name", name) | set_text(row, "status", status) |
-		set_count(row, "weight", weight) | set_traffic(row, traffic);
+		set_count(row, "weight", weight) | set_traffic(row, traffic, flow_mode);
 	return json_array_append_new(rows, whole(row, failed));
 }
 
@@ -323,6 +329,8 @@ append_frontends(json_t *rows, const struct control *control, const struct shunt
 
 	while (i < control->service_count) {
 		const char *name = control->services[i].frontend;
+		enum flow_mode flow_mode =
+			control->services[i].stateless ? FLOW_MODE_STATELESS : FLOW_MODE_STATEFUL;
 		struct traffic sum = { 0 };
 
 		for (; i < control->service_count && !strcmp(control->services[i].frontend, name);
@@ -331,15 +339,18 @@ append_frontends(json_t *rows, const struct control *control, const struct shunt
 
 			traffic_add(&sum, &part);
 		}
-		failed |= append_stat(rows, "frontend", name, "FRONTEND", "open", 0, &sum);
+		failed |=
+			append_stat(rows, "frontend", name, "FRONTEND", "open", 0, &sum, flow_mode);
 	}
 	return failed;
 }
 
 /* Servers first, then their sum, as HAProxy does. The weight is that of servers that are used. */
 static int
-append_backend(json_t *rows, const struct backend *backend, const struct shunt_stats *stats)
+append_backend(json_t *rows, const struct control *control, const struct backend *backend,
+	const struct shunt_stats *stats)
 {
+	enum flow_mode flow_mode = flow_mode_of(control, backend);
 	const char *name = backend->config.name;
 	struct traffic sum = { 0 };
 	uint64_t weight = 0;
@@ -355,10 +366,10 @@ append_backend(json_t *rows, const struct backend *backend, const struct shunt_s
 		if (server_state(server) == SHUNT_SERVER_UP)
 			weight += server->weight;
 		failed |= append_stat(rows, "server", name, server->config.name,
-			server_state_name(server), server_weight(server), &traffic);
+			server_state_name(server), server_weight(server), &traffic, flow_mode);
 	}
-	failed |=
-		append_stat(rows, "backend", name, "BACKEND", weight ? "up" : "down", weight, &sum);
+	failed |= append_stat(
+		rows, "backend", name, "BACKEND", weight ? "up" : "down", weight, &sum, flow_mode);
 	return failed;
 }
 
@@ -371,6 +382,6 @@ show_stat(const struct control *control)
 
 	failed |= append_frontends(rows, control, stats);
 	for (size_t i = 0; i < control->backend_count && !failed; i++)
-		failed |= append_backend(rows, control->backends[i], stats);
+		failed |= append_backend(rows, control, control->backends[i], stats);
 	return whole(rows, failed);
 }

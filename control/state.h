@@ -44,6 +44,8 @@ struct server {
 	bool removed;
 	uint64_t sessions;	/* as last counted; UINT64_MAX: not yet */
 	uint64_t idle_since_ms; /* the loop's clock; 0: it has sessions, or nobody counts them */
+	uint32_t hold_ms;	/* it may have stateless flows for so long; 0: it has none */
+	uint64_t held_since_ms; /* the loop's clock; 0: not yet */
 };
 
 struct backend {
@@ -85,6 +87,7 @@ struct service {
 	bool announce;
 	struct timeout_config timeout;
 	bool reset_idle;
+	bool stateless;
 	struct backend *backend;
 	uint32_t id; /* in the image; 0: not yet given */
 };

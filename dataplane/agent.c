@@ -17,6 +17,7 @@
 #include "probe_via.h"
 #include "session.h"
 #include "shunt/log.h"
+#include "stateless.h"
 #include "xdp.h"
 
 #define ACK_POLL_MS   1	   /* how often the workers' acknowledgements are looked at */
@@ -280,6 +281,35 @@ prepare_workers(struct agent *a, const struct generation *generation)
 	return result;
 }
 
+static uint64_t
+count_entries(void *context, uint32_t service)
+{
+	const struct agent *a = context;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < a->settings->worker_count; i++)
+		sum += worker_entries(a->settings->workers[i], service);
+	return sum;
+}
+
+static struct gen_moment
+moment_now(struct agent *a)
+{
+	struct gen_moment moment = {
+		.first = UINT32_MAX,
+		.entries = count_entries,
+		.context = a,
+	};
+
+	for (uint32_t i = 0; i < a->settings->worker_count; i++) {
+		uint32_t now = worker_now(a->settings->workers[i]);
+
+		moment.first = now < moment.first ? now : moment.first;
+		moment.last = now > moment.last ? now : moment.last;
+	}
+	return moment;
+}
+
 static void
 on_commit(struct agent *a, const struct shunt_msg *msg)
 {
@@ -296,8 +326,10 @@ on_commit(struct agent *a, const struct shunt_msg *msg)
 	else if (msg->generation - running > GENERATION_MAX_STEP)
 		refuse(t, -ERANGE, 0, 0, "its generation is too far ahead of the running one");
 	if (t->result == 0) {
-		generation = generation_create(t->objects, msg->generation, a->generation,
-			a->settings->ports->count, &error, &result);
+		struct gen_moment moment = moment_now(a);
+
+		generation = generation_create_at(t->objects, msg->generation, a->generation,
+			a->settings->ports->count, &moment, &error, &result);
 		if (!generation)
 			refuse(t, result, error.kind, error.id, error.text);
 		else if (prepare_workers(a, generation) < 0) {
@@ -344,7 +376,8 @@ find_flow(const struct agent *a, const struct shunt_flow_query *query)
 		.extra = query->range_port_be,
 	};
 	const uint8_t *address = query->client.bytes + (v4 ? 12 : 0);
-	uint32_t owner;
+	const struct worker *worker;
+	uint32_t owner, server;
 
 	if (query->service == 0 || query->service >= SHUNT_MAX_SERVICES)
 		return -EINVAL;
@@ -352,7 +385,11 @@ find_flow(const struct agent *a, const struct shunt_flow_query *query)
 	owner = worker_owner(
 		classify_owner_hash(address, key.version, key.port_be, a->settings->owner_seed),
 		a->settings->worker_count);
-	return (int)flow_server(worker_peek(a->settings->workers[owner], &key));
+	worker = a->settings->workers[owner];
+	server = flow_server(worker_peek(worker, &key));
+	if (!server && a->generation)
+		server = stateless_former_of(a->generation, &key, worker_now(worker));
+	return (int)server;
 }
 
 static void

@@ -28,7 +28,8 @@ checksum_fold(uint64_t sum)
 	return (uint16_t)((sum >> 16) + (sum & 0xffff));
 }
 
-/* The same of the sum of some 65,000 words at most: its halves meet in the upper one, with the carry. */
+/* The same of the sum of some 65,000 words at most: its halves meet in the upper one, with the
+ * carry. */
 static inline uint16_t
 checksum_fold32(uint32_t sum)
 {

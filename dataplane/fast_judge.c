@@ -97,7 +97,8 @@ checksums_after(uint32_t checksums, const uint16_t *before, const uint16_t *afte
 {
 	uint16_t ip = (uint16_t)checksums, l4 = checksums >> 16, l4_after;
 
-	l4_after = (uint16_t)~checksum_fold32((uint16_t)~l4 + (uint16_t)~before[1] + (uint32_t)after[1]);
+	l4_after = (uint16_t)~checksum_fold32(
+		(uint16_t)~l4 + (uint16_t)~before[1] + (uint32_t)after[1]);
 	ip = (uint16_t)~checksum_fold32((uint16_t)~ip + (uint16_t)~before[0] + (uint32_t)after[0] +
 		(uint16_t)~htons(0x0100));
 	/* As checksum_update_udp(). */

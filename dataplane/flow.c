@@ -110,6 +110,12 @@ flow_claims(const struct flow_table *table)
 }
 
 uint32_t
+flow_entries(const struct flow_table *table, uint32_t service)
+{
+	return __atomic_load_n(&table->entries[service], __ATOMIC_RELAXED);
+}
+
+uint32_t
 flow_endpoint_tag(const struct flow_table *table, const uint8_t address[16], uint16_t port_be,
 	uint8_t protocol)
 {
@@ -294,6 +300,7 @@ forget(struct flow_table *table, struct flow_family *family, union flow_bucket *
 	flow_slot_put(bucket, slots, slot, &none, 0);
 	flow_change_end(table);
 	__atomic_store_n(&family->count, family->count - 1, __ATOMIC_RELAXED);
+	flow_count_entry(table, words.endpoint, -1u);
 	if (flow_endpoint_is_claim(words.endpoint))
 		__atomic_store_n(&table->claims, table->claims - 1, __ATOMIC_RELAXED);
 	else

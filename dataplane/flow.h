@@ -232,6 +232,8 @@ void flow_table_show(struct flow_table *table, flow_visit_fn *visit);
 
 uint64_t flow_count(const struct flow_table *table); /* both families, no claims */
 uint32_t flow_claims(const struct flow_table *table);
+/* Entries of one service, expired ones too until they are found. service: an id. Any thread. */
+uint32_t flow_entries(const struct flow_table *table, uint32_t service);
 uint64_t flow_capacity(const struct flow_table *table);		      /* both families */
 uint64_t flow_bytes(const struct flow_table *table, uint8_t version); /* of one family's buckets */
 

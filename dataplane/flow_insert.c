@@ -172,9 +172,12 @@ insert(struct flow_table *table, struct flow_family *family, unsigned int slots,
 	flow_change_begin(table);
 	place = fill(family, slots, &search, at, slot, words, value);
 	flow_change_end(table);
+	flow_count_entry(table, words->endpoint, 1);
 	if (flow_state(old) == FLOW_FREE)
 		__atomic_store_n(&family->count, family->count + 1, __ATOMIC_RELAXED);
-	else if (flow_endpoint_is_claim(old_words.endpoint))
+	else
+		flow_count_entry(table, old_words.endpoint, -1u);
+	if (flow_state(old) != FLOW_FREE && flow_endpoint_is_claim(old_words.endpoint))
 		__atomic_store_n(&table->claims, table->claims - 1, __ATOMIC_RELAXED);
 	if (flow_endpoint_is_claim(words->endpoint))
 		__atomic_store_n(&table->claims, table->claims + 1, __ATOMIC_RELAXED);

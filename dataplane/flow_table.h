@@ -81,8 +81,9 @@ struct flow_table {
 	uint32_t claims;       /* of the wide family's count; worker: rw, others: ro */
 	uint32_t sweep_family; /* where the next sweep begins */
 	uint32_t sweep_bucket;
-	uint32_t sweep_round; /* of the wide family */
-	uint32_t changes;     /* odd: under way; worker: rw, others: ro */
+	uint32_t sweep_round;		  /* of the wide family */
+	uint32_t changes;		  /* odd: under way; worker: rw, others: ro */
+	uint32_t entries[FLOW_CLAIM + 1]; /* in place, by service; worker: rw, others: ro */
 };
 
 FLOW_INLINE struct flow_words
@@ -292,6 +293,15 @@ FLOW_INLINE bool
 flow_endpoint_is_claim(uint32_t endpoint)
 {
 	return endpoint >> 16 == FLOW_CLAIM;
+}
+
+/* A service has one entry more, or one less. */
+FLOW_INLINE void
+flow_count_entry(struct flow_table *table, uint32_t endpoint, uint32_t change)
+{
+	uint32_t *entries = &table->entries[endpoint >> 16];
+
+	__atomic_store_n(entries, *entries + change, __ATOMIC_RELAXED);
 }
 
 FLOW_INLINE struct flow_family *

@@ -184,10 +184,29 @@ generation_alloc(uint64_t number, uint32_t server_count)
 	return g;
 }
 
+/* Of nobody knows what flow tables: there may be entries. */
+static uint64_t
+some_entries(void *context, uint32_t service)
+{
+	(void)context;
+	(void)service;
+	return 1;
+}
+
 struct generation *
 generation_create(const struct object_store *objects, uint64_t number,
 	const struct generation *before, uint32_t port_count, struct generation_error *error,
 	int *result)
+{
+	const struct gen_moment start = { .entries = some_entries };
+
+	return generation_create_at(objects, number, before, port_count, &start, error, result);
+}
+
+struct generation *
+generation_create_at(const struct object_store *objects, uint64_t number,
+	const struct generation *before, uint32_t port_count, const struct gen_moment *moment,
+	struct generation_error *error, int *result)
 {
 	static int (*const steps[])(struct gen_builder *) = {
 		check_nexthops,
@@ -195,6 +214,7 @@ generation_create(const struct object_store *objects, uint64_t number,
 		gen_build_servers,
 		gen_build_backends,
 		gen_build_services,
+		gen_build_answers,
 		build_classifier,
 		mark_plain_servers,
 		build_known,
@@ -205,6 +225,7 @@ generation_create(const struct object_store *objects, uint64_t number,
 		.objects = objects,
 		.before = before,
 		.port_count = port_count,
+		.moment = moment,
 		.error = error,
 	};
 	int rc = 0;

@@ -96,7 +96,9 @@ struct gen_service {
 	uint8_t version;       /* 0: no such service */
 	uint8_t protocol;
 	uint8_t reset_idle; /* see struct shunt_service */
-	uint8_t pad[35];
+	uint8_t stateless;  /* see stateless.h */
+	uint8_t leftover;   /* stateless, but flows in any slot may have entries from before */
+	uint8_t pad[33];
 };
 
 static_assert(offsetof(struct gen_service, backend) == 16 &&
@@ -124,6 +126,21 @@ struct gen_reset {
 	uint32_t mark; /* as in the image: another one is an operator's command */
 };
 
+/*
+ * The servers of a backend's selection slots, with what they were before; stateless.h says what
+ * that is for. At least as many as the backend has slots, so that none of those covers two that
+ * were different.
+ */
+struct gen_answers {
+	uint32_t count;	       /* a power of two */
+	uint32_t marked;       /* of them, those that have a former server */
+	uint32_t window;       /* ticks that a flow may be silent for */
+	uint32_t last_until;   /* the greatest of those below */
+	uint32_t keep_until;   /* no service is stateless any more: kept up to this tick; else 0 */
+	const uint32_t *until; /* [count], in ticks since the start: see stateless_is_open() */
+	uint32_t slots[];      /* [count]: see stateless_slot() */
+};
+
 struct gen_backend {
 	uint32_t references; /* agent only */
 	uint8_t algorithm;
@@ -136,6 +153,8 @@ struct gen_backend {
 	const struct shunt_member *members;
 	const uint16_t *slots;
 	const uint16_t *schedule;
+	struct gen_answers
+		*answers; /* NULL: no stateless service leads here, and none did lately */
 	/* SHUNT_FULLNAT: ids of sources by family, ascending. */
 	uint8_t source_count[GEN_FAMILIES];
 	uint8_t sources[GEN_FAMILIES][SHUNT_MAX_BACKEND_SOURCES];
@@ -154,6 +173,7 @@ struct generation {
 	struct gen_backend **backends;		      /* [SHUNT_MAX_BACKENDS], by id; NULL: none */
 	struct gen_source sources[SHUNT_MAX_SOURCES]; /* by id */
 	bool has_fullnat; /* a backend of that mode: workers need source ports */
+	bool has_answers; /* a backend that has some */
 	struct classifier *classifier;
 	struct known *known;
 	struct pmtu_table *pmtu; /* of all generations; workers write to it, see pmtu.h */
@@ -166,6 +186,16 @@ struct generation_error {
 	const char *text; /* static */
 };
 
+/* What is so among the workers while a generation is built, and they use the one before. */
+struct gen_moment {
+	/* Ticks since the start: no worker is behind the first, none beyond the last. */
+	uint32_t first;
+	uint32_t last;
+	/* The entries that a service has in all flow tables, counted after `first` was read. */
+	uint64_t (*entries)(void *context, uint32_t service);
+	void *context;
+};
+
 /*
  * Builds the generation of a set of objects. before: the running one to share with, or NULL.
  * port_count: nexthops must name a port below it. NULL: error says why (-EINVAL or -ENOMEM in
@@ -174,6 +204,10 @@ struct generation_error {
 struct generation *generation_create(const struct object_store *objects, uint64_t number,
 	const struct generation *before, uint32_t port_count, struct generation_error *error,
 	int *result);
+/* The same at a moment that is not the start, which is what stateless services need to know. */
+struct generation *generation_create_at(const struct object_store *objects, uint64_t number,
+	const struct generation *before, uint32_t port_count, const struct gen_moment *moment,
+	struct generation_error *error, int *result);
 void generation_destroy(struct generation *generation);
 
 #endif

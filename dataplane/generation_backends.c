@@ -58,7 +58,29 @@ gen_backend_release(struct gen_backend *backend)
 	if (!backend || --backend->references > 0)
 		return;
 	object_release(shared->object);
+	mem_free(backend->answers);
 	mem_free(shared);
+}
+
+int
+gen_backend_set_answers(struct gen_builder *b, uint32_t id, struct gen_answers *answers)
+{
+	struct gen_backend *backend = b->generation->backends[id];
+
+	if (backend->references > 1) {
+		struct object *object = object_store_hold(b->objects, SHUNT_KIND_BACKEND, id);
+		struct gen_backend *own = backend_create(b->generation, object);
+
+		if (!own) {
+			object_release(object);
+			return gen_out_of_memory(b);
+		}
+		gen_backend_release(backend);
+		b->generation->backends[id] = backend = own;
+	}
+	mem_free(backend->answers);
+	backend->answers = answers;
+	return 0;
 }
 
 /* Are they there, and still of the families that they were sorted by? */

@@ -19,6 +19,7 @@ struct gen_builder {
 	const struct object_store *objects;
 	const struct generation *before; /* NULL: none */
 	uint32_t port_count;
+	const struct gen_moment *moment;
 	struct generation_error *error;
 	uint8_t families[SHUNT_MAX_BACKENDS]; /* GEN_HAS_ bits, by id; servers set them */
 };
@@ -47,6 +48,25 @@ int gen_build_backends(struct gen_builder *b);
 
 /* Needs servers and backends. Sets hash_secret, services and timeouts. */
 int gen_build_services(struct gen_builder *b);
+
+/* Needs backends and services. Sets the backends' answers and has_answers. */
+int gen_build_answers(struct gen_builder *b);
+
+/*
+ * Gives this generation's backend these answers (NULL: none), which are the backend's from then on.
+ * What it had is not freed if the generation before shares it. 0, -ENOMEM.
+ */
+int gen_backend_set_answers(struct gen_builder *b, uint32_t id, struct gen_answers *answers);
+
+/*
+ * Have the workers no entry of the service? Then none of those that the generation before has them
+ * no longer make has come since.
+ */
+static inline bool
+gen_service_is_idle(const struct gen_builder *b, uint32_t service)
+{
+	return b->moment->entries(b->moment->context, service) == 0;
+}
 
 /* One reference less. NULL is fine. */
 void gen_backend_release(struct gen_backend *backend);

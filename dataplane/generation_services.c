@@ -55,9 +55,21 @@ set_timeouts(struct flow_timeouts *t, const struct shunt_service *s)
 	t->ticks[FLOW_UDP] = ticks_of(s->timeout_udp_ms);
 }
 
-static struct shared_services *
-services_create(const struct object_store *objects)
+/* Flows that began before the service was stateless have entries, whatever their slots. */
+static bool
+has_leftover(const struct gen_builder *b, uint32_t id)
 {
+	const struct gen_service *was = b->before ? &b->before->services[id] : NULL;
+
+	if (!was || !was->version || (was->stateless && !was->leftover))
+		return false;
+	return !was->leftover || !gen_service_is_idle(b, id);
+}
+
+static struct shared_services *
+services_create(const struct gen_builder *b)
+{
+	const struct object_store *objects = b->objects;
 	uint32_t end = object_store_end(objects, SHUNT_KIND_SERVICE);
 	struct shared_services *shared =
 		mem_alloc(sizeof(*shared) + end * sizeof(shared->objects[0]));
@@ -81,6 +93,8 @@ services_create(const struct object_store *objects)
 		out->last_port_be = s->last_port_be;
 		out->protocol = s->protocol;
 		out->reset_idle = s->reset_idle;
+		out->stateless = s->stateless;
+		out->leftover = s->stateless && has_leftover(b, id);
 		out->backend = s->backend;
 		gen_set_address(&s->address, s->port_be, out->address, &out->version, &out->l3_sum,
 			&out->l4_sum);
@@ -101,12 +115,14 @@ gen_services_release(struct shared_services *shared)
 
 /* Objects are immutable: the same object says the same. */
 static bool
-services_are_same(const struct shared_services *shared, const struct object_store *objects)
+services_are_same(const struct gen_builder *b, const struct shared_services *shared)
 {
-	if (shared->end != object_store_end(objects, SHUNT_KIND_SERVICE))
+	if (shared->end != object_store_end(b->objects, SHUNT_KIND_SERVICE))
 		return false;
 	for (uint32_t id = 1; id < shared->end; id++) {
-		if (shared->objects[id] != object_store_get(objects, SHUNT_KIND_SERVICE, id))
+		if (shared->objects[id] != object_store_get(b->objects, SHUNT_KIND_SERVICE, id))
+			return false;
+		if (shared->services[id].leftover && gen_service_is_idle(b, id))
 			return false;
 	}
 	return true;
@@ -116,19 +132,26 @@ services_are_same(const struct shared_services *shared, const struct object_stor
 static int
 check_service(struct gen_builder *b, uint32_t id, const struct gen_service *s)
 {
+	const struct gen_backend *backend = b->generation->backends[s->backend];
 	uint8_t other = s->version == 4 ? GEN_HAS_V6 : GEN_HAS_V4;
 
-	if (!b->generation->backends[s->backend])
+	if (!backend)
 		return gen_refuse(b, SHUNT_KIND_SERVICE, id, "its backend does not exist");
+	/* Replies that pass here need their flow, and so do servers that no hash says. */
+	if (s->stateless &&
+		((backend->forward != SHUNT_DR && backend->forward != SHUNT_TUNNEL) ||
+			backend->algorithm != SHUNT_SOURCE))
+		return gen_refuse(b, SHUNT_KIND_SERVICE, id,
+			"it is stateless, and its backend's servers do not answer directly, or the "
+			"source's hash does not pick them");
 	/* Source addresses of each server's family are what check_backend_refers() sees to. */
-	if (b->generation->backends[s->backend]->forward != SHUNT_TUNNEL &&
-		b->generation->backends[s->backend]->forward != SHUNT_FULLNAT &&
+	if (backend->forward != SHUNT_TUNNEL && backend->forward != SHUNT_FULLNAT &&
 		(b->families[s->backend] & other))
 		return gen_refuse(b, SHUNT_KIND_SERVICE, id,
 			"its backend has servers of the other address family (only a tunnel "
 			"and full NAT lead from one to the other)");
 	/* Two of a client's connections would look alike there. */
-	if (b->generation->backends[s->backend]->forward == SHUNT_NAT && gen_service_is_range(s) &&
+	if (backend->forward == SHUNT_NAT && gen_service_is_range(s) &&
 		(b->families[s->backend] & GEN_HAS_PORT))
 		return gen_refuse(b, SHUNT_KIND_SERVICE, id,
 			"it has several ports, and a server of its backend translates them to one");
@@ -183,11 +206,11 @@ gen_build_services(struct gen_builder *b)
 			b, SHUNT_KIND_SETTINGS, 1, "services need settings: the hash secret");
 	if (settings)
 		memcpy(g->hash_secret, settings->hash_secret, sizeof(g->hash_secret));
-	if (b->before && services_are_same(b->before->shared, b->objects)) {
+	if (b->before && services_are_same(b, b->before->shared)) {
 		g->shared = b->before->shared;
 		g->shared->references++;
 	} else {
-		g->shared = services_create(b->objects);
+		g->shared = services_create(b);
 		if (!g->shared)
 			return gen_out_of_memory(b);
 	}

@@ -170,7 +170,9 @@ check_service(const struct shunt_service *s)
 		return "service: unknown way to end idle flows";
 	if (s->protocol != SHUNT_TCP && s->protocol != SHUNT_UDP)
 		return "service: protocol is neither TCP nor UDP";
-	if (!all_zero(s->pad, sizeof(s->pad)))
+	if (s->stateless > 1)
+		return "service: unknown way to know its flows";
+	if (s->pad)
 		return "service: padding is not zero";
 	if (s->backend == 0 || s->backend >= SHUNT_MAX_BACKENDS)
 		return "service: backend id out of range";

@@ -8,6 +8,8 @@
 #define DATAPLANE_SELECT_H
 
 #include "generation.h"
+#include "pkt.h"
+#include "shunt/selection.h"
 
 /* A worker's own part of selection state. */
 struct select_state {
@@ -37,6 +39,37 @@ static inline uint32_t
 select_start(const struct select_state *state, uint32_t count)
 {
 	return (uint64_t)state->worker * count / state->worker_count;
+}
+
+/* address: four bytes for version 4, else 16. */
+static inline struct shunt_addr
+select_address(const uint8_t *address, uint8_t version)
+{
+	struct shunt_addr a;
+
+	if (version == 4)
+		return shunt_addr_from_v4(address);
+	memcpy(&a, address, sizeof(a));
+	return a;
+}
+
+/* The consistent hash of a client's packet, or of an ICMP error about one to it. */
+static inline uint32_t
+select_hash(
+	const struct generation *generation, const struct gen_backend *backend, const struct pkt *p)
+{
+	const struct gen_service *service = &generation->services[p->service];
+	struct shunt_selection_key key = { .client = select_address(p->client, p->version) };
+
+	/* Only what counts is put together. */
+	if (backend->hash_on != SHUNT_HASH_SOURCE)
+		key.client_port_be = p->client_port_be;
+	if (backend->hash_on == SHUNT_HASH_CONNECTION) {
+		key.service_port_be = p->range_port_be ? p->range_port_be : service->port_be;
+		key.protocol = service->protocol;
+		key.service = select_address(service->address, service->version);
+	}
+	return shunt_selection_hash(generation->hash_secret, backend->hash_on, &key);
 }
 
 extern const struct select_algorithm select_source;

@@ -5,33 +5,12 @@
  * et al., NSDI 2016, section 3.4).
  */
 #include "select.h"
-#include "shunt/selection.h"
-
-/* address: four bytes for version 4, else 16. */
-static struct shunt_addr
-address_of(const uint8_t *address, uint8_t version)
-{
-	struct shunt_addr a;
-
-	if (version == 4)
-		return shunt_addr_from_v4(address);
-	memcpy(&a, address, sizeof(a));
-	return a;
-}
 
 static uint32_t
 pick(struct select_state *state, const struct generation *generation,
 	const struct gen_backend *backend, const struct pkt *p)
 {
-	const struct gen_service *service = &generation->services[p->service];
-	struct shunt_selection_key key = {
-		.client = address_of(p->client, p->version),
-		.client_port_be = p->client_port_be,
-		.service_port_be = p->range_port_be ? p->range_port_be : service->port_be,
-		.protocol = service->protocol,
-		.service = address_of(service->address, service->version),
-	};
-	uint32_t hash = shunt_selection_hash(generation->hash_secret, backend->hash_on, &key);
+	uint32_t hash = select_hash(generation, backend, p);
 
 	(void)state;
 	return backend->slots[shunt_selection_slot(hash, backend->slot_count)];

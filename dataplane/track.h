@@ -51,6 +51,7 @@ struct tracker {
 	struct shunt_service_stats *services; /* this worker's, by id */
 	struct shunt_server_stats *servers;   /* this worker's, by id */
 	struct select_state select;
+	uint32_t now;	     /* ticks since the start, not modulo anything; worker: rw, agent: ro */
 	uint64_t owner_seed; /* as classify_burst() has it; set once, before the first packet */
 	/* track_reset.c */
 	uint8_t reset_key[TCP_ANSWER_KEY_BYTES]; /* of the nonces; never leaves this worker */

@@ -98,6 +98,8 @@ track_icmp_error(struct tracker *t, struct pkt *p, uint16_t tick)
 			p->hop = flow_hop(*flow);
 		return;
 	}
+	if (track_stateless_icmp(t, p))
+		return;
 	if (!find_untracked_icmp(t, p))
 		p->drop = SHUNT_DROP_NO_FLOW;
 }

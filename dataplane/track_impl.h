@@ -126,6 +126,19 @@ uint16_t track_source_hop(struct tracker *t, const struct flow_key *key, uint64_
 /* The flow has gone, and its port is free. */
 void track_release_source(struct tracker *t, const struct flow_key *key, uint64_t value);
 
+/* track_stateless.c: */
+
+/*
+ * A client's packet without a flow that goes on, to a backend with answers. flow: the entry that
+ * the key has. Sets server, hop, flow or drop. False: the service is stateful, and it is for
+ * whoever begins flows.
+ */
+bool track_stateless_miss(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
+	const struct flow_key *key, uint64_t *flow, uint16_t tick);
+/* Sets server and hop of an ICMP error about no flow in the table. False: it is about none at all.
+ */
+bool track_stateless_icmp(struct tracker *t, struct pkt *p);
+
 /* The server's port of a packet to the client, or of an error about one that went to the server. */
 static inline uint16_t
 track_server_port_be(const struct pkt *p)

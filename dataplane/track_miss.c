@@ -87,6 +87,8 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	}
 	if (flow && track_hit_to_server(t, p, tick))
 		return;
+	if (backend && backend->answers && track_stateless_miss(t, p, backend, &key, flow, tick))
+		return;
 	if (!backend || backend->member_count == 0) {
 		p->drop = SHUNT_DROP_NO_SERVER;
 		return;

@@ -153,16 +153,14 @@ worker_send(struct worker *w)
 	burst_transmit(w);
 }
 
-/* From tracking on: flows have been looked up. */
+/* From tracking on: pkts are those of the burst that have been looked up in the flow table. */
 static void
-worker_track(struct worker *w)
+worker_track(struct worker *w, struct pkt *const *pkts, unsigned int n)
 {
 	struct tracker *t = w->tracker;
-	struct burst *b = &w->burst;
 	struct pkt *misses[PKT_BURST];
-	unsigned int missed;
+	unsigned int missed = track_hits(t, pkts, n, w->tick, misses);
 
-	missed = track_hits(t, b->live, b->count, w->tick, misses);
 	track_misses(t, misses, missed, w->tick);
 	worker_challenge(w);
 	worker_send(w);
@@ -172,10 +170,13 @@ void
 worker_forward(struct worker *w)
 {
 	struct tracker *t = w->tracker;
+	struct pkt *rest[PKT_BURST], *const *pkts;
+	unsigned int n;
 
-	track_sources(t, w->burst.live, w->burst.count);
-	flow_lookup_burst(t->flows, w->burst.live, w->burst.count, w->tick);
-	worker_track(w);
+	pkts = worker_stateless(w, rest, &n);
+	track_sources(t, pkts, n);
+	flow_lookup_burst(t->flows, pkts, n, w->tick);
+	worker_track(w, pkts, n);
 }
 
 /* What has left the burst after parse, by its kind. Uses the burst's live list for each. */
@@ -221,6 +222,8 @@ static void
 worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_t port)
 {
 	struct fast_burst *f = &w->fast;
+	struct pkt *rest[PKT_BURST], *const *pkts;
+	unsigned int count;
 	uint64_t left, found;
 
 	if (w->port_vlans[port][0]) {
@@ -231,7 +234,8 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 	left = worker_fast_forward(w, &found);
 	if (left && !f->strange_count) {
 		worker_fast_leave(w, left, found, port);
-		worker_track(w);
+		pkts = worker_stateless(w, rest, &count);
+		worker_track(w, pkts, count);
 		left = 0;
 	}
 	if (f->strange_count) {
@@ -323,6 +327,7 @@ worker_tick(struct worker *w)
 
 	while (now >= w->tick_tsc) {
 		w->tick++;
+		__atomic_store_n(&w->tracker->now, w->tracker->now + 1, __ATOMIC_RELEASE);
 		if (w->index == 0)
 			pmtu_tick(w->tracker->generation->pmtu, w->tick);
 		w->tick_tsc += w->cycles_per_tick;

@@ -67,4 +67,8 @@ int worker_tell(struct worker *worker, const struct worker_msg *msg);
 /* What a worker's table says of a flow, or 0; see flow_peek(). Agent. */
 uint64_t worker_peek(const struct worker *worker, const struct flow_key *key);
 
+/* Ticks since the start, and what flow_entries() says then or later. Agent. */
+uint32_t worker_now(const struct worker *worker);
+uint32_t worker_entries(const struct worker *worker, uint32_t service);
+
 #endif

@@ -116,6 +116,12 @@ unsigned int worker_fast_strange(struct worker *w, uint64_t left, struct rte_mbu
  */
 void worker_fast_leave(struct worker *w, uint64_t left, uint64_t found, uint8_t port);
 
+/*
+ * Sees to what goes by the hash alone (stateless.h). Returns the *n packets for the flow table, for
+ * which rest[PKT_BURST] is room. All stay live.
+ */
+struct pkt *const *worker_stateless(struct worker *w, struct pkt **rest, unsigned int *n);
+
 /* Makes a dropped packet the ICMP error to its sender. False: there is none to send. */
 bool worker_answer(struct worker *w, struct pkt *p);
 /* The same for a segment of a flow that is being reset: the packet becomes an RST. */

@@ -65,7 +65,8 @@
 	X(HEADROOM, "headroom", "no room in the packet's buffer for VLAN tags")                   \
 	X(TX_FULL, "tx-full", "the port did not take the packet")                                 \
 	X(NO_SOURCE_PORT, "no-source-port", "full NAT: no source port is free for a new flow")    \
-	X(FLOW_TABLE_FULL, "flow-table-full", "full NAT: the flow table has no room for it")      \
+	X(FLOW_TABLE_FULL, "flow-table-full",                                                     \
+		"no room in the flow table for a flow that needs it")                             \
 	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")      \
 	X(LOCAL, "local", "from a server to the balancer itself, on a port without kernel twin")  \
 	X(PUNT_LIMITED, "punt-limited", "for the kernel, but more than punt-rate allows")         \
@@ -145,6 +146,7 @@ struct shunt_worker_stats {
 	uint64_t flows_reset;	 /* flows that Shunt has reset of its own accord */
 	uint64_t punted;	 /* packets given to the kernel twin */
 	uint64_t injected;	 /* packets sent that came from it; counted as sent packets too */
+	uint64_t exceptions;	 /* flows of stateless services that were stored nevertheless */
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 

@@ -135,7 +135,10 @@ struct shunt_service {
 	uint16_t last_port_be; /* the same, for a service of one port */
 	uint8_t protocol;      /* enum shunt_protocol */
 	uint8_t reset_idle;    /* 1: a TCP flow that times out established is reset at both ends */
-	uint8_t pad[2];
+	/* 1: flows are not stored, the hash says their server; SHUNT_DR, SHUNT_TUNNEL by
+	 * SHUNT_SOURCE */
+	uint8_t stateless;
+	uint8_t pad;
 	uint32_t backend;	 /* id */
 	uint32_t timeout_syn_ms; /* each 1..SHUNT_MAX_TIMEOUT_MS */
 	uint32_t timeout_established_ms;

@@ -12,6 +12,7 @@
 #include "classify.h"
 #include "objects_helper.h"
 #include "select.h"
+#include "stateless.h"
 
 #define PORT_COUNT  2
 #define FRAME_BYTES 54
@@ -134,6 +135,8 @@ good_object(struct input *in, uint32_t kind, size_t *length)
 			members[i] = (struct shunt_member){ 1 + (shape + i) % 7, 1 + i * 3 };
 		backend = helper_backend(shape % SHUNT_ALGORITHM_COUNT, members, shape >> 6, 16);
 		backend->hash_on = shape % SHUNT_HASH_ON_COUNT;
+		if (shape & 32)
+			backend->forward = SHUNT_DR;
 		*length = shunt_backend_bytes(backend);
 		return (uint8_t *)backend;
 	case SHUNT_KIND_SERVICE:
@@ -142,6 +145,7 @@ good_object(struct input *in, uint32_t kind, size_t *length)
 			service.port_be = htons((uint16_t)(70 + take(in, 1) % 20));
 			service.last_port_be = htons((uint16_t)(90 + take(in, 1)));
 		}
+		service.stateless = (shape >> 5) & 1;
 		*length = sizeof(service);
 		return copy(&service, *length, *length);
 	default:
@@ -217,6 +221,8 @@ use(const struct generation *g, struct input *in)
 		server = select_by_hash(g, backend, &p);
 		must((server == 0) == (backend->member_count == 0));
 		must(server == 0 || g->servers[server].backend == backend->id);
+		must(backend->answers || !g->services[p.service].stateless);
+		must(!backend->answers || stateless_answer(g, backend, &p, 0).server == server);
 	}
 	free(frame);
 }

@@ -15,6 +15,7 @@
 #include "parse.h"
 #include "rewrite.h"
 #include "shunt/session.h"
+#include "stateless.h"
 #include "track.h"
 
 #define SERVICE		 1
@@ -37,6 +38,7 @@ struct path {
 	uint16_t mtus[SHUNT_MAX_PORTS];
 	uint64_t number;
 	uint16_t tick;
+	uint16_t skew; /* other workers' clocks differ by as many ticks */
 	uint8_t version;
 	enum shunt_algorithm algorithm;
 	uint8_t forward;
@@ -103,17 +105,48 @@ path_put_sources(struct path *path, struct shunt_backend *backend)
 	}
 }
 
+static inline uint64_t
+path_entries(void *context, uint32_t service)
+{
+	const struct path *path = context;
+
+	return flow_entries(path->tracker->flows, service);
+}
+
+/* Makes a generation of the objects and gives it to the tracker. */
+static inline void
+path_commit(struct path *path)
+{
+	const struct gen_moment moment = {
+		.first = path->tracker->now - path->skew,
+		.last = path->tracker->now + path->skew,
+		.entries = path_entries,
+		.context = path,
+	};
+	struct generation_error error;
+	struct generation *next;
+	int result = 0;
+
+	next = generation_create_at(
+		path->objects, ++path->number, path->generation, 2, &moment, &error, &result);
+	if (!next) {
+		printf("generation refused: kind %u id %u: %s\n", error.kind, error.id, error.text);
+		abort();
+	}
+	CU_ASSERT_EQUAL_FATAL(tracker_prepare(path->tracker, next), 0);
+	tracker_set_generation(path->tracker, next);
+	generation_destroy(path->generation);
+	path->generation = next;
+}
+
 /* Makes a generation of what path->state says and gives it to the tracker. */
 static inline void
 path_publish(struct path *path)
 {
 	struct shunt_nexthop nexthop = { .port = 1, .mac = { { 2, 0, 0, 0, 0, 9 } } };
 	struct shunt_member members[SERVERS];
-	struct generation_error error;
 	struct shunt_backend *backend;
-	struct generation *next;
 	uint32_t count = 0;
-	int result = 0;
 
 	helper_put(path->objects, SHUNT_KIND_NEXTHOP, 1, &nexthop, sizeof(nexthop));
 	for (uint32_t id = 1; id <= SERVERS; id++) {
@@ -133,16 +166,7 @@ path_publish(struct path *path)
 	helper_put(
 		path->objects, SHUNT_KIND_BACKEND, BACKEND, backend, shunt_backend_bytes(backend));
 	free(backend);
-	next = generation_create(
-		path->objects, ++path->number, path->generation, 2, &error, &result);
-	if (!next) {
-		printf("generation refused: kind %u id %u: %s\n", error.kind, error.id, error.text);
-		abort();
-	}
-	CU_ASSERT_EQUAL_FATAL(tracker_prepare(path->tracker, next), 0);
-	tracker_set_generation(path->tracker, next);
-	generation_destroy(path->generation);
-	path->generation = next;
+	path_commit(path);
 }
 
 static inline void
@@ -179,8 +203,8 @@ path_close(struct path *path)
 static inline void
 path_run(struct path *path, struct result *r, uint8_t port, size_t bytes)
 {
-	struct pkt *p = &r->p, *miss;
-	unsigned int missed;
+	struct pkt *p = &r->p, *miss, *rest;
+	unsigned int missed, n = 1;
 
 	/* As in worker.c: the rest is what another packet has left there. */
 	memset((void *)p, 0xa5, sizeof(*p));
@@ -197,9 +221,12 @@ path_run(struct path *path, struct result *r, uint8_t port, size_t bytes)
 	known_mark_local(path->generation->known, &p, 1);
 	if (p->drop)
 		return;
-	track_sources(path->tracker, &p, 1);
-	flow_lookup_burst(path->tracker->flows, &p, 1, path->tick);
-	missed = track_hits(path->tracker, &p, 1, path->tick, &miss);
+	if (path->generation->has_answers)
+		n = stateless_burst(
+			path->generation, path->tracker->flows, path->tracker->now, &p, 1, &rest);
+	track_sources(path->tracker, &p, n);
+	flow_lookup_burst(path->tracker->flows, &p, n, path->tick);
+	missed = track_hits(path->tracker, &p, n, path->tick, &miss);
 	track_misses(path->tracker, &miss, missed, path->tick);
 	rewrite_burst(path->generation, path->tracker->hops, path->macs, path->mtus, &p, 1);
 	track_count(path->tracker, &p, 1);

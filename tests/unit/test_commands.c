@@ -127,6 +127,11 @@ test_shutdown_sessions(void)
 		CU_ASSERT_EQUAL(f.servers[0]->reset_mark, 0);
 		CU_ASSERT_EQUAL(f.publish.scheduled, i);
 	}
+	/* Nobody knows the sessions of services that are all stateless. */
+	f.control.services[0].stateless = f.control.services[1].stateless = true;
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(fixture_error(ask(&f, SHUTDOWN("\"server\": \"app/s2\""))), "stateless"));
+	CU_ASSERT_EQUAL(f.publish.scheduled, 2);
 	fixture_close(&f);
 }
 
@@ -308,8 +313,8 @@ test_show_servers(void)
 	server = json_array_get(servers, 1);
 	CU_ASSERT_STRING_EQUAL(keys_of(server),
 		"backend server address weight state admin health sessions sessions_total "
-		"in_packets in_bytes out_packets out_bytes check_fail check_down check_error "
-		"last_change_s");
+		"in_packets in_bytes out_packets out_bytes flow_mode check_fail check_down "
+		"check_error last_change_s");
 	CU_ASSERT_STRING_EQUAL(string(server, "backend"), "app");
 	CU_ASSERT_STRING_EQUAL(string(server, "server"), "s2");
 	CU_ASSERT_STRING_EQUAL(string(server, "address"), "10.0.0.12:8080");
@@ -330,6 +335,12 @@ test_show_servers(void)
 	CU_ASSERT_TRUE(number(server, "last_change_s") < 95);
 	CU_ASSERT_STRING_EQUAL(string(json_array_get(servers, 2), "address"), "[2001:db8::53]:53");
 	CU_ASSERT_EQUAL(number(json_array_get(servers, 0), "sessions"), 0);
+	CU_ASSERT_STRING_EQUAL(string(server, "flow_mode"), "stateful");
+	json_decref(servers);
+	f.control.services[0].stateless = true; /* one of app's two */
+	servers = ask_data(&f, "{\"command\": \"show servers\"}");
+	CU_ASSERT_STRING_EQUAL(string(json_array_get(servers, 1), "flow_mode"), "mixed");
+	CU_ASSERT_STRING_EQUAL(string(json_array_get(servers, 2), "flow_mode"), "stateful");
 	json_decref(servers);
 
 	f.servers[0]->id = 0; /* not in the dataplane yet; and an id that cannot be */

@@ -56,6 +56,7 @@ everything(void)
 	CU_ASSERT_EQUAL(service->timeout_udp_ms, 120000);
 	CU_ASSERT_EQUAL(service->protocol, SHUNT_TCP);
 	CU_ASSERT_EQUAL(service->reset_idle, 0);
+	CU_ASSERT_EQUAL(service->stateless, 0);
 	CU_ASSERT_EQUAL(backend->shutdown_sessions, 0);
 	CU_ASSERT_EQUAL(server->reset_mark, 0);
 	image_destroy(image);
@@ -175,6 +176,7 @@ sessions_end(void)
 	setup_create(&s, SERVERS);
 	state_find_backend(&s.control, "app")->config.shutdown_sessions = true;
 	s.control.services[1].reset_idle = true;
+	s.control.services[1].stateless = true;
 	server_shutdown_sessions(state_find_server(&s.control, "app/s2"));
 	image = compile(&s);
 	CU_ASSERT_EQUAL(get_backend(&s, image, "app")->shutdown_sessions, 1);
@@ -183,6 +185,7 @@ sessions_end(void)
 	CU_ASSERT_EQUAL(get_server(&s, image, "app/s2")->reset_mark, 1);
 	service = get(image, SHUNT_KIND_SERVICE, s.control.services[1].id, sizeof(*service));
 	CU_ASSERT_EQUAL(service->reset_idle, 1);
+	CU_ASSERT_EQUAL(service->stateless, 1);
 	image_destroy(image);
 	setup_destroy(&s);
 }

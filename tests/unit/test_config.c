@@ -117,6 +117,7 @@ test_everything(void)
 	CU_ASSERT_EQUAL(c->frontends[0].timeout.udp_ms, 4000);
 	CU_ASSERT_TRUE(c->frontends[0].reset_idle);
 	CU_ASSERT_FALSE(c->frontends[1].reset_idle);
+	CU_ASSERT_FALSE(c->frontends[0].stateless);
 	CU_ASSERT_FALSE(c->backends[0].shutdown_sessions);
 	CU_ASSERT_TRUE(c->backends[1].shutdown_sessions);
 	CU_ASSERT_EQUAL(c->frontends[1].backend, 0);
@@ -343,7 +344,7 @@ test_frontends_wrong(void)
 			"'protocol': 'sctp', 'announce': 'bgp', 'timeout': {'check': '1s'}, "
 			"'backend': 'app', 'rules': [{'action': 'drop'}]}",
 		F ".backend: unknown key; the keys here are: name, bind, protocol, timeout, "
-		  "default-backend, announce, on-timeout, rules\n" F
+		  "default-backend, announce, on-timeout, flow-mode, rules\n" F
 		  ".protocol: must be one of 'tcp', 'udp', found the string 'sctp'\n" F
 		  ".announce: must be one of 'interface', 'none', found the string 'bgp'\n" F
 		  ".timeout.check: unknown key; the keys here are: syn, established, fin, udp\n" F

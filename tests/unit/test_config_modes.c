@@ -18,11 +18,12 @@ static const struct {
 	{ "tunnel", "'encap'", "'encap': 'gue'," },
 };
 
-#define S4	"'address': '10.0.0.1:80'"
-#define S4_BARE "'address': '10.0.0.1'"
-#define ONE	"'198.51.100.1:80'"
-#define RANGE	"'198.51.100.1:80-89'"
-#define V6	"'[2001:db8::1]:80'"
+#define S4	  "'address': '10.0.0.1:80'"
+#define S4_BARE	  "'address': '10.0.0.1'"
+#define ONE	  "'198.51.100.1:80'"
+#define RANGE	  "'198.51.100.1:80-89'"
+#define V6	  "'[2001:db8::1]:80'"
+#define STATELESS ", 'flow-mode': 'stateless'"
 
 /* A line of the table; `right` in the order of the modes. */
 static const struct {
@@ -49,6 +50,11 @@ static const struct {
 	{ RANGE, "", S4_BARE, "nnnn" }, /* where shall it be probed? */
 	{ RANGE, "'check': {'port': 81},", S4_BARE, "yyyy" },
 	{ "'198.51.100.1:*'", "'check': false,", S4_BARE, "yyyy" },
+	{ ONE ", 'flow-mode': 'stateful'", "", S4, "yyyy" },
+	{ ONE STATELESS, "", S4, "nnyy" },
+	{ ONE STATELESS, "'balance': 'mh', 'hash-on': 'connection',", S4, "nnyy" },
+	{ RANGE STATELESS, "'check': {'port': 81},", S4_BARE, "nnyy" },
+	{ V6 STATELESS, "", "'address': '[2001:db8:1::1]:80'", "nnyy" },
 };
 
 static void
@@ -108,7 +114,7 @@ protocols(void)
 			   "'reset', 'servers': [{'name': 's', 'on-marked-down': 'keep', " S4
 			   ", 'check': {'vai': 'service'}}]}]",
 		"$.frontends[0].on-marked-down: unknown key; the keys here are: name, bind, "
-		"protocol, timeout, default-backend, announce, on-timeout, rules\n"
+		"protocol, timeout, default-backend, announce, on-timeout, flow-mode, rules\n"
 		"$.backends[0].on-timeout: unknown key; the keys here are: name, balance, hash-on, "
 		"forward, check, servers, source-addresses, encap, encap-port, mss-clamp, "
 		"on-marked-down\n"
@@ -118,7 +124,31 @@ protocols(void)
 		"fastinter, downinter, timeout, rise, fall, port, via");
 }
 
+static void
+flow_modes(void)
+{
+	config_case_expect("'frontends': [{'name': 'f', 'bind': " ONE STATELESS
+			   ", 'default-backend': 'b'}], 'backends': [{'name': 'b', 'balance': "
+			   "'leastconn', 'servers': [{'name': 's', " S4 "}]}]",
+		"$.frontends[0].flow-mode: 'stateless' needs 'forward': 'dr' or 'tunnel', but "
+		"backend 'b' has 'nat'\n"
+		"$.frontends[0].flow-mode: 'stateless' needs 'balance': 'source', but backend 'b' "
+		"has 'leastconn'");
+	config_case_expect("'frontends': [{'name': 'f', 'bind': " ONE STATELESS
+			   ", 'on-timeout': 'reset', 'default-backend': 'b'}, {'name': 'g', "
+			   "'bind': '198.51.100.2:80', 'flow-mode': 'none', 'default-backend': "
+			   "'b'}], 'backends': [{'name': 'b', 'forward': 'dr', 'balance': 'wrr', "
+			   "'servers': [{'name': 's', " S4 "}]}]",
+		"$.frontends[0].on-timeout: 'reset' needs 'flow-mode': 'stateful': of a stateless "
+		"flow nobody knows when it has been idle\n"
+		"$.frontends[1].flow-mode: must be one of 'stateful', 'stateless', found the "
+		"string 'none'\n"
+		"$.frontends[0].flow-mode: 'stateless' needs 'balance': 'source', but backend 'b' "
+		"has 'roundrobin'");
+}
+
 static const struct unit_test tests[] = {
+	{ "flow modes", flow_modes },
 	{ "keys by mode", all_lines },
 	{ "keys by protocol and level", protocols },
 };

@@ -87,6 +87,11 @@ test_lookup_hash(void)
 	CU_ASSERT_STRING_EQUAL(string(data, "frontend"), "web");
 	CU_ASSERT_STRING_EQUAL(string(data, "reason"), "connection hash");
 	json_decref(data);
+	for (size_t i = 0; i < f.control.service_count; i++)
+		f.control.services[i].stateless = true;
+	data = ask_data(&f, LOOKUP_WEB);
+	CU_ASSERT_STRING_EQUAL(string(data, "reason"), "connection hash, stateless");
+	json_decref(data);
 	fixture_close(&f);
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <string.h>
 
 #include "objects_helper.h"
 
@@ -237,7 +236,8 @@ test_service_fields(void)
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, port_be, 0, "port");
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, protocol, 0, "protocol");
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, protocol, 132, "protocol");
-	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, pad[1], 255, "padding");
+	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, stateless, 2, "flows");
+	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, pad, 255, "padding");
 	FIELD_ACCEPTED(SHUNT_KIND_SERVICE, good, last_port_be, htons(444));
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, last_port_be, htons(442), "last port");
 	FIELD_ACCEPTED(SHUNT_KIND_SERVICE, good, reset_idle, 1);

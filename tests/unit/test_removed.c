@@ -127,6 +127,33 @@ goes_with_its_last_session(void)
 	free(stats);
 }
 
+/* Stateless flows are not counted until they have sent a packet, for which they have their time. */
+static void
+is_held_for_stateless_flows(void)
+{
+	struct shunt_stats *stats = stats_new();
+	struct setup s;
+	uint64_t *sessions;
+
+	setup_create(&s, BEFORE);
+	image_destroy(compile(&s));
+	sessions = &shunt_stats_servers(stats, 0)[state_find_server(&s.control, "app/s3")->id]
+			    .sessions;
+	s.control.services[0].stateless = true;
+	CU_ASSERT_EQUAL(model_apply(&s.control, AFTER), 0);
+	CU_ASSERT_EQUAL_FATAL(app(&s)->removed_count, 1);
+	CU_ASSERT_FALSE(removed_sweep(&s.control, stats, 1000));
+	CU_ASSERT_FALSE(removed_sweep(&s.control, stats, 901000)); /* its frontend's 900 s */
+	*sessions = 1;
+	CU_ASSERT_FALSE(removed_sweep(&s.control, stats, 920000));
+	CU_ASSERT_FALSE(removed_sweep(&s.control, stats, 1900000));
+	*sessions = 0;
+	CU_ASSERT_FALSE(removed_sweep(&s.control, stats, 2000000));
+	CU_ASSERT_TRUE(removed_sweep(&s.control, stats, 2016000));
+	setup_destroy(&s);
+	free(stats);
+}
+
 static void
 comes_back(void)
 {
@@ -450,6 +477,7 @@ static const struct unit_test tests[] = {
 	{ "stays in the image", stays_in_the_image },
 	{ "follows its next hop", follows_its_next_hop },
 	{ "goes with its last session", goes_with_its_last_session },
+	{ "is held for stateless flows", is_held_for_stateless_flows },
 	{ "comes back", comes_back },
 	{ "another takes its place", another_takes_its_place },
 	{ "goes with its backend", goes_with_its_backend },

@@ -78,11 +78,14 @@ test_tables(void)
 	check_format(SHUNT_CMD_SHOW_STAT,
 		"[{\"type\": \"server\", \"proxy\": \"app\", \"name\": \"a-long-name\","
 		"  \"status\": \"up\", \"weight\": 10, \"sessions\": 1, \"sessions_total\": 22,"
-		"  \"in_packets\": 333, \"in_bytes\": 4444, \"out_packets\": 5, \"out_bytes\": 0}]",
+		"  \"in_packets\": 333, \"in_bytes\": 4444, \"out_packets\": 5, \"out_bytes\": 0},"
+		" {\"weight\": 1, \"sessions\": 2, \"flow_mode\": \"stateless\"}]",
 		"proxy  name         status  weight  sessions  total  in packets      in  "
 		"out packets  out\n"
 		"app    a-long-name  up          10         1     22         333  4.4 KB  "
-		"          5  0 B\n");
+		"          5  0 B\n"
+		"-      -            -            1         -      -           -       -  "
+		"          -    -\n");
 	check_format(SHUNT_CMD_SHOW_DROPS, "{\"ttl\": 3, \"land\": 0, \"new-reason\": 12345}",
 		"reason      packets\n"
 		"ttl               3  TTL or hop limit used up\n"

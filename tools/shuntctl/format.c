@@ -14,7 +14,8 @@ enum column_kind {
 	COLUMN_COUNT,
 	COLUMN_BYTES,
 	COLUMN_AGE,
-	COLUMN_SHARE, /* 0 to 1, shown as per cent */
+	COLUMN_SHARE,	 /* 0 to 1, shown as per cent */
+	COLUMN_SESSIONS, /* a count, where flows are counted */
 };
 
 struct column {
@@ -49,6 +50,7 @@ static const struct column workers[] = {
 	{ "handed_over_share", "of rx", COLUMN_SHARE },
 	{ "tx_handed_over", "tx by others", COLUMN_COUNT },
 	{ "untracked", "untracked", COLUMN_COUNT },
+	{ "exceptions", "exceptions", COLUMN_COUNT },
 	{ "punted", "punted", COLUMN_COUNT },
 	{ "injected", "injected", COLUMN_COUNT },
 	{ "idle", "idle", COLUMN_SHARE },
@@ -63,8 +65,8 @@ static const struct column servers[] = {
 	{ "health", "health", COLUMN_TEXT },
 	{ "last_change_s", "since", COLUMN_AGE },
 	{ "weight", "weight", COLUMN_COUNT },
-	{ "sessions", "sessions", COLUMN_COUNT },
-	{ "sessions_total", "total", COLUMN_COUNT },
+	{ "sessions", "sessions", COLUMN_SESSIONS },
+	{ "sessions_total", "total", COLUMN_SESSIONS },
 	{ "in_bytes", "in", COLUMN_BYTES },
 	{ "out_bytes", "out", COLUMN_BYTES },
 	{ "check_fail", "fails", COLUMN_COUNT },
@@ -77,8 +79,8 @@ static const struct column stat[] = {
 	{ "name", "name", COLUMN_TEXT },
 	{ "status", "status", COLUMN_TEXT },
 	{ "weight", "weight", COLUMN_COUNT },
-	{ "sessions", "sessions", COLUMN_COUNT },
-	{ "sessions_total", "total", COLUMN_COUNT },
+	{ "sessions", "sessions", COLUMN_SESSIONS },
+	{ "sessions_total", "total", COLUMN_SESSIONS },
 	{ "in_packets", "in packets", COLUMN_COUNT },
 	{ "in_bytes", "in", COLUMN_BYTES },
 	{ "out_packets", "out packets", COLUMN_COUNT },
@@ -147,6 +149,17 @@ add_cell(struct table *table, enum column_kind kind, const json_t *value)
 	table_cell(table, text);
 }
 
+/* Sessions of stateless flows are not counted, so what is there is not their number. */
+static const json_t *
+value_of(const struct column *column, const json_t *row)
+{
+	const char *mode = json_string_value(json_object_get(row, "flow_mode"));
+
+	if (column->kind == COLUMN_SESSIONS && mode && strcmp(mode, "stateless") == 0)
+		return NULL;
+	return json_object_get(row, column->key);
+}
+
 /* An array of objects as a table; an empty one is said in words. */
 static int
 print_rows(const struct column *columns, size_t count, const json_t *rows, const char *empty,
@@ -171,7 +184,7 @@ print_rows(const struct column *columns, size_t count, const json_t *rows, const
 	}
 	json_array_foreach (rows, index, row) {
 		for (size_t i = 0; i < count; i++)
-			add_cell(table, columns[i].kind, json_object_get(row, columns[i].key));
+			add_cell(table, columns[i].kind, value_of(&columns[i], row));
 	}
 	result = table_print(table, 0, out);
 	table_destroy(table);
