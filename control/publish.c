@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A change's way: publish_schedule() counts it; when it has been quiet for a moment the state is
- * compiled and compared with what runs; the difference is sent as one transaction, as fast as the
- * ring takes it; DONE settles all changes the transaction was made of. Changes that come meanwhile
- * make the next one. After a lost session the first transaction of the next is the difference to
- * what runs there, which may be all or nothing.
+ * A change's way: publish_schedule() counts it; at the end of the loop's turn the state is compiled
+ * and compared with what runs; the difference is sent as one transaction, as fast as the ring takes
+ * it; DONE settles all changes the transaction was made of. Changes that come meanwhile, or within
+ * PAUSE_MS of the last transaction's start, make the next one. After a lost session the first
+ * transaction of the next is the difference to what runs there, which may be all or nothing.
  */
 #include <errno.h>
 #include <poll.h>
@@ -24,8 +24,7 @@
 #define LOG_SUBSYSTEM "publish"
 #include "shunt/log.h"
 
-#define QUIET_MS	 5
-#define QUIET_MAX_MS	 20   /* after the first change, however many follow */
+#define PAUSE_MS	 20   /* between two transactions: changes in it ride together */
 #define RING_FULL_MS	 1    /* until the next attempt */
 #define RETRY_MS	 1000 /* after something that may pass by itself */
 #define FIRST_HELLO_MS	 500  /* publish_create() waits for it */
@@ -52,11 +51,12 @@ struct publish {
 	uint64_t reconnect_ms;
 	struct loop_watch watch;
 	struct loop_timer connect_timer; /* for the next attempt, or for the hello to come */
-	struct loop_timer quiet_timer;
+	struct loop_timer change_timer;
 	struct loop_timer ring_timer;
-	uint64_t first_change_ms;
-	uint64_t changes; /* so far */
-	uint64_t settled; /* of these: acknowledged, or refused as settled_result says */
+	uint64_t published_ms; /* when it was last done */
+	bool all_changed;      /* or only the servers that are marked so */
+	uint64_t changes;      /* so far */
+	uint64_t settled;      /* of these: acknowledged, or refused as settled_result says */
 	int settled_result;
 	struct image *running; /* NULL: nothing known */
 	uint64_t generation;
@@ -103,8 +103,9 @@ close_session(struct publish *p)
 	session_client_destroy(p->client);
 	p->client = NULL;
 	p->connected = false;
+	p->all_changed = true;
 	loop_timer_cancel(p->control->loop, &p->connect_timer);
-	loop_timer_cancel(p->control->loop, &p->quiet_timer);
+	loop_timer_cancel(p->control->loop, &p->change_timer);
 	end_transaction(p);
 	image_destroy(p->refused);
 	p->refused = NULL;
@@ -181,22 +182,6 @@ on_ring_timer(struct loop_timer *timer, uint64_t now_ms)
 		pump(p);
 }
 
-/* Makes the transaction: the image of the state, and how it differs from what runs. */
-static int
-prepare(struct publish *p)
-{
-	struct image *image = image_create();
-	int rc;
-
-	if (!image)
-		return -ENOMEM;
-	rc = compiler_compile(p->compiler, p->control, image);
-	if (rc == 0)
-		return transaction_prepare(&p->transaction, p->running, image);
-	image_destroy(image);
-	return rc;
-}
-
 /* Starts a transaction if the state differs from what runs. */
 static void
 publish_now(struct publish *p)
@@ -206,12 +191,15 @@ publish_now(struct publish *p)
 
 	if (!p->connected || t->image)
 		return;
-	rc = prepare(p);
+	p->published_ms = loop_now_ms(p->control->loop);
+	rc = transaction_compile(
+		t, p->running, p->compiler, p->control, p->all_changed || !p->running);
+	p->all_changed = rc < 0;
 	if (rc < 0) {
 		log_error("the change could not be prepared: %s", strerror(-rc));
 		end_transaction(p);
 		if (rc == -ENOMEM)
-			set_timer(p, &p->quiet_timer, RETRY_MS);
+			set_timer(p, &p->change_timer, RETRY_MS);
 		settle(p, p->changes, rc);
 		return;
 	}
@@ -235,31 +223,44 @@ publish_now(struct publish *p)
 }
 
 static void
-on_quiet_timer(struct loop_timer *timer, uint64_t now_ms)
+on_change_timer(struct loop_timer *timer, uint64_t now_ms)
 {
 	(void)now_ms;
-	publish_now(loop_container(timer, struct publish, quiet_timer));
+	publish_now(loop_container(timer, struct publish, change_timer));
+}
+
+/* Something has changed: sets the time to tell of it. */
+static void
+note_change(struct publish *p)
+{
+	uint64_t now_ms = loop_now_ms(p->control->loop), delay_ms = 0;
+
+	p->changes++;
+	if (!p->connected)
+		return;
+	if (p->published_ms + PAUSE_MS > now_ms)
+		delay_ms = p->published_ms + PAUSE_MS - now_ms;
+	if (loop_timer_is_set(&p->change_timer) && p->change_timer.at_ms <= now_ms + delay_ms)
+		return;
+	if (loop_timer_set(p->control->loop, &p->change_timer, delay_ms) < 0)
+		publish_now(p);
 }
 
 void
 publish_schedule(struct publish *p)
 {
-	uint64_t now_ms, delay_ms = QUIET_MS;
-
 	if (!p)
 		return;
-	p->changes++;
-	if (!p->connected)
-		return;
-	now_ms = loop_now_ms(p->control->loop);
-	if (!loop_timer_is_set(&p->quiet_timer))
-		p->first_change_ms = now_ms;
-	else if (now_ms + QUIET_MS > p->first_change_ms + QUIET_MAX_MS)
-		delay_ms = p->first_change_ms + QUIET_MAX_MS > now_ms
-			? p->first_change_ms + QUIET_MAX_MS - now_ms
-			: 0;
-	if (loop_timer_set(p->control->loop, &p->quiet_timer, delay_ms) < 0)
-		publish_now(p);
+	p->all_changed = true;
+	note_change(p);
+}
+
+void
+publish_schedule_server(struct publish *p, struct server *server)
+{
+	server->changed = server->backend->changed = true;
+	if (p)
+		note_change(p);
 }
 
 static void
@@ -269,12 +270,13 @@ on_refused(struct publish *p, const struct shunt_msg *msg)
 	uint64_t changes = t->changes;
 	char object[192];
 
+	p->all_changed = true;
 	transaction_describe(t, msg->kind, msg->id, object, sizeof(object));
 	log_error("the dataplane refused generation %lu because of %s: %s (its log says more); "
 		  "generation %lu goes on",
 		t->generation, object, strerror(-msg->result), p->generation);
 	if (msg->result == -ENOMEM) {
-		set_timer(p, &p->quiet_timer, RETRY_MS);
+		set_timer(p, &p->change_timer, RETRY_MS);
 	} else {
 		image_destroy(p->refused);
 		p->refused = t->image;
@@ -317,7 +319,7 @@ on_done(struct publish *p, const struct shunt_msg *msg)
 		on_refused(p, msg);
 	else
 		on_committed(p);
-	if (p->changes > p->settled && !loop_timer_is_set(&p->quiet_timer))
+	if (p->changes > p->settled && !loop_timer_is_set(&p->change_timer))
 		publish_now(p);
 }
 
@@ -488,7 +490,7 @@ publish_create(struct control *control)
 	p->reconnect_ms = RECONNECT_MIN_MS;
 	p->watch = (struct loop_watch){ .fd = -1, .on_event = on_event };
 	p->connect_timer.on_timer = on_connect_timer;
-	p->quiet_timer.on_timer = on_quiet_timer;
+	p->change_timer.on_timer = on_change_timer;
 	p->ring_timer.on_timer = on_ring_timer;
 	p->waiters = (struct waiters){ .loop = control->loop, .late_worker = -1 };
 	control->publish = p;

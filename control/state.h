@@ -4,8 +4,8 @@
  * health, weights, next hops). One thread; everything here belongs to the loop.
  *
  * Every change takes the same path: the module that learns something edits the state, calls
- * publish_schedule() (publish.h), and within 20 ms the state is compiled (compile.h), compared
- * with what the dataplane runs, and the difference sent as one transaction.
+ * publish_schedule() (publish.h), and at once, or within 20 ms, the state is compiled (compile.h),
+ * compared with what the dataplane runs, and the difference sent as one transaction.
  */
 #ifndef CONTROL_STATE_H
 #define CONTROL_STATE_H
@@ -40,6 +40,7 @@ struct server {
 	uint64_t check_down;  /* changes from up to down */
 	uint64_t check_error; /* probes that could not be made here and say nothing of the server */
 	uint32_t id;	      /* in the image; 0: not yet given (compile.c) */
+	bool changed;	      /* since it was compiled, as publish_schedule_server() knows */
 	/* A reload has removed it, but not its connections: the rest is removed.h's. */
 	bool removed;
 	uint64_t sessions;	/* as last counted; UINT64_MAX: not yet */
@@ -53,7 +54,8 @@ struct backend {
 	size_t server_count;
 	struct server **removed; /* those that a reload has removed: removed.h */
 	size_t removed_count;
-	uint32_t id; /* in the image; 0: not yet given */
+	uint32_t id;  /* in the image; 0: not yet given */
+	bool changed; /* a server of it */
 	/* Ids of config.sources, ascending, as the image has them. */
 	uint8_t source_ids[SHUNT_MAX_BACKEND_SOURCES];
 	/* Ids of the first service that leads here, of IPv4 and IPv6: where probes may go through.

@@ -248,9 +248,14 @@ static void
 on_delete(struct agent *a, const struct shunt_msg *msg)
 {
 	struct transaction *t = &a->transaction;
+	int result;
 
-	if (t->objects && t->result == 0 && object_store_delete(t->objects, msg->kind, msg->id) < 0)
-		refuse(t, -ENOENT, msg->kind, msg->id, "there is no such object to delete");
+	if (!t->objects || t->result < 0)
+		return;
+	result = object_store_delete(t->objects, msg->kind, msg->id);
+	if (result < 0)
+		refuse(t, result, msg->kind, msg->id,
+			result == -ENOMEM ? "out of memory" : "there is no such object to delete");
 }
 
 static void

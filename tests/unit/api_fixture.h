@@ -77,6 +77,13 @@ publish_schedule(struct publish *publish)
 	publish->scheduled++;
 }
 
+void
+publish_schedule_server(struct publish *publish, struct server *server)
+{
+	(void)server;
+	publish->scheduled++;
+}
+
 bool
 publish_connected(const struct publish *publish)
 {
