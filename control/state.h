@@ -101,6 +101,8 @@ struct control {
 	size_t backend_count;
 	struct service *services;
 	size_t service_count;
+	struct shunt_addr *own_addresses; /* balanced ones and full NAT's sources, sorted */
+	size_t own_address_count;
 	struct prober *prober; /* NULL while no server is checked */
 	struct netlink *netlink;
 	struct publish *publish;
@@ -126,6 +128,8 @@ void state_destroy(struct control *control);
 struct backend *state_find_backend(const struct control *control, const char *name);
 /* path: "backend/server". NULL: none. */
 struct server *state_find_server(const struct control *control, const char *path);
+/* Is it a balanced address, or a source address of full NAT? */
+bool state_owns_address(const struct control *control, const struct shunt_addr *address);
 /* The server of this identity: the same name, address and port. NULL: none. */
 struct server *backend_find_same(const struct backend *backend, const struct server_config *config);
 

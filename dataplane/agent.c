@@ -56,6 +56,7 @@ struct agent {
 	struct transaction transaction;
 	struct generation *generation; /* running */
 	struct object_store *objects;  /* it was built of */
+	bool kernel_synced;	       /* as the running generation says */
 	struct rollout rollout;
 	struct shunt_port_info ports[SHUNT_MAX_PORTS];
 };
@@ -441,30 +442,44 @@ report_late(struct agent *a, uint32_t worker)
 		answer(a, &late);
 }
 
+/* The kernel's side follows what a generation says of services, servers and addresses. */
+static void
+sync_kernel(struct agent *a)
+{
+	int result;
+
+	if (a->generation->same_ways && a->kernel_synced)
+		return;
+	result = xdp_sync(a->settings->xdp, a->generation, a->objects);
+	if (result < 0)
+		log_error("the XDP filter's maps were not updated: %s", strerror(-result));
+	a->kernel_synced = result == 0;
+	__atomic_store_n(&a->settings->stats->probe_via,
+		probe_via_sync(a->settings->probe_via, a->objects), __ATOMIC_RELEASE);
+}
+
 /* Every worker has acknowledged: the generation before is in nobody's hands any more. */
 static void
 finish_rollout(struct agent *a)
 {
 	struct rollout done_rollout = a->rollout;
+	struct generation *before = a->generation;
+	struct object_store *objects_before = a->objects;
 	struct shunt_msg done = {
 		.op = SHUNT_OP_DONE,
 		.generation = done_rollout.generation->number,
 	};
-	int result;
 
-	generation_destroy(a->generation);
-	object_store_destroy(a->objects);
 	a->generation = done_rollout.generation;
 	a->objects = done_rollout.objects;
 	a->rollout = (struct rollout){ 0 };
 	__atomic_store_n(&a->settings->stats->generation, a->generation->number, __ATOMIC_RELEASE);
-	result = xdp_sync(a->settings->xdp, a->generation, a->objects);
-	if (result < 0)
-		log_error("the XDP filter's maps were not updated: %s", strerror(-result));
-	__atomic_store_n(&a->settings->stats->probe_via,
-		probe_via_sync(a->settings->probe_via, a->objects), __ATOMIC_RELEASE);
+	sync_kernel(a);
 	if (done_rollout.session == a->session_number)
 		answer(a, &done);
+	/* After the answer, since it takes a while to clear that memory. */
+	generation_destroy(before);
+	object_store_destroy(objects_before);
 }
 
 static void

@@ -322,8 +322,14 @@ classifier_share(const struct generation *before, const struct generation *gener
 			memcmp(a->address, b->address, sizeof(a->address)) != 0)
 			return NULL;
 	}
-	before->classifier->references++;
-	return before->classifier;
+	return classifier_hold(before->classifier);
+}
+
+struct classifier *
+classifier_hold(struct classifier *classifier)
+{
+	classifier->references++;
+	return classifier;
 }
 
 void

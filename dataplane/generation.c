@@ -92,6 +92,10 @@ build_classifier(struct gen_builder *b)
 	struct generation *g = b->generation;
 	bool same;
 
+	if (g->same_ways) {
+		g->classifier = classifier_hold(b->before->classifier);
+		return 0; /* gen_update() has copied the rest */
+	}
 	if (b->before)
 		g->classifier = classifier_share(b->before, g);
 	same = g->classifier != NULL;
@@ -129,6 +133,8 @@ share_pmtu(struct gen_builder *b)
 	}
 	g->pmtu = before->pmtu;
 	g->pmtu->references++;
+	if (g->same_ways)
+		return 0;
 	for (uint32_t id = 0; id < before->server_count; id++) {
 		if (id >= g->server_count ||
 			memcmp(g->servers[id].address, before->servers[id].address,
@@ -139,22 +145,42 @@ share_pmtu(struct gen_builder *b)
 }
 
 static struct generation *
-generation_alloc(uint64_t number, uint32_t server_count)
+generation_alloc(uint64_t number, const struct object_store *objects, uint32_t server_count)
 {
 	struct generation *g = mem_alloc(sizeof(*g));
 
 	if (!g)
 		return NULL;
 	g->number = number;
+	g->objects = object_store_clone(objects);
 	g->server_count = server_count;
 	g->servers = mem_alloc(server_count * sizeof(*g->servers));
 	g->resets = mem_alloc(server_count * sizeof(*g->resets));
 	g->backends = mem_alloc(SHUNT_MAX_BACKENDS * sizeof(struct gen_backend *));
-	if (!g->servers || !g->resets || !g->backends) {
+	if (!g->objects || !g->servers || !g->resets || !g->backends) {
 		generation_destroy(g);
 		return NULL;
 	}
 	return g;
+}
+
+static int
+build_objects(struct gen_builder *b)
+{
+	static int (*const steps[])(struct gen_builder *) = {
+		check_nexthops,
+		build_sources,
+		gen_build_servers,
+		gen_build_backends,
+		gen_build_services,
+	};
+	int rc = 0;
+
+	if (gen_is_update(b))
+		return gen_update(b);
+	for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
+		rc = steps[i](b);
+	return rc;
 }
 
 struct generation *
@@ -163,11 +189,7 @@ generation_create(const struct object_store *objects, uint64_t number,
 	int *result)
 {
 	static int (*const steps[])(struct gen_builder *) = {
-		check_nexthops,
-		build_sources,
-		gen_build_servers,
-		gen_build_backends,
-		gen_build_services,
+		build_objects,
 		build_classifier,
 		build_known,
 		share_pmtu,
@@ -183,7 +205,7 @@ generation_create(const struct object_store *objects, uint64_t number,
 
 	*error = (struct generation_error){ 0 };
 	/* Id 0 is no server, but it may be looked at: there is always that one. */
-	b.generation = generation_alloc(number, servers ? servers : 1);
+	b.generation = generation_alloc(number, objects, servers ? servers : 1);
 	if (!b.generation)
 		rc = gen_out_of_memory(&b);
 	for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
@@ -210,5 +232,6 @@ generation_destroy(struct generation *generation)
 	gen_services_release(generation->shared);
 	mem_free(generation->resets);
 	mem_free(generation->servers);
+	object_store_destroy(generation->objects);
 	mem_free(generation);
 }

@@ -3,7 +3,8 @@
  * A generation: everything the workers need to know to forward packets, built by the agent from
  * the service image, never changed after it is published, freed when no worker uses it any more.
  * Backends, services and the classifier are shared with the generation before if nothing in them
- * changed.
+ * changed. If no more has changed than the state of servers, which is what health does, the rest is
+ * copied without a look at it: generation_update.c.
  */
 #ifndef DATAPLANE_GENERATION_H
 #define DATAPLANE_GENERATION_H
@@ -119,6 +120,9 @@ struct gen_backend {
 
 struct generation {
 	uint64_t number;
+	struct object_store *objects; /* agent only: what it was built of */
+	/* Agent only: from the one before it differs in servers' states and who takes new flows. */
+	bool same_ways;
 	uint8_t hash_secret[16];
 	struct gen_server *servers;		      /* [server_count], by id */
 	uint32_t server_count;			      /* greatest id + 1 */

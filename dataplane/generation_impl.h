@@ -48,6 +48,20 @@ int gen_build_backends(struct gen_builder *b);
 /* Needs servers and backends. Sets hash_secret, services and timeouts. */
 int gen_build_services(struct gen_builder *b);
 
+/* Sets the reset of one server. Needs it to be there, and all of `before`. */
+void gen_build_reset(struct gen_builder *b, uint32_t id, const struct shunt_server *s);
+/* Sets one backend, as gen_build_backends() does. */
+int gen_build_backend(struct gen_builder *b, uint32_t id);
+/* Shares the services of the generation before, which are the same. */
+void gen_share_services(struct gen_builder *b);
+
+/*
+ * generation_update.c: can the generation be made out of the one before? And makes it, but for the
+ * classifier and what else build_classifier() and the steps after it set.
+ */
+bool gen_is_update(const struct gen_builder *b);
+int gen_update(struct gen_builder *b);
+
 /* One reference less. NULL is fine. */
 void gen_backend_release(struct gen_backend *backend);
 void gen_services_release(struct shared_services *shared);

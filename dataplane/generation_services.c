@@ -167,6 +167,17 @@ check_duplicates(struct gen_builder *b)
 	return 0;
 }
 
+void
+gen_share_services(struct gen_builder *b)
+{
+	struct generation *g = b->generation;
+
+	g->shared = b->before->shared;
+	g->shared->references++;
+	g->services = g->shared->services;
+	g->timeouts = g->shared->timeouts;
+}
+
 int
 gen_build_services(struct gen_builder *b)
 {
@@ -181,15 +192,14 @@ gen_build_services(struct gen_builder *b)
 	if (settings)
 		memcpy(g->hash_secret, settings->hash_secret, sizeof(g->hash_secret));
 	if (b->before && services_are_same(b->before->shared, b->objects)) {
-		g->shared = b->before->shared;
-		g->shared->references++;
+		gen_share_services(b);
 	} else {
 		g->shared = services_create(b->objects);
 		if (!g->shared)
 			return gen_out_of_memory(b);
+		g->services = g->shared->services;
+		g->timeouts = g->shared->timeouts;
 	}
-	g->services = g->shared->services;
-	g->timeouts = g->shared->timeouts;
 	for (uint32_t id = 1; id < end; id++) {
 		const struct gen_service *s = &g->services[id];
 		int rc = s->version ? check_service(b, id, s) : 0;
