@@ -15,11 +15,9 @@
 
 #include "compile.h"
 #include "netlink.h"
-#include "publish.h"
-#include "publish_wait.h"
+#include "publish_impl.h"
 #include "session_client.h"
 #include "state.h"
-#include "transaction.h"
 
 #define LOG_SUBSYSTEM "publish"
 #include "shunt/log.h"
@@ -31,43 +29,6 @@
 #define HELLO_MS	 5000
 #define RECONNECT_MIN_MS 200
 #define RECONNECT_MAX_MS 1000
-
-struct query {
-	struct shunt_flow_query query;
-	bool busy; /* no answer yet */
-	bool sent;
-	void (*done)(void *context, int server); /* NULL: cancelled */
-	void *context;
-};
-
-struct publish {
-	struct control *control;
-	struct compiler *compiler;
-	struct session_client *client; /* NULL: no socket */
-	bool connected;		       /* the hello was good */
-	bool fenced;
-	bool adopted; /* or there was nothing to adopt: no more of it in this process's life */
-	char problem[SESSION_PROBLEM_SIZE]; /* why there is no session, as last logged */
-	uint64_t reconnect_ms;
-	struct loop_watch watch;
-	struct loop_timer connect_timer; /* for the next attempt, or for the hello to come */
-	struct loop_timer change_timer;
-	struct loop_timer ring_timer;
-	uint64_t published_ms; /* when it was last done */
-	bool all_changed;      /* or only the servers that are marked so */
-	uint64_t changes;      /* so far */
-	uint64_t settled;      /* of these: acknowledged, or refused as settled_result says */
-	int settled_result;
-	struct image *running; /* NULL: nothing known */
-	uint64_t generation;
-	struct image *refused; /* by this dataplane; NULL: none */
-	int refused_result;
-	struct transaction transaction;
-	struct waiters waiters;
-	struct query query;
-	uint32_t port_count;
-	struct shunt_port_info ports[SHUNT_MAX_PORTS];
-};
 
 static void
 settle(struct publish *p, uint64_t changes, int result)
@@ -155,8 +116,8 @@ renew_session(struct publish *p)
 }
 
 /* Sends what there is to send; if the ring is full, goes on in a moment. */
-static void
-pump(struct publish *p)
+void
+publish_pump(struct publish *p)
 {
 	int rc = 0;
 
@@ -179,7 +140,7 @@ on_ring_timer(struct loop_timer *timer, uint64_t now_ms)
 
 	(void)now_ms;
 	if (p->connected)
-		pump(p);
+		publish_pump(p);
 }
 
 /* Starts a transaction if the state differs from what runs. */
@@ -219,7 +180,7 @@ publish_now(struct publish *p)
 	t->started_ms = loop_now_ms(p->control->loop);
 	p->waiters.late_worker = -1;
 	session_client_clear(p->client);
-	pump(p);
+	publish_pump(p);
 }
 
 static void
@@ -515,85 +476,4 @@ publish_destroy(struct publish *p)
 	if (p->control->publish == p)
 		p->control->publish = NULL;
 	free(p);
-}
-
-bool
-publish_fenced(const struct publish *p)
-{
-	return p && p->fenced;
-}
-
-bool
-publish_connected(const struct publish *p)
-{
-	return p && p->connected;
-}
-
-uint64_t
-publish_generation(const struct publish *p)
-{
-	return p ? p->generation : 0;
-}
-
-const struct shunt_stats *
-publish_stats(const struct publish *p)
-{
-	return publish_connected(p) ? session_client_stats(p->client) : NULL;
-}
-
-const struct image *
-publish_image(const struct publish *p)
-{
-	return p && p->generation > 0 ? p->running : NULL;
-}
-
-uint32_t
-publish_ports(const struct publish *p, const struct shunt_port_info **ports)
-{
-	*ports = p ? p->ports : NULL;
-	return p ? p->port_count : 0;
-}
-
-int
-publish_wait(struct publish *p, struct publish_waiter *waiter, uint32_t timeout_ms)
-{
-	if (!publish_connected(p))
-		waiter->done(waiter, -ENOTCONN, -1);
-	else if (p->settled == p->changes)
-		waiter->done(waiter, p->settled_result, -1);
-	else
-		return waiters_add(&p->waiters, waiter, p->changes, timeout_ms);
-	return 0;
-}
-
-void
-publish_wait_cancel(struct publish *p, struct publish_waiter *waiter)
-{
-	if (p)
-		waiters_remove(&p->waiters, waiter);
-}
-
-int
-publish_flow_query(struct publish *p, const struct shunt_flow_query *query,
-	void (*done)(void *context, int server), void *context)
-{
-	if (!publish_connected(p))
-		return -ENOTCONN;
-	if (p->query.busy)
-		return -EBUSY;
-	p->query = (struct query){
-		.query = *query,
-		.busy = true,
-		.done = done,
-		.context = context,
-	};
-	pump(p);
-	return 0;
-}
-
-void
-publish_flow_query_cancel(struct publish *p, void *context)
-{
-	if (p && p->query.busy && p->query.context == context)
-		p->query.done = NULL;
 }

@@ -45,6 +45,7 @@ uint64_t publish_generation(const struct publish *publish); /* last acknowledged
 const struct shunt_stats *publish_stats(const struct publish *publish); /* NULL: not connected */
 /* The image all workers acknowledged last; NULL before the first. Valid until the loop turns. */
 const struct image *publish_image(const struct publish *publish);
+uint64_t publish_table_bytes(const struct publish *publish); /* memory for selection tables */
 /* The dataplane's ports as told in the last session. 0 before the first. */
 uint32_t publish_ports(const struct publish *publish, const struct shunt_port_info **ports);
 

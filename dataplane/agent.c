@@ -442,6 +442,17 @@ report_late(struct agent *a, uint32_t worker)
 		answer(a, &late);
 }
 
+static void
+count_memory(const struct agent *a)
+{
+	struct generation_bytes bytes = generation_bytes(a->generation);
+	struct shunt_stats *stats = a->settings->stats;
+
+	__atomic_store_n(&stats->table_bytes, bytes.tables, __ATOMIC_RELAXED);
+	__atomic_store_n(&stats->service_bytes, bytes.services, __ATOMIC_RELAXED);
+	__atomic_store_n(&stats->server_bytes, bytes.servers, __ATOMIC_RELAXED);
+}
+
 /* The kernel's side follows what a generation says of services, servers and addresses. */
 static void
 sync_kernel(struct agent *a)
@@ -474,6 +485,7 @@ finish_rollout(struct agent *a)
 	a->objects = done_rollout.objects;
 	a->rollout = (struct rollout){ 0 };
 	__atomic_store_n(&a->settings->stats->generation, a->generation->number, __ATOMIC_RELEASE);
+	count_memory(a);
 	sync_kernel(a);
 	if (done_rollout.session == a->session_number)
 		answer(a, &done);

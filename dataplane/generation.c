@@ -235,3 +235,19 @@ generation_destroy(struct generation *generation)
 	object_store_destroy(generation->objects);
 	mem_free(generation);
 }
+
+struct generation_bytes
+generation_bytes(const struct generation *g)
+{
+	struct generation_bytes bytes = {
+		.services = gen_services_bytes(g->shared) + classifier_bytes(g->classifier) +
+			known_bytes(g->known),
+		.servers = sizeof(*g) +
+			g->server_count * (sizeof(*g->servers) + sizeof(*g->resets)) +
+			SHUNT_MAX_BACKENDS * sizeof(struct gen_backend *),
+	};
+
+	for (uint32_t id = 0; id < SHUNT_MAX_BACKENDS; id++)
+		bytes.tables += gen_backend_bytes(g->backends[id]);
+	return bytes;
+}

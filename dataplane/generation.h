@@ -156,4 +156,14 @@ struct generation *generation_create(const struct object_store *objects, uint64_
 	int *result);
 void generation_destroy(struct generation *generation);
 
+/* Memory of a generation, bytes, with what it shares with others. */
+struct generation_bytes {
+	uint64_t tables;   /* backends: members, selection tables, schedules */
+	uint64_t services; /* services, and what finds them and the servers by address */
+	uint64_t servers;
+};
+
+/* Agent only. */
+struct generation_bytes generation_bytes(const struct generation *generation);
+
 #endif

@@ -50,6 +50,14 @@ backend_create(const struct generation *g, struct object *object)
 	return out;
 }
 
+uint64_t
+gen_backend_bytes(const struct gen_backend *backend)
+{
+	const struct shared_backend *shared = (const struct shared_backend *)backend;
+
+	return shared ? sizeof(*shared) + sizeof(*shared->object) + shared->object->length : 0;
+}
+
 void
 gen_backend_release(struct gen_backend *backend)
 {

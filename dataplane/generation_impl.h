@@ -62,6 +62,10 @@ void gen_share_services(struct gen_builder *b);
 bool gen_is_update(const struct gen_builder *b);
 int gen_update(struct gen_builder *b);
 
+/* Memory, in bytes. NULL is none. */
+uint64_t gen_backend_bytes(const struct gen_backend *backend);
+uint64_t gen_services_bytes(const struct shared_services *shared);
+
 /* One reference less. NULL is fine. */
 void gen_backend_release(struct gen_backend *backend);
 void gen_services_release(struct shared_services *shared);

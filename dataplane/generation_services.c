@@ -86,6 +86,12 @@ services_create(const struct object_store *objects)
 	return shared;
 }
 
+uint64_t
+gen_services_bytes(const struct shared_services *shared)
+{
+	return shared ? sizeof(*shared) + shared->end * sizeof(shared->objects[0]) : 0;
+}
+
 void
 gen_services_release(struct shared_services *shared)
 {

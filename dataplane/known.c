@@ -166,6 +166,18 @@ known_destroy(struct known *known)
 	mem_free(known);
 }
 
+static uint64_t
+set_bytes(const struct address_set *set)
+{
+	return sizeof(*set) + (set->mask + 1ull) * sizeof(set->slots[0]);
+}
+
+uint64_t
+known_bytes(const struct known *known)
+{
+	return sizeof(*known) + set_bytes(known->locals) + set_bytes(known->servers);
+}
+
 bool
 known_is_local(const struct known *known, const uint8_t *address, uint8_t version)
 {

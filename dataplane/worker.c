@@ -469,7 +469,9 @@ worker_create(
 	w->tx.stats = w->stats;
 	worker_add_twin(w, settings->twin_rings, settings->ports);
 	w->stats->flows_max = (uint32_t)flow_capacity(w->tracker->flows);
-	buckets = (flow_bytes(w->tracker->flows, 4) + flow_bytes(w->tracker->flows, 6)) / 64;
+	w->stats->flow_v4_bytes = flow_bytes(w->tracker->flows, 4);
+	w->stats->flow_v6_bytes = flow_bytes(w->tracker->flows, 6);
+	buckets = (w->stats->flow_v4_bytes + w->stats->flow_v6_bytes) / 64;
 	w->ttl_limit.period = second / ICMP_ANSWERS_PER_SECOND;
 	w->ttl_limit.burst = ICMP_ANSWERS_BURST;
 	w->too_big_limit.period = second / TOO_BIG_PER_SECOND;

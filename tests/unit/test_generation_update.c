@@ -137,6 +137,25 @@ check_same(const struct generation *a, const struct generation *b)
 	CU_ASSERT_PTR_EQUAL(a->pmtu, b->pmtu);
 }
 
+/* At least what the arrays are, and the same whichever way it was made. */
+static void
+check_memory(const struct generation *a, const struct generation *b)
+{
+	struct generation_bytes x = generation_bytes(a), y = generation_bytes(b);
+	uint64_t tables = 0;
+
+	for (uint32_t id = 1; id <= BACKENDS; id++)
+		tables += a->backends[id]->member_count * sizeof(struct shunt_member) +
+			(a->backends[id]->slot_count + a->backends[id]->schedule_count) *
+				sizeof(uint16_t);
+	CU_ASSERT(x.tables > tables && x.tables < 2 * tables);
+	CU_ASSERT(x.services > SHUNT_MAX_SERVICES * sizeof(struct gen_service));
+	CU_ASSERT(x.servers > SERVERS * sizeof(struct gen_server));
+	CU_ASSERT_EQUAL(x.tables, y.tables);
+	CU_ASSERT_EQUAL(x.services, y.services);
+	CU_ASSERT_EQUAL(x.servers, y.servers);
+}
+
 /* Some servers go down or come up, or have their sessions shut down; some backends are put anew. */
 static void
 change_some(struct world *w, uint64_t *seed)
@@ -180,6 +199,7 @@ as_if_built_anew(void)
 		CU_ASSERT_TRUE(known_is_local(built->known, local, 4));
 		CU_ASSERT_FALSE(known_is_local(updated->known, local, 4));
 		check_same(updated, built);
+		check_memory(updated, built);
 		generation_destroy(built);
 		object_store_destroy(objects);
 		generation_destroy(before);
