@@ -34,8 +34,9 @@
 static uint64_t
 needed_bytes(const struct settings *settings, bool huge)
 {
-	uint64_t entries = (uint64_t)settings->flow_table_size * 100 / FLOW_MAX_LOAD_PERCENT;
-	uint64_t worker = entries * (FLOW_V4_BYTES + FLOW_V6_BYTES) + sizeof(struct hop_table) +
+	uint64_t flows = settings->flow_table_size;
+	uint64_t worker = flows * 100 * FLOW_V4_BYTES / FLOW_MAX_LOAD_PERCENT +
+		flows * 100 * FLOW_V6_BYTES / FLOW_MAX_LOAD_PERCENT_V6 + sizeof(struct hop_table) +
 		TRACK_UNTRACKED_COUNT * sizeof(struct track_untracked);
 
 	if (settings->memory_size_bytes)

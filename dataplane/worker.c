@@ -25,6 +25,7 @@
 #define INBOX_COUNT	  16
 #define SWEEP_PERIOD_MS	  4000 /* the whole flow table is looked at once in this time */
 #define SWEEP_BUCKETS	  64   /* at most, in one turn of the loop */
+#define SWEEP_MIN_US	  200  /* from one turn to the next: large tables take longer, see README */
 #define CLOCK_STEP_MS	  10   /* of now_ms */
 #define PREFETCH_AHEAD	  4
 #define IDLE_TURNS_SHORT  64   /* turns without a packet before a worker sleeps at all */
@@ -483,6 +484,8 @@ worker_create(
 	w->cycles_per_step = second / 1000 * CLOCK_STEP_MS;
 	w->cycles_per_sweep =
 		second / 1000 * SWEEP_PERIOD_MS / ((buckets + SWEEP_BUCKETS - 1) / SWEEP_BUCKETS);
+	if (w->cycles_per_sweep < second / 1000000 * SWEEP_MIN_US)
+		w->cycles_per_sweep = second / 1000000 * SWEEP_MIN_US;
 	return w;
 }
 
