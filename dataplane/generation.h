@@ -120,9 +120,6 @@ struct gen_backend {
 
 struct generation {
 	uint64_t number;
-	struct object_store *objects; /* agent only: what it was built of */
-	/* Agent only: from the one before it differs in servers' states and who takes new flows. */
-	bool same_ways;
 	uint8_t hash_secret[16];
 	struct gen_server *servers;		      /* [server_count], by id */
 	uint32_t server_count;			      /* greatest id + 1 */
@@ -137,6 +134,9 @@ struct generation {
 	struct classifier *classifier;
 	struct known *known;
 	struct pmtu_table *pmtu; /* of all generations; workers write to it, see pmtu.h */
+	/* Agent only: */
+	struct object_store *objects; /* what it was built of */
+	bool same_ways; /* from the one before it differs in servers' states and members alone */
 };
 
 /* Which object a refusal is about, and why, for people. */
