@@ -133,9 +133,12 @@ on_acknowledged(struct publish_waiter *waiter, int result, int worker)
 	finish_change(loop_container(waiter, struct command_request, waiter), result, worker);
 }
 
-/* The state has been edited: publish it, and answer when the workers have it. */
+/*
+ * The state has been edited, of this server alone or (NULL) in any way: publish it, and answer when
+ * the workers have it.
+ */
 static void
-change_made(struct command_request *request)
+change_made(struct command_request *request, struct server *server)
 {
 	struct publish *publish = request->control->publish;
 	int result;
@@ -144,7 +147,10 @@ change_made(struct command_request *request)
 		finish_change(request, -ENOTCONN, -1);
 		return;
 	}
-	publish_schedule(publish);
+	if (server)
+		publish_schedule_server(publish, server);
+	else
+		publish_schedule(publish);
 	request->waiter = (struct publish_waiter){ .done = on_acknowledged };
 	request->waiting = COMMAND_WAITS_CHANGE;
 	result = publish_wait(publish, &request->waiter, SHUNT_API_CHANGE_TIMEOUT_MS);
@@ -193,7 +199,7 @@ run_set_server_state(struct command_request *request, struct json_at args)
 		return;
 	}
 	server_set_admin(server, (enum shunt_admin_state)state);
-	change_made(request);
+	change_made(request, server);
 }
 
 static void
@@ -208,7 +214,7 @@ run_set_server_weight(struct command_request *request, struct json_at args)
 		return;
 	}
 	server_set_weight(server, (uint16_t)weight);
-	change_made(request);
+	change_made(request, server);
 }
 
 /* Of a server of the file, else of those of this name that a reload has removed. */
@@ -238,7 +244,7 @@ run_shutdown_sessions(struct command_request *request, struct json_at args)
 		server_shutdown_sessions(server);
 	for (; removed; removed = removed_next(request->control, path, removed))
 		server_shutdown_sessions(removed);
-	change_made(request);
+	change_made(request, NULL);
 }
 
 /* Bytes that a message took from a wild file name must not spoil the answer. */
@@ -289,7 +295,7 @@ run_reload(struct command_request *request, struct json_at args)
 
 	(void)args;
 	if (result == 0)
-		change_made(request);
+		change_made(request, NULL);
 	else if (errors)
 		finish(request, reload_refused(request->control, errors));
 	else

@@ -234,6 +234,19 @@ find_probe_services(struct control *control)
 	}
 }
 
+/* What changes of a server while the file stays the same. */
+static void
+set_server_state(struct shunt_server *object, const struct server *server)
+{
+	object->state = (uint8_t)server_state(server);
+	object->reset_mark = server->reset_mark;
+	object->admin = server->admin;
+	object->health = server->health.verdict;
+	object->weight = server->weight;
+	object->file_weight = server->file_weight;
+	object->changed_ms = server->changed_ms;
+}
+
 static int
 put_server(
 	struct compiler *c, struct image *image, const struct server *server, const struct way *way)
@@ -241,17 +254,11 @@ put_server(
 	struct shunt_server object = {
 		.address = server->config.address,
 		.port_be = server->config.port_be,
-		.state = (uint8_t)server_state(server),
-		.reset_mark = server->reset_mark,
 		.backend = server->backend->id,
-		.admin = server->admin,
-		.health = server->health.verdict,
-		.weight = server->weight,
-		.file_weight = server->file_weight,
-		.changed_ms = server->changed_ms,
 	};
 	int rc = 0;
 
+	set_server_state(&object, server);
 	compile_copy_name(object.name, server->config.name);
 	if (server->config.check.enabled && server->config.check.via_service && !server->removed)
 		object.probe_service =
@@ -287,20 +294,23 @@ put_servers(struct compiler *c, const struct control *control, struct image *ima
 }
 
 static int
+put_backend(struct compiler *c, const struct backend *backend, struct image *image)
+{
+	const void *bytes;
+	size_t length;
+	int rc = tables_backend(c->tables, backend, &bytes, &length);
+
+	return rc < 0 ? rc : image_put(image, SHUNT_KIND_BACKEND, backend->id, bytes, length);
+}
+
+static int
 put_backends(struct compiler *c, const struct control *control, struct image *image)
 {
 	int rc = 0;
 
 	tables_begin(c->tables);
-	for (size_t i = 0; rc == 0 && i < control->backend_count; i++) {
-		const struct backend *backend = control->backends[i];
-		const void *bytes;
-		size_t length;
-
-		rc = tables_backend(c->tables, backend, &bytes, &length);
-		if (rc == 0)
-			rc = image_put(image, SHUNT_KIND_BACKEND, backend->id, bytes, length);
-	}
+	for (size_t i = 0; rc == 0 && i < control->backend_count; i++)
+		rc = put_backend(c, control->backends[i], image);
 	tables_end(c->tables);
 	return rc;
 }
@@ -421,4 +431,59 @@ compiler_compile(struct compiler *c, struct control *control, struct image *imag
 	if (rc == 0)
 		rc = put_sources(c, control, image);
 	return rc;
+}
+
+static int
+update_server(const struct server *server, struct image *image)
+{
+	size_t length = 0;
+	const struct shunt_server *before =
+		image_get(image, SHUNT_KIND_SERVER, server->id, &length);
+	struct shunt_server object;
+
+	if (!before || length != sizeof(*before))
+		return -ENOENT;
+	object = *before;
+	set_server_state(&object, server);
+	return image_put(image, SHUNT_KIND_SERVER, server->id, &object, sizeof(object));
+}
+
+int
+compiler_update(struct compiler *c, const struct control *control, struct image *image)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < control->backend_count; i++) {
+		const struct backend *backend = control->backends[i];
+
+		if (!backend->changed)
+			continue;
+		for (size_t j = 0; rc == 0 && j < backend_all_count(backend); j++) {
+			if (backend_any(backend, j)->changed)
+				rc = update_server(backend_any(backend, j), image);
+		}
+		if (rc == 0 && !image_get(image, SHUNT_KIND_BACKEND, backend->id, NULL))
+			rc = -ENOENT;
+		if (rc == 0)
+			rc = put_backend(c, backend, image);
+	}
+	return rc;
+}
+
+void
+compiler_unmark(struct control *control)
+{
+	for (size_t i = 0; i < control->backend_count; i++) {
+		struct backend *backend = control->backends[i];
+
+		for (size_t j = 0; backend->changed && j < backend_all_count(backend); j++)
+			backend_any(backend, j)->changed = false;
+		backend->changed = false;
+	}
+}
+
+uint64_t
+compiler_table_bytes(const struct compiler *c)
+{
+	return tables_bytes(c->tables);
 }

@@ -31,4 +31,16 @@ void compiler_forget_ways(struct compiler *compiler);
  */
 int compiler_compile(struct compiler *compiler, struct control *control, struct image *image);
 
+/*
+ * The same for an image, of an earlier state, from which this one differs in no more than servers
+ * marked as changed: what takes a moment, however many there are. 0, -ENOMEM, or -ENOENT if the
+ * image cannot be of such a state.
+ */
+int compiler_update(struct compiler *compiler, const struct control *control, struct image *image);
+/* Takes the marks off. */
+void compiler_unmark(struct control *control);
+
+/* Memory of selection tables. */
+uint64_t compiler_table_bytes(const struct compiler *compiler);
+
 #endif

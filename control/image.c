@@ -3,23 +3,26 @@
 #include <stdlib.h>
 
 #include "image.h"
-
-#define ROW_MIN_ROOM 16u
+#include "shunt/row.h"
 
 struct image_object {
+	uint32_t references; /* first: shunt/row.h */
 	size_t length;
 	uint64_t bytes[]; /* 64-bit words, so that every struct of table.h is aligned */
 };
 
-/* The objects of one kind by id, as long as the ids in use need. */
-struct image_row {
-	struct image_object **objects;
-	uint32_t room; /* objects[0 .. room-1] exists, and may hold NULL */
+struct image {
+	struct shunt_row rows[SHUNT_KIND_END]; /* of struct image_object */
 };
 
-struct image {
-	struct image_row rows[SHUNT_KIND_END];
-};
+static void
+object_release(void *element)
+{
+	struct image_object *object = element;
+
+	if (--object->references == 0)
+		free(object);
+}
 
 struct image *
 image_create(void)
@@ -27,18 +30,27 @@ image_create(void)
 	return calloc(1, sizeof(struct image));
 }
 
+struct image *
+image_clone(const struct image *image)
+{
+	struct image *copy = image_create();
+
+	for (uint32_t kind = 0; copy && kind < SHUNT_KIND_END; kind++) {
+		if (shunt_row_copy(&copy->rows[kind], &image->rows[kind]) < 0) {
+			image_destroy(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
 void
 image_destroy(struct image *image)
 {
 	if (!image)
 		return;
-	for (uint32_t kind = 0; kind < SHUNT_KIND_END; kind++) {
-		struct image_row *row = &image->rows[kind];
-
-		for (uint32_t id = 0; id < row->room; id++)
-			free(row->objects[id]);
-		free(row->objects);
-	}
+	for (uint32_t kind = 0; kind < SHUNT_KIND_END; kind++)
+		shunt_row_clear(&image->rows[kind], object_release);
 	free(image);
 }
 
@@ -48,52 +60,30 @@ name_is_possible(uint32_t kind, uint32_t id)
 	return id > 0 && id < shunt_kind_max(kind);
 }
 
-static int
-row_reserve(struct image_row *row, uint32_t id)
-{
-	uint32_t room = row->room ? row->room : ROW_MIN_ROOM;
-	struct image_object **objects;
-
-	if (id < row->room)
-		return 0;
-	while (room <= id)
-		room *= 2;
-	objects = reallocarray(row->objects, room, sizeof(*row->objects));
-	if (!objects)
-		return -ENOMEM;
-	memset(objects + row->room, 0, (room - row->room) * sizeof(*row->objects));
-	row->objects = objects;
-	row->room = room;
-	return 0;
-}
-
 int
 image_put(struct image *image, uint32_t kind, uint32_t id, const void *bytes, size_t length)
 {
 	struct image_object *object;
-	struct image_row *row;
 
 	if (!name_is_possible(kind, id) || length > SHUNT_MAX_OBJECT_BYTES)
 		return -EINVAL;
-	row = &image->rows[kind];
-	if (row_reserve(row, id) < 0)
-		return -ENOMEM;
 	object = malloc(sizeof(*object) + length);
 	if (!object)
 		return -ENOMEM;
+	object->references = 1;
 	object->length = length;
 	memcpy(object->bytes, bytes, length);
-	free(row->objects[id]);
-	row->objects[id] = object;
+	if (shunt_row_set(&image->rows[kind], id, object, object_release) < 0) {
+		free(object);
+		return -ENOMEM;
+	}
 	return 0;
 }
 
 static const struct image_object *
 object_get(const struct image *image, uint32_t kind, uint32_t id)
 {
-	if (!image || kind >= SHUNT_KIND_END || id >= image->rows[kind].room)
-		return NULL;
-	return image->rows[kind].objects[id];
+	return image && kind < SHUNT_KIND_END ? shunt_row_get(&image->rows[kind], id) : NULL;
 }
 
 const void *
@@ -108,33 +98,28 @@ image_get(const struct image *image, uint32_t kind, uint32_t id, size_t *length)
 	return object->bytes;
 }
 
-static uint32_t
-row_room(const struct image *image, uint32_t kind)
-{
-	return image ? image->rows[kind].room : 0;
-}
-
 int
 image_diff(const struct image *from, const struct image *to,
 	int (*changed)(void *context, uint32_t kind, uint32_t id, const void *bytes, size_t length),
 	void *context)
 {
-	for (uint32_t kind = 1; kind < SHUNT_KIND_END; kind++) {
-		uint32_t room = row_room(from, kind);
+	static const struct image empty;
 
-		if (room < row_room(to, kind))
-			room = row_room(to, kind);
-		for (uint32_t id = 1; id < room; id++) {
-			const struct image_object *a = object_get(from, kind, id);
-			const struct image_object *b = object_get(to, kind, id);
+	from = from ? from : &empty;
+	to = to ? to : &empty;
+	for (uint32_t kind = 1; kind < SHUNT_KIND_END; kind++) {
+		const struct shunt_row *a = &from->rows[kind], *b = &to->rows[kind];
+
+		for (uint32_t id = shunt_row_next_difference(a, b, 1); id != UINT32_MAX;
+			id = shunt_row_next_difference(a, b, id + 1)) {
+			const struct image_object *was = shunt_row_get(a, id);
+			const struct image_object *is = shunt_row_get(b, id);
 			int rc;
 
-			if (a == b)
-				continue; /* neither has it, or it is the same image */
-			if (a && b && a->length == b->length &&
-				memcmp(a->bytes, b->bytes, a->length) == 0)
+			if (was && is && was->length == is->length &&
+				memcmp(was->bytes, is->bytes, was->length) == 0)
 				continue;
-			rc = changed(context, kind, id, b ? b->bytes : NULL, b ? b->length : 0);
+			rc = changed(context, kind, id, is ? is->bytes : NULL, is ? is->length : 0);
 			if (rc != 0)
 				return rc;
 		}

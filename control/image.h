@@ -10,6 +10,8 @@
 struct image;
 
 struct image *image_create(void); /* NULL: out of memory */
+/* The same objects, not copied; from then on each has its own. NULL: out of memory. */
+struct image *image_clone(const struct image *image);
 void image_destroy(struct image *image);
 
 /*

@@ -38,4 +38,27 @@ uint32_t maglev_slot_count(const struct maglev_member *members, size_t count);
 int maglev_build(
 	const struct maglev_member *members, size_t count, uint16_t *slots, uint32_t slot_count);
 
+/*
+ * The same table, kept, with those that follow from it when some of its members are missing: their
+ * slots, and no others, go to the rest. README.md says how, and what that is good for.
+ */
+struct maglev;
+
+/* As for maglev_build(). NULL: out of memory. */
+struct maglev *
+maglev_create(const struct maglev_member *members, size_t count, uint32_t slot_count);
+void maglev_destroy(struct maglev *maglev);
+uint32_t maglev_slots(const struct maglev *maglev); /* its slot_count */
+size_t maglev_bytes(const struct maglev *maglev);   /* of memory */
+/* Was it made of these? */
+bool maglev_is_of(const struct maglev *maglev, const struct maglev_member *members, size_t count,
+	uint32_t slot_count);
+
+/*
+ * Fills slots[] with the table of the members whose up[] is true, at least one, as indices that
+ * count only these, in the order of members. It depends on who is up and on nothing that was
+ * before.
+ */
+void maglev_select(struct maglev *maglev, const bool *up, uint16_t *slots);
+
 #endif

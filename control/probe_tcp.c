@@ -256,7 +256,7 @@ probe_result(struct probe *probe, const char *failure)
 	struct control *control = probe->prober->control;
 
 	if (server_probed(probe->server, failure))
-		publish_schedule(control->publish);
+		publish_schedule_server(control->publish, probe->server);
 	probe_set_next(probe);
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A change's way: publish_schedule() counts it; when it has been quiet for a moment the state is
- * compiled and compared with what runs; the difference is sent as one transaction, as fast as the
- * ring takes it; DONE settles all changes the transaction was made of. Changes that come meanwhile
- * make the next one. After a lost session the first transaction of the next is the difference to
- * what runs there, which may be all or nothing.
+ * A change's way: publish_schedule() counts it; at the end of the loop's turn the state is compiled
+ * and compared with what runs; the difference is sent as one transaction, as fast as the ring takes
+ * it; DONE settles all changes the transaction was made of. Changes that come meanwhile, or within
+ * PAUSE_MS of the last transaction's start, make the next one. After a lost session the first
+ * transaction of the next is the difference to what runs there, which may be all or nothing.
  */
 #include <errno.h>
 #include <poll.h>
@@ -15,59 +15,20 @@
 
 #include "compile.h"
 #include "netlink.h"
-#include "publish.h"
-#include "publish_wait.h"
+#include "publish_impl.h"
 #include "session_client.h"
 #include "state.h"
-#include "transaction.h"
 
 #define LOG_SUBSYSTEM "publish"
 #include "shunt/log.h"
 
-#define QUIET_MS	 5
-#define QUIET_MAX_MS	 20   /* after the first change, however many follow */
+#define PAUSE_MS	 20   /* between two transactions: changes in it ride together */
 #define RING_FULL_MS	 1    /* until the next attempt */
 #define RETRY_MS	 1000 /* after something that may pass by itself */
 #define FIRST_HELLO_MS	 500  /* publish_create() waits for it */
 #define HELLO_MS	 5000
 #define RECONNECT_MIN_MS 200
 #define RECONNECT_MAX_MS 1000
-
-struct query {
-	struct shunt_flow_query query;
-	bool busy; /* no answer yet */
-	bool sent;
-	void (*done)(void *context, int server); /* NULL: cancelled */
-	void *context;
-};
-
-struct publish {
-	struct control *control;
-	struct compiler *compiler;
-	struct session_client *client; /* NULL: no socket */
-	bool connected;		       /* the hello was good */
-	bool fenced;
-	bool adopted; /* or there was nothing to adopt: no more of it in this process's life */
-	char problem[SESSION_PROBLEM_SIZE]; /* why there is no session, as last logged */
-	uint64_t reconnect_ms;
-	struct loop_watch watch;
-	struct loop_timer connect_timer; /* for the next attempt, or for the hello to come */
-	struct loop_timer quiet_timer;
-	struct loop_timer ring_timer;
-	uint64_t first_change_ms;
-	uint64_t changes; /* so far */
-	uint64_t settled; /* of these: acknowledged, or refused as settled_result says */
-	int settled_result;
-	struct image *running; /* NULL: nothing known */
-	uint64_t generation;
-	struct image *refused; /* by this dataplane; NULL: none */
-	int refused_result;
-	struct transaction transaction;
-	struct waiters waiters;
-	struct query query;
-	uint32_t port_count;
-	struct shunt_port_info ports[SHUNT_MAX_PORTS];
-};
 
 static void
 settle(struct publish *p, uint64_t changes, int result)
@@ -103,8 +64,9 @@ close_session(struct publish *p)
 	session_client_destroy(p->client);
 	p->client = NULL;
 	p->connected = false;
+	p->all_changed = true;
 	loop_timer_cancel(p->control->loop, &p->connect_timer);
-	loop_timer_cancel(p->control->loop, &p->quiet_timer);
+	loop_timer_cancel(p->control->loop, &p->change_timer);
 	end_transaction(p);
 	image_destroy(p->refused);
 	p->refused = NULL;
@@ -154,8 +116,8 @@ renew_session(struct publish *p)
 }
 
 /* Sends what there is to send; if the ring is full, goes on in a moment. */
-static void
-pump(struct publish *p)
+void
+publish_pump(struct publish *p)
 {
 	int rc = 0;
 
@@ -178,23 +140,7 @@ on_ring_timer(struct loop_timer *timer, uint64_t now_ms)
 
 	(void)now_ms;
 	if (p->connected)
-		pump(p);
-}
-
-/* Makes the transaction: the image of the state, and how it differs from what runs. */
-static int
-prepare(struct publish *p)
-{
-	struct image *image = image_create();
-	int rc;
-
-	if (!image)
-		return -ENOMEM;
-	rc = compiler_compile(p->compiler, p->control, image);
-	if (rc == 0)
-		return transaction_prepare(&p->transaction, p->running, image);
-	image_destroy(image);
-	return rc;
+		publish_pump(p);
 }
 
 /* Starts a transaction if the state differs from what runs. */
@@ -206,12 +152,15 @@ publish_now(struct publish *p)
 
 	if (!p->connected || t->image)
 		return;
-	rc = prepare(p);
+	p->published_ms = loop_now_ms(p->control->loop);
+	rc = transaction_compile(
+		t, p->running, p->compiler, p->control, p->all_changed || !p->running);
+	p->all_changed = rc < 0;
 	if (rc < 0) {
 		log_error("the change could not be prepared: %s", strerror(-rc));
 		end_transaction(p);
 		if (rc == -ENOMEM)
-			set_timer(p, &p->quiet_timer, RETRY_MS);
+			set_timer(p, &p->change_timer, RETRY_MS);
 		settle(p, p->changes, rc);
 		return;
 	}
@@ -231,35 +180,48 @@ publish_now(struct publish *p)
 	t->started_ms = loop_now_ms(p->control->loop);
 	p->waiters.late_worker = -1;
 	session_client_clear(p->client);
-	pump(p);
+	publish_pump(p);
 }
 
 static void
-on_quiet_timer(struct loop_timer *timer, uint64_t now_ms)
+on_change_timer(struct loop_timer *timer, uint64_t now_ms)
 {
 	(void)now_ms;
-	publish_now(loop_container(timer, struct publish, quiet_timer));
+	publish_now(loop_container(timer, struct publish, change_timer));
+}
+
+/* Something has changed: sets the time to tell of it. */
+static void
+note_change(struct publish *p)
+{
+	uint64_t now_ms = loop_now_ms(p->control->loop), delay_ms = 0;
+
+	p->changes++;
+	if (!p->connected)
+		return;
+	if (p->published_ms + PAUSE_MS > now_ms)
+		delay_ms = p->published_ms + PAUSE_MS - now_ms;
+	if (loop_timer_is_set(&p->change_timer) && p->change_timer.at_ms <= now_ms + delay_ms)
+		return;
+	if (loop_timer_set(p->control->loop, &p->change_timer, delay_ms) < 0)
+		publish_now(p);
 }
 
 void
 publish_schedule(struct publish *p)
 {
-	uint64_t now_ms, delay_ms = QUIET_MS;
-
 	if (!p)
 		return;
-	p->changes++;
-	if (!p->connected)
-		return;
-	now_ms = loop_now_ms(p->control->loop);
-	if (!loop_timer_is_set(&p->quiet_timer))
-		p->first_change_ms = now_ms;
-	else if (now_ms + QUIET_MS > p->first_change_ms + QUIET_MAX_MS)
-		delay_ms = p->first_change_ms + QUIET_MAX_MS > now_ms
-			? p->first_change_ms + QUIET_MAX_MS - now_ms
-			: 0;
-	if (loop_timer_set(p->control->loop, &p->quiet_timer, delay_ms) < 0)
-		publish_now(p);
+	p->all_changed = true;
+	note_change(p);
+}
+
+void
+publish_schedule_server(struct publish *p, struct server *server)
+{
+	server->changed = server->backend->changed = true;
+	if (p)
+		note_change(p);
 }
 
 static void
@@ -269,12 +231,13 @@ on_refused(struct publish *p, const struct shunt_msg *msg)
 	uint64_t changes = t->changes;
 	char object[192];
 
+	p->all_changed = true;
 	transaction_describe(t, msg->kind, msg->id, object, sizeof(object));
 	log_error("the dataplane refused generation %lu because of %s: %s (its log says more); "
 		  "generation %lu goes on",
 		t->generation, object, strerror(-msg->result), p->generation);
 	if (msg->result == -ENOMEM) {
-		set_timer(p, &p->quiet_timer, RETRY_MS);
+		set_timer(p, &p->change_timer, RETRY_MS);
 	} else {
 		image_destroy(p->refused);
 		p->refused = t->image;
@@ -317,7 +280,7 @@ on_done(struct publish *p, const struct shunt_msg *msg)
 		on_refused(p, msg);
 	else
 		on_committed(p);
-	if (p->changes > p->settled && !loop_timer_is_set(&p->quiet_timer))
+	if (p->changes > p->settled && !loop_timer_is_set(&p->change_timer))
 		publish_now(p);
 }
 
@@ -488,7 +451,7 @@ publish_create(struct control *control)
 	p->reconnect_ms = RECONNECT_MIN_MS;
 	p->watch = (struct loop_watch){ .fd = -1, .on_event = on_event };
 	p->connect_timer.on_timer = on_connect_timer;
-	p->quiet_timer.on_timer = on_quiet_timer;
+	p->change_timer.on_timer = on_change_timer;
 	p->ring_timer.on_timer = on_ring_timer;
 	p->waiters = (struct waiters){ .loop = control->loop, .late_worker = -1 };
 	control->publish = p;
@@ -513,85 +476,4 @@ publish_destroy(struct publish *p)
 	if (p->control->publish == p)
 		p->control->publish = NULL;
 	free(p);
-}
-
-bool
-publish_fenced(const struct publish *p)
-{
-	return p && p->fenced;
-}
-
-bool
-publish_connected(const struct publish *p)
-{
-	return p && p->connected;
-}
-
-uint64_t
-publish_generation(const struct publish *p)
-{
-	return p ? p->generation : 0;
-}
-
-const struct shunt_stats *
-publish_stats(const struct publish *p)
-{
-	return publish_connected(p) ? session_client_stats(p->client) : NULL;
-}
-
-const struct image *
-publish_image(const struct publish *p)
-{
-	return p && p->generation > 0 ? p->running : NULL;
-}
-
-uint32_t
-publish_ports(const struct publish *p, const struct shunt_port_info **ports)
-{
-	*ports = p ? p->ports : NULL;
-	return p ? p->port_count : 0;
-}
-
-int
-publish_wait(struct publish *p, struct publish_waiter *waiter, uint32_t timeout_ms)
-{
-	if (!publish_connected(p))
-		waiter->done(waiter, -ENOTCONN, -1);
-	else if (p->settled == p->changes)
-		waiter->done(waiter, p->settled_result, -1);
-	else
-		return waiters_add(&p->waiters, waiter, p->changes, timeout_ms);
-	return 0;
-}
-
-void
-publish_wait_cancel(struct publish *p, struct publish_waiter *waiter)
-{
-	if (p)
-		waiters_remove(&p->waiters, waiter);
-}
-
-int
-publish_flow_query(struct publish *p, const struct shunt_flow_query *query,
-	void (*done)(void *context, int server), void *context)
-{
-	if (!publish_connected(p))
-		return -ENOTCONN;
-	if (p->query.busy)
-		return -EBUSY;
-	p->query = (struct query){
-		.query = *query,
-		.busy = true,
-		.done = done,
-		.context = context,
-	};
-	pump(p);
-	return 0;
-}
-
-void
-publish_flow_query_cancel(struct publish *p, void *context)
-{
-	if (p && p->query.busy && p->query.context == context)
-		p->query.done = NULL;
 }

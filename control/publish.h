@@ -13,6 +13,7 @@
 
 struct control;
 struct image; /* image.h */
+struct server;
 struct publish;
 struct waiters; /* publish_wait.h */
 
@@ -31,14 +32,20 @@ void publish_destroy(struct publish *publish); /* waiters are not called any mor
  */
 bool publish_fenced(const struct publish *publish);
 
-/* The state has changed: compile and send what differs, within 20 ms. */
+/*
+ * The state has changed: compile and send what differs. At once, when the loop has done what this
+ * turn has brought, unless a change was sent in the last 20 ms: then with all others after that.
+ */
 void publish_schedule(struct publish *publish);
+/* The same if no more has changed than health, admin state, weight or sessions of one server. */
+void publish_schedule_server(struct publish *publish, struct server *server);
 
 bool publish_connected(const struct publish *publish);
 uint64_t publish_generation(const struct publish *publish); /* last acknowledged by all workers */
 const struct shunt_stats *publish_stats(const struct publish *publish); /* NULL: not connected */
 /* The image all workers acknowledged last; NULL before the first. Valid until the loop turns. */
 const struct image *publish_image(const struct publish *publish);
+uint64_t publish_table_bytes(const struct publish *publish); /* memory for selection tables */
 /* The dataplane's ports as told in the last session. 0 before the first. */
 uint32_t publish_ports(const struct publish *publish, const struct shunt_port_info **ports);
 

@@ -108,64 +108,58 @@ retire(struct server *server)
 	server->changed_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Is it what a service's packets can reach? Families are those of the modes that keep them. */
-static bool
-service_fits(
-	const struct service *service, const struct backend *backend, const struct server *server)
+/* From where a backend's servers are reached. */
+struct reach {
+	bool v4, v6; /* by a service of the family */
+	bool range;  /* by one with several ports */
+	bool source_v4, source_v6;
+};
+
+static struct reach
+reach_of(const struct control *control, const struct backend *backend)
 {
-	const struct shunt_addr *address = &server->config.address;
-	bool v4 = shunt_addr_is_v4(address);
+	struct reach reach = { 0 };
 
-	if (shunt_addr_equal(&service->address, address))
-		return false;
-	if (service->backend != backend)
-		return true;
-	switch (backend->config.forward) {
-	case SHUNT_NAT:
-		return shunt_addr_is_v4(&service->address) == v4 &&
-			(service->port_be == service->last_port_be || !server->config.port_be);
-	case SHUNT_DR:
-		return shunt_addr_is_v4(&service->address) == v4;
-	default:
-		return true;
+	for (size_t i = 0; i < control->service_count; i++) {
+		const struct service *service = &control->services[i];
+
+		if (service->backend != backend)
+			continue;
+		reach.v4 |= shunt_addr_is_v4(&service->address);
+		reach.v6 |= !shunt_addr_is_v4(&service->address);
+		reach.range |= service->port_be != service->last_port_be;
 	}
-}
-
-/* Full NAT: is there a source of its family, and is its address none of them, of any backend? */
-static bool
-sources_fit(
-	const struct control *control, const struct backend *backend, const struct server *server)
-{
-	const struct shunt_addr *address = &server->config.address;
-	bool reached = backend->config.forward != SHUNT_FULLNAT;
-
-	for (size_t i = 0; i < control->backend_count; i++) {
-		const struct backend_config *other = &control->backends[i]->config;
-
-		for (size_t j = 0; j < other->source_count; j++) {
-			if (shunt_addr_equal(&other->sources[j], address))
-				return false;
-			if (control->backends[i] == backend &&
-				shunt_addr_is_v4(&other->sources[j]) == shunt_addr_is_v4(address))
-				reached = true;
-		}
+	for (size_t i = 0; i < backend->config.source_count; i++) {
+		reach.source_v4 |= shunt_addr_is_v4(&backend->config.sources[i]);
+		reach.source_v6 |= !shunt_addr_is_v4(&backend->config.sources[i]);
 	}
-	return reached;
+	return reach;
 }
 
 /*
  * One that does not fit would make the dataplane refuse the image, or its flows cannot be alive:
  * its address is balanced or a source address now, the services that lead to its backend are of the
- * other family or have several ports now, or full NAT has lost the source that it was reached from.
+ * other family or have several ports now (in the modes that keep these), or full NAT has lost the
+ * source that it was reached from.
  */
 static bool
-fits(const struct control *control, const struct backend *backend, const struct server *server)
+fits(const struct control *control, const struct backend *backend, const struct reach *reach,
+	const struct server *server)
 {
-	for (size_t i = 0; i < control->service_count; i++) {
-		if (!service_fits(&control->services[i], backend, server))
-			return false;
+	bool v4 = shunt_addr_is_v4(&server->config.address);
+
+	if (state_owns_address(control, &server->config.address))
+		return false;
+	switch (backend->config.forward) {
+	case SHUNT_NAT:
+		return !(v4 ? reach->v6 : reach->v4) && !(reach->range && server->config.port_be);
+	case SHUNT_DR:
+		return !(v4 ? reach->v6 : reach->v4);
+	case SHUNT_FULLNAT:
+		return v4 ? reach->source_v4 : reach->source_v6;
+	default:
+		return true;
 	}
-	return sources_fit(control, backend, server);
 }
 
 /*
@@ -173,12 +167,13 @@ fits(const struct control *control, const struct backend *backend, const struct 
  * its backend may be silent; when that time is over, those that live are counted as sessions.
  */
 static void
-carry(const struct control *next, struct backend *backend, struct server **slot, uint32_t hold_ms)
+carry(const struct control *next, struct backend *backend, const struct reach *reach,
+	struct server **slot, uint32_t hold_ms)
 {
 	struct server *server = *slot;
 
 	if (!server->id || backend_find_same(backend, &server->config) ||
-		!fits(next, backend, server))
+		!fits(next, backend, reach, server))
 		return;
 	*slot = NULL;
 	if (!server->removed) {
@@ -256,13 +251,14 @@ removed_carry(struct control *control, struct control *next)
 	for (size_t i = 0; i < next->backend_count; i++) {
 		struct backend *backend = next->backends[i];
 		struct backend *old = state_find_backend(control, backend->config.name);
+		struct reach reach = reach_of(next, backend);
 		uint32_t hold_ms = old ? flow_mode_silence_ms(control, old) : 0;
 
 		for (size_t j = 0; old && j < old->server_count; j++)
-			carry(next, backend, &old->servers[j], hold_ms);
+			carry(next, backend, &reach, &old->servers[j], hold_ms);
 		count += backend->removed_count;
 		for (size_t j = 0; old && j < old->removed_count; j++)
-			carry(next, backend, &old->removed[j], hold_ms);
+			carry(next, backend, &reach, &old->removed[j], hold_ms);
 	}
 	if (count > 0)
 		log_info("servers removed, which keep the connections they have: %zu", count);
@@ -275,6 +271,7 @@ removed_adopt(
 {
 	struct backend *backend = state_find_backend(control, name);
 	struct server *server, **removed;
+	struct reach reach;
 
 	if (!backend || image->health >= SHUNT_HEALTH_COUNT ||
 		image->file_weight > SHUNT_MAX_WEIGHT ||
@@ -301,7 +298,8 @@ removed_adopt(
 	server->changed_ms = image->changed_ms;
 	server->hold_ms = flow_mode_silence_ms(control, backend);
 	server->backend = backend;
-	if (fits(control, backend, server))
+	reach = reach_of(control, backend);
+	if (fits(control, backend, &reach, server))
 		backend->removed[backend->removed_count++] = server;
 	else
 		free(server);

@@ -290,6 +290,43 @@ services_create(const struct control *control, struct control *next, const struc
 	return 0;
 }
 
+static int
+compare_addresses(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct shunt_addr));
+}
+
+/* Of the services and backends that stand already. */
+static int
+own_addresses_create(struct control *next)
+{
+	size_t count = next->service_count;
+
+	for (size_t i = 0; i < next->backend_count; i++)
+		count += next->backends[i]->config.source_count;
+	next->own_addresses = calloc(count + 1, sizeof(*next->own_addresses));
+	if (!next->own_addresses)
+		return -ENOMEM;
+	for (size_t i = 0; i < next->service_count; i++)
+		next->own_addresses[next->own_address_count++] = next->services[i].address;
+	for (size_t i = 0; i < next->backend_count; i++) {
+		const struct backend_config *backend = &next->backends[i]->config;
+
+		for (size_t j = 0; j < backend->source_count; j++)
+			next->own_addresses[next->own_address_count++] = backend->sources[j];
+	}
+	qsort(next->own_addresses, count, sizeof(*next->own_addresses), compare_addresses);
+	return 0;
+}
+
+bool
+state_owns_address(const struct control *control, const struct shunt_addr *address)
+{
+	return control->own_address_count > 0 &&
+		bsearch(address, control->own_addresses, control->own_address_count,
+			sizeof(*address), compare_addresses);
+}
+
 /* Frees the model's part of a control, and stops its probes. */
 static void
 model_destroy(struct control *control)
@@ -299,6 +336,9 @@ model_destroy(struct control *control)
 	free(control->backends);
 	free(control->backends_by_name);
 	free(control->services);
+	free(control->own_addresses);
+	control->own_addresses = NULL;
+	control->own_address_count = 0;
 	control->backends = NULL;
 	control->backends_by_name = NULL;
 	control->backend_count = 0;
@@ -326,7 +366,7 @@ model_create(struct control *control, struct control *next, const struct config 
 	}
 	qsort(next->backends_by_name, next->backend_count, sizeof(struct backend *),
 		compare_backends);
-	if (services_create(control, next, config) < 0)
+	if (services_create(control, next, config) < 0 || own_addresses_create(next) < 0)
 		goto fail;
 	return 0;
 
@@ -392,6 +432,8 @@ state_apply(struct control *control, struct config *config)
 	control->backend_count = next.backend_count;
 	control->services = next.services;
 	control->service_count = next.service_count;
+	control->own_addresses = next.own_addresses;
+	control->own_address_count = next.own_address_count;
 	log_info("configuration in force: services %zu, backends %zu, servers %zu "
 		 "(%zu kept, %zu new, %zu gone)",
 		control->service_count, control->backend_count, counts.servers, counts.kept,

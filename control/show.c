@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "show.h"
 
+#include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "flow_mode.h"
 #include "jsonfile.h"
@@ -148,8 +150,64 @@ info_worker(const struct shunt_worker_stats *worker)
 		set_count(object, "tx_packets", worker->tx_packets) |
 		set_count(object, "drops", worker_drops(worker)) |
 		set_count(object, "flows", worker->flows) |
-		set_count(object, "flows_max", worker->flows_max);
+		set_count(object, "flows_max", worker->flows_max) |
+		set_count(object, "flow_table_ipv4_bytes", worker->flow_v4_bytes) |
+		set_count(object, "flow_table_ipv6_bytes", worker->flow_v6_bytes) |
+		set_count(object, "source_port_bytes", worker->source_port_bytes);
 	return whole(object, failed);
+}
+
+/* Of this process, in physical memory; 0 if the kernel does not say. */
+static uint64_t
+rss_bytes(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	unsigned long pages = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%*u %lu", &pages) != 1)
+		pages = 0;
+	fclose(file);
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static int
+set_dataplane_memory(json_t *memory, const struct shunt_stats *stats)
+{
+	uint64_t v4 = 0, v6 = 0, ports = 0;
+
+	if (!stats)
+		return 0;
+	for (uint32_t i = 0; i < worker_count(stats); i++) {
+		const struct shunt_worker_stats *w = shunt_stats_worker(stats, i);
+
+		v4 += w->flow_v4_bytes;
+		v6 += w->flow_v6_bytes;
+		ports += w->source_port_bytes;
+	}
+	return set_count(memory, "flow_table_bytes", v4 + v6) |
+		set_count(memory, "flow_table_ipv4_bytes", v4) |
+		set_count(memory, "flow_table_ipv6_bytes", v6) |
+		set_count(memory, "source_port_bytes", ports) |
+		set_count(memory, "generation_bytes",
+			stats->table_bytes + stats->service_bytes + stats->server_bytes) |
+		set_count(memory, "generation_table_bytes", stats->table_bytes) |
+		set_count(memory, "generation_service_bytes", stats->service_bytes) |
+		set_count(memory, "generation_server_bytes", stats->server_bytes);
+}
+
+static json_t *
+info_memory(const struct control *control)
+{
+	json_t *memory = json_object();
+	int failed;
+
+	failed = set_dataplane_memory(memory, stats_of(control)) |
+		set_count(memory, "control_rss_bytes", rss_bytes()) |
+		set_count(memory, "control_table_bytes",
+			control->publish ? publish_table_bytes(control->publish) : 0);
+	return whole(memory, failed);
 }
 
 json_t *
@@ -165,7 +223,8 @@ show_info(const struct control *control)
 	failed = set_text(info, "version", SHUNT_VERSION) |
 		set_count(info, "generation", generation) |
 		set_count(info, "uptime_s", uptime_ms / 1000) |
-		json_object_set_new(info, "dataplane_connected", json_boolean(connected));
+		json_object_set_new(info, "dataplane_connected", json_boolean(connected)) |
+		json_object_set_new(info, "memory", info_memory(control));
 	for (uint32_t i = 0; i < worker_count(stats); i++)
 		failed |= json_array_append_new(workers, info_worker(shunt_stats_worker(stats, i)));
 	failed |= json_object_set_new(info, "workers", workers);

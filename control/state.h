@@ -4,8 +4,8 @@
  * health, weights, next hops). One thread; everything here belongs to the loop.
  *
  * Every change takes the same path: the module that learns something edits the state, calls
- * publish_schedule() (publish.h), and within 20 ms the state is compiled (compile.h), compared
- * with what the dataplane runs, and the difference sent as one transaction.
+ * publish_schedule() (publish.h), and at once, or within 20 ms, the state is compiled (compile.h),
+ * compared with what the dataplane runs, and the difference sent as one transaction.
  */
 #ifndef CONTROL_STATE_H
 #define CONTROL_STATE_H
@@ -40,6 +40,7 @@ struct server {
 	uint64_t check_down;  /* changes from up to down */
 	uint64_t check_error; /* probes that could not be made here and say nothing of the server */
 	uint32_t id;	      /* in the image; 0: not yet given (compile.c) */
+	bool changed;	      /* since it was compiled, as publish_schedule_server() knows */
 	/* A reload has removed it, but not its connections: the rest is removed.h's. */
 	bool removed;
 	uint64_t sessions;	/* as last counted; UINT64_MAX: not yet */
@@ -55,7 +56,8 @@ struct backend {
 	size_t server_count;
 	struct server **removed; /* those that a reload has removed: removed.h */
 	size_t removed_count;
-	uint32_t id; /* in the image; 0: not yet given */
+	uint32_t id;  /* in the image; 0: not yet given */
+	bool changed; /* a server of it */
 	/* Ids of config.sources, ascending, as the image has them. */
 	uint8_t source_ids[SHUNT_MAX_BACKEND_SOURCES];
 	/* Ids of the first service that leads here, of IPv4 and IPv6: where probes may go through.
@@ -102,6 +104,8 @@ struct control {
 	size_t backend_count;
 	struct service *services;
 	size_t service_count;
+	struct shunt_addr *own_addresses; /* balanced ones and full NAT's sources, sorted */
+	size_t own_address_count;
 	struct prober *prober; /* NULL while no server is checked */
 	struct netlink *netlink;
 	struct publish *publish;
@@ -127,6 +131,8 @@ void state_destroy(struct control *control);
 struct backend *state_find_backend(const struct control *control, const char *name);
 /* path: "backend/server". NULL: none. */
 struct server *state_find_server(const struct control *control, const char *path);
+/* Is it a balanced address, or a source address of full NAT? */
+bool state_owns_address(const struct control *control, const struct shunt_addr *address);
 /* The server of this identity: the same name, address and port. NULL: none. */
 struct server *backend_find_same(const struct backend *backend, const struct server_config *config);
 

@@ -4,12 +4,17 @@
 
 #include "maglev.h"
 #include "roundrobin.h"
+#include "shunt/selection.h"
 #include "state.h"
 #include "tables.h"
 
+#define BASE_BUCKETS 1024
+
+/* Of a server with weight: it is in the backend's table, whether it is up or not. */
 struct recipe_member {
 	struct shunt_member member;
 	uint64_t identity;
+	uint64_t up; /* it takes new flows: 0, 1 */
 };
 
 /* All that a backend's object depends on; compared as bytes. */
@@ -18,20 +23,37 @@ struct recipe {
 	struct recipe_member members[];
 };
 
+/* A table of all servers, shared by the backends that have the same. */
+struct base {
+	struct base *next; /* in the same bucket */
+	uint64_t hash;	   /* of its members */
+	uint32_t users;
+	struct maglev *maglev;
+};
+
 struct made {
 	struct recipe *recipe; /* NULL: nothing made */
 	size_t recipe_bytes;
 	struct shunt_backend *object; /* with its arrays */
+	struct base *base;	      /* NULL: not needed */
 	uint32_t round;
 };
 
 struct tables {
 	uint32_t round;
+	uint64_t bytes;
+	struct base *bases[BASE_BUCKETS];
 	struct made made[SHUNT_MAX_BACKENDS]; /* by the backend's id */
 };
 
-static_assert(sizeof(struct recipe_member) == 16, "no padding: compared as bytes");
+static_assert(sizeof(struct recipe_member) == 24, "no padding: compared as bytes");
 static_assert(sizeof(struct recipe) == sizeof(struct shunt_backend), "no padding");
+
+/* What cooking needs for a while. */
+struct scratch {
+	struct maglev_member *members; /* of all servers */
+	bool *up;
+};
 
 struct tables *
 tables_create(void)
@@ -40,10 +62,60 @@ tables_create(void)
 }
 
 static void
-made_clear(struct made *made)
+base_release(struct tables *tables, struct base *base)
 {
+	struct base **link;
+
+	if (!base || --base->users > 0)
+		return;
+	link = &tables->bases[base->hash % BASE_BUCKETS];
+	while (*link != base)
+		link = &(*link)->next;
+	*link = base->next;
+	tables->bytes -= maglev_bytes(base->maglev);
+	maglev_destroy(base->maglev);
+	free(base);
+}
+
+/* The base of these members, with one user more. NULL: out of memory. */
+static struct base *
+base_get(struct tables *tables, const struct maglev_member *members, size_t count,
+	uint32_t slot_count)
+{
+	static const uint8_t no_secret[16];
+	uint64_t hash = shunt_siphash(no_secret, members, count * sizeof(*members));
+	struct base **bucket = &tables->bases[hash % BASE_BUCKETS], *base;
+
+	for (base = *bucket; base; base = base->next) {
+		if (base->hash == hash && maglev_is_of(base->maglev, members, count, slot_count)) {
+			base->users++;
+			return base;
+		}
+	}
+	base = calloc(1, sizeof(*base));
+	if (!base)
+		return NULL;
+	base->maglev = maglev_create(members, count, slot_count);
+	if (!base->maglev) {
+		free(base);
+		return NULL;
+	}
+	base->hash = hash;
+	base->users = 1;
+	base->next = *bucket;
+	*bucket = base;
+	tables->bytes += maglev_bytes(base->maglev);
+	return base;
+}
+
+static void
+made_clear(struct tables *tables, struct made *made)
+{
+	if (made->object)
+		tables->bytes -= shunt_backend_bytes(made->object) + made->recipe_bytes;
 	free(made->recipe);
 	free(made->object);
+	base_release(tables, made->base);
 	*made = (struct made){ 0 };
 }
 
@@ -53,8 +125,14 @@ tables_destroy(struct tables *tables)
 	if (!tables)
 		return;
 	for (uint32_t id = 0; id < SHUNT_MAX_BACKENDS; id++)
-		made_clear(&tables->made[id]);
+		made_clear(tables, &tables->made[id]);
 	free(tables);
+}
+
+uint64_t
+tables_bytes(const struct tables *tables)
+{
+	return tables->bytes;
 }
 
 void
@@ -68,7 +146,7 @@ tables_end(struct tables *tables)
 {
 	for (uint32_t id = 0; id < SHUNT_MAX_BACKENDS; id++) {
 		if (tables->made[id].round != tables->round)
-			made_clear(&tables->made[id]);
+			made_clear(tables, &tables->made[id]);
 	}
 }
 
@@ -78,34 +156,51 @@ takes_flows(const struct server *server)
 	return server_state(server) == SHUNT_SERVER_UP && server->weight > 0;
 }
 
-/* As in HAProxy without `allbackups`: if no other server can be used, the first backup that can. */
+/* One that a command has set to no weight keeps its place, to come back to, with the file's. */
+static uint16_t
+place_weight(const struct server *server)
+{
+	return server->weight ? server->weight : server->config.weight;
+}
+
+static struct recipe_member
+recipe_member(const struct server *server, bool up)
+{
+	return (struct recipe_member){
+		.member = { .server = server->id, .weight = place_weight(server) },
+		.identity = maglev_identity(&server->config.address, server->config.port_be),
+		.up = up,
+	};
+}
+
+/*
+ * The servers that have a place in the table; *up: those that take flows. As in HAProxy without
+ * `allbackups`: if no other server does, it is the first backup that can, and no one beside it.
+ */
 static uint32_t
-choose_members(const struct backend *backend, struct recipe_member *members)
+choose_members(const struct backend *backend, struct recipe_member *members, uint32_t *up)
 {
 	const struct server *backup = NULL;
 	uint32_t count = 0;
 
+	*up = 0;
 	for (size_t i = 0; i < backend->server_count; i++) {
 		const struct server *server = backend->servers[i];
+		bool takes = takes_flows(server);
 
-		if (!takes_flows(server))
-			continue;
 		if (server->config.backup) {
-			backup = backup ? backup : server;
+			backup = backup || !takes ? backup : server;
 			continue;
 		}
-		members[count++] = (struct recipe_member){
-			.member = { .server = server->id, .weight = server->weight },
-			.identity =
-				maglev_identity(&server->config.address, server->config.port_be),
-		};
+		if (place_weight(server) == 0)
+			continue;
+		members[count++] = recipe_member(server, takes);
+		*up += takes;
 	}
-	if (count > 0 || !backup)
+	if (*up > 0 || !backup)
 		return count;
-	members[0] = (struct recipe_member){
-		.member = { .server = backup->id, .weight = backup->weight },
-		.identity = maglev_identity(&backup->config.address, backup->config.port_be),
-	};
+	members[0] = recipe_member(backup, true);
+	*up = 1;
 	return 1;
 }
 
@@ -116,9 +211,9 @@ choose_members(const struct backend *backend, struct recipe_member *members)
  */
 static uint32_t
 choose_slot_count(
-	const struct backend *backend, uint32_t member_count, struct maglev_member *scratch)
+	const struct backend *backend, uint32_t place_count, struct maglev_member *scratch)
 {
-	uint32_t by_file, by_members;
+	uint32_t by_file, by_places;
 	size_t count = 0;
 
 	for (size_t i = 0; i < backend->server_count; i++) {
@@ -129,12 +224,10 @@ choose_slot_count(
 	}
 	by_file = maglev_slot_count(scratch, count);
 	/* Servers that have no weight in the file, and may have been given one, need slots too. */
-	for (uint32_t i = 0; i < member_count; i++)
+	for (uint32_t i = 0; i < place_count; i++)
 		scratch[i] = (struct maglev_member){ .weight = 1 };
-	by_members = maglev_slot_count(scratch, member_count);
-	if (member_count == 0)
-		return 0;
-	return by_file > by_members ? by_file : by_members;
+	by_places = maglev_slot_count(scratch, place_count);
+	return by_file > by_places ? by_file : by_places;
 }
 
 static struct recipe *
@@ -143,6 +236,7 @@ recipe_create(const struct backend *backend, struct maglev_member *scratch, size
 	struct recipe *recipe = calloc(
 		1, sizeof(*recipe) + (backend->server_count + 1) * sizeof(recipe->members[0]));
 	struct shunt_backend *head;
+	uint32_t places;
 
 	if (!recipe)
 		return NULL;
@@ -155,69 +249,130 @@ recipe_create(const struct backend *backend, struct maglev_member *scratch, size
 	head->mss_clamp = backend->config.mss_clamp;
 	memcpy(head->sources, backend->source_ids, sizeof(head->sources));
 	head->shutdown_sessions = backend->config.shutdown_sessions;
-	head->member_count = choose_members(backend, recipe->members);
-	head->slot_count = choose_slot_count(backend, head->member_count, scratch);
+	places = choose_members(backend, recipe->members, &head->member_count);
+	if (head->member_count > 0)
+		head->slot_count = choose_slot_count(backend, places, scratch);
 	memcpy(head->name, backend->config.name,
 		strnlen(backend->config.name, sizeof(head->name) - 1));
-	*bytes = sizeof(*recipe) + head->member_count * sizeof(recipe->members[0]);
+	*bytes = sizeof(*recipe) + places * sizeof(recipe->members[0]);
 	return recipe;
 }
 
-static int
-make_schedule(const struct recipe *recipe, uint16_t **schedule, uint32_t *length)
+static size_t
+place_count(const struct recipe *recipe, size_t recipe_bytes)
 {
-	uint32_t count = recipe->head.member_count;
+	return (recipe_bytes - sizeof(*recipe)) / sizeof(recipe->members[0]);
+}
+
+/* `members`: those that are up. */
+static int
+make_schedule(const struct shunt_backend *head, const struct shunt_member *members,
+	uint16_t **schedule, uint32_t *length)
+{
 	uint32_t *weights;
 	int rc;
 
 	*schedule = NULL;
 	*length = 0;
-	if (recipe->head.algorithm != SHUNT_ROUNDROBIN || count == 0)
+	if (head->algorithm != SHUNT_ROUNDROBIN || head->member_count == 0)
 		return 0;
-	weights = calloc(count, sizeof(*weights));
+	weights = calloc(head->member_count, sizeof(*weights));
 	if (!weights)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < count; i++)
-		weights[i] = recipe->members[i].member.weight;
-	rc = roundrobin_build(weights, count, schedule, length);
+	for (uint32_t i = 0; i < head->member_count; i++)
+		weights[i] = members[i].weight;
+	rc = roundrobin_build(weights, head->member_count, schedule, length);
 	free(weights);
 	return rc;
 }
 
-/* The object as the recipe says. NULL: out of memory. */
-static struct shunt_backend *
-cook(const struct recipe *recipe, struct maglev_member *scratch)
+/* The selection table. A single member needs no base: every slot is its own. */
+static int
+make_slots(struct tables *tables, struct made *made, const struct scratch *scratch, uint16_t *slots)
 {
-	struct shunt_backend head = recipe->head, *object = NULL;
-	struct shunt_member *members;
-	uint16_t *schedule, *slots;
+	const struct recipe *recipe = made->recipe;
+	size_t count = place_count(recipe, made->recipe_bytes);
+	uint32_t slot_count = recipe->head.slot_count;
 
-	if (make_schedule(recipe, &schedule, &head.schedule_count) < 0)
-		return NULL;
+	if (recipe->head.member_count <= 1) {
+		memset(slots, 0, slot_count * sizeof(*slots));
+		return 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		scratch->members[i] = (struct maglev_member){
+			.identity = recipe->members[i].identity,
+			.weight = recipe->members[i].member.weight,
+		};
+		scratch->up[i] = recipe->members[i].up;
+	}
+	if (!made->base || !maglev_is_of(made->base->maglev, scratch->members, count, slot_count)) {
+		struct base *base = base_get(tables, scratch->members, count, slot_count);
+
+		if (!base)
+			return -ENOMEM;
+		base_release(tables, made->base);
+		made->base = base;
+	}
+	maglev_select(made->base->maglev, scratch->up, slots);
+	return 0;
+}
+
+/* Makes made->object as made->recipe says. */
+static int
+cook(struct tables *tables, struct made *made, const struct scratch *scratch)
+{
+	const struct recipe *recipe = made->recipe;
+	size_t count = place_count(recipe, made->recipe_bytes);
+	struct shunt_backend head = recipe->head, *object;
+	struct shunt_member *members = calloc(head.member_count + 1, sizeof(*members));
+	uint16_t *schedule = NULL, *slots;
+	int rc = -ENOMEM;
+
+	if (!members)
+		return -ENOMEM;
+	for (size_t i = 0, n = 0; i < count; i++) {
+		if (recipe->members[i].up)
+			members[n++] = recipe->members[i].member;
+	}
+	if (make_schedule(&head, members, &schedule, &head.schedule_count) < 0)
+		goto out;
 	object = malloc(shunt_backend_bytes(&head));
 	if (!object)
 		goto out;
 	*object = head;
-	members = (void *)(object + 1);
-	slots = (void *)(members + head.member_count);
-	for (uint32_t i = 0; i < head.member_count; i++) {
-		members[i] = recipe->members[i].member;
-		scratch[i] = (struct maglev_member){
-			.identity = recipe->members[i].identity,
-			.weight = members[i].weight,
-		};
-	}
-	if (head.member_count > 0 &&
-		maglev_build(scratch, head.member_count, slots, head.slot_count) < 0) {
+	memcpy(object + 1, members, head.member_count * sizeof(*members));
+	slots = (void *)((struct shunt_member *)(object + 1) + head.member_count);
+	rc = make_slots(tables, made, scratch, slots);
+	if (rc < 0) {
 		free(object);
-		object = NULL;
 		goto out;
 	}
 	if (schedule)
 		memcpy(slots + head.slot_count, schedule, head.schedule_count * sizeof(*schedule));
+	made->object = object;
 out:
 	free(schedule);
-	return object;
+	free(members);
+	return rc;
+}
+
+/* Takes the recipe over. */
+static int
+remake(struct tables *tables, struct made *made, struct recipe *recipe, size_t recipe_bytes,
+	const struct scratch *scratch)
+{
+	struct made next = { .recipe = recipe, .recipe_bytes = recipe_bytes, .base = made->base };
+	int rc;
+
+	made->base = NULL; /* most likely it is the same: not to be thrown away before */
+	made_clear(tables, made);
+	rc = cook(tables, &next, scratch);
+	if (rc == 0)
+		tables->bytes += shunt_backend_bytes(next.object) + recipe_bytes;
+	*made = next;
+	if (rc < 0)
+		made_clear(tables, made);
+	return rc;
 }
 
 int
@@ -225,36 +380,33 @@ tables_backend(
 	struct tables *tables, const struct backend *backend, const void **bytes, size_t *length)
 {
 	struct made *made = &tables->made[backend->id];
-	struct maglev_member *scratch = calloc(backend->server_count + 1, sizeof(*scratch));
+	struct scratch scratch = {
+		.members = calloc(backend->server_count + 1, sizeof(*scratch.members)),
+		.up = calloc(backend->server_count + 1, sizeof(*scratch.up)),
+	};
 	struct recipe *recipe = NULL;
-	struct shunt_backend *object;
 	size_t recipe_bytes;
 	int rc = -ENOMEM;
 
-	if (!scratch)
-		return -ENOMEM;
-	recipe = recipe_create(backend, scratch, &recipe_bytes);
+	if (!scratch.members || !scratch.up)
+		goto out;
+	recipe = recipe_create(backend, scratch.members, &recipe_bytes);
 	if (!recipe)
 		goto out;
+	rc = 0;
 	if (!made->recipe || made->recipe_bytes != recipe_bytes ||
 		memcmp(made->recipe, recipe, recipe_bytes) != 0) {
-		object = cook(recipe, scratch);
-		if (!object)
-			goto out;
-		made_clear(made);
-		*made = (struct made){
-			.recipe = recipe,
-			.recipe_bytes = recipe_bytes,
-			.object = object,
-		};
+		rc = remake(tables, made, recipe, recipe_bytes, &scratch);
 		recipe = NULL;
 	}
-	made->round = tables->round;
-	*bytes = made->object;
-	*length = shunt_backend_bytes(made->object);
-	rc = 0;
+	if (rc == 0) {
+		made->round = tables->round;
+		*bytes = made->object;
+		*length = shunt_backend_bytes(made->object);
+	}
 out:
 	free(recipe);
-	free(scratch);
+	free(scratch.members);
+	free(scratch.up);
 	return rc;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Backends as image objects: who may take new flows, with the selection table and the round-robin
- * schedule. What was made for a backend is kept, and made anew only if its members have changed.
+ * schedule. What was made for a backend is kept, and made anew only if its members have changed;
+ * the table of all its servers, up or not, from which the others follow (maglev.h), is shared by
+ * all backends that have the same servers.
  */
 #ifndef CONTROL_TABLES_H
 #define CONTROL_TABLES_H
@@ -26,5 +28,7 @@ void tables_end(struct tables *tables);
  */
 int tables_backend(
 	struct tables *tables, const struct backend *backend, const void **bytes, size_t *length);
+
+uint64_t tables_bytes(const struct tables *tables); /* of memory, for all that is kept */
 
 #endif

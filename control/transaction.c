@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "compile.h"
 #include "session_client.h"
 #include "transaction.h"
 
@@ -38,6 +39,25 @@ transaction_prepare(struct transaction *t, const struct image *running, struct i
 {
 	*t = (struct transaction){ .image = image };
 	return image_diff(running, image, add_item, t);
+}
+
+int
+transaction_compile(struct transaction *t, const struct image *running, struct compiler *compiler,
+	struct control *control, bool all)
+{
+	struct image *image = all ? NULL : image_clone(running);
+	int rc = all ? -ENOENT : image ? compiler_update(compiler, control, image) : -ENOMEM;
+
+	if (rc == -ENOENT) {
+		image_destroy(image);
+		image = image_create();
+		rc = image ? compiler_compile(compiler, control, image) : -ENOMEM;
+	}
+	compiler_unmark(control);
+	if (rc == 0)
+		return transaction_prepare(t, running, image);
+	image_destroy(image);
+	return rc;
 }
 
 void

@@ -8,6 +8,8 @@
 
 #include "image.h"
 
+struct compiler;
+struct control;
 struct session_client;
 struct transaction_item;
 
@@ -25,6 +27,12 @@ struct transaction {
 
 /* Takes the image over, and finds how it differs from what runs (NULL: nothing). 0 or -ENOMEM. */
 int transaction_prepare(struct transaction *t, const struct image *running, struct image *image);
+/*
+ * The same with the image of the state. all: more may differ than the servers marked as changed;
+ * the marks are taken off. 0, -ENOMEM or -ENOSPC.
+ */
+int transaction_compile(struct transaction *t, const struct image *running,
+	struct compiler *compiler, struct control *control, bool all);
 /* Frees what there is: the image too, unless the caller has taken it away. */
 void transaction_clear(struct transaction *t);
 

@@ -57,6 +57,7 @@ struct agent {
 	struct transaction transaction;
 	struct generation *generation; /* running */
 	struct object_store *objects;  /* it was built of */
+	bool kernel_synced;	       /* as the running generation says */
 	struct rollout rollout;
 	struct shunt_port_info ports[SHUNT_MAX_PORTS];
 };
@@ -249,9 +250,14 @@ static void
 on_delete(struct agent *a, const struct shunt_msg *msg)
 {
 	struct transaction *t = &a->transaction;
+	int result;
 
-	if (t->objects && t->result == 0 && object_store_delete(t->objects, msg->kind, msg->id) < 0)
-		refuse(t, -ENOENT, msg->kind, msg->id, "there is no such object to delete");
+	if (!t->objects || t->result < 0)
+		return;
+	result = object_store_delete(t->objects, msg->kind, msg->id);
+	if (result < 0)
+		refuse(t, result, msg->kind, msg->id,
+			result == -ENOMEM ? "out of memory" : "there is no such object to delete");
 }
 
 static void
@@ -473,30 +479,56 @@ report_late(struct agent *a, uint32_t worker)
 		answer(a, &late);
 }
 
+static void
+count_memory(const struct agent *a)
+{
+	struct generation_bytes bytes = generation_bytes(a->generation);
+	struct shunt_stats *stats = a->settings->stats;
+
+	__atomic_store_n(&stats->table_bytes, bytes.tables, __ATOMIC_RELAXED);
+	__atomic_store_n(&stats->service_bytes, bytes.services, __ATOMIC_RELAXED);
+	__atomic_store_n(&stats->server_bytes, bytes.servers, __ATOMIC_RELAXED);
+}
+
+/* The kernel's side follows what a generation says of services, servers and addresses. */
+static void
+sync_kernel(struct agent *a)
+{
+	int result;
+
+	if (a->generation->same_ways && a->kernel_synced)
+		return;
+	result = xdp_sync(a->settings->xdp, a->generation, a->objects);
+	if (result < 0)
+		log_error("the XDP filter's maps were not updated: %s", strerror(-result));
+	a->kernel_synced = result == 0;
+	__atomic_store_n(&a->settings->stats->probe_via,
+		probe_via_sync(a->settings->probe_via, a->objects), __ATOMIC_RELEASE);
+}
+
 /* Every worker has acknowledged: the generation before is in nobody's hands any more. */
 static void
 finish_rollout(struct agent *a)
 {
 	struct rollout done_rollout = a->rollout;
+	struct generation *before = a->generation;
+	struct object_store *objects_before = a->objects;
 	struct shunt_msg done = {
 		.op = SHUNT_OP_DONE,
 		.generation = done_rollout.generation->number,
 	};
-	int result;
 
-	generation_destroy(a->generation);
-	object_store_destroy(a->objects);
 	a->generation = done_rollout.generation;
 	a->objects = done_rollout.objects;
 	a->rollout = (struct rollout){ 0 };
 	__atomic_store_n(&a->settings->stats->generation, a->generation->number, __ATOMIC_RELEASE);
-	result = xdp_sync(a->settings->xdp, a->generation, a->objects);
-	if (result < 0)
-		log_error("the XDP filter's maps were not updated: %s", strerror(-result));
-	__atomic_store_n(&a->settings->stats->probe_via,
-		probe_via_sync(a->settings->probe_via, a->objects), __ATOMIC_RELEASE);
+	count_memory(a);
+	sync_kernel(a);
 	if (done_rollout.session == a->session_number)
 		answer(a, &done);
+	/* After the answer, since it takes a while to clear that memory. */
+	generation_destroy(before);
+	object_store_destroy(objects_before);
 }
 
 static void

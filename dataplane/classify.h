@@ -27,6 +27,8 @@ struct classifier *classifier_create(const struct generation *generation);
  */
 struct classifier *
 classifier_share(const struct generation *before, const struct generation *generation);
+uint64_t classifier_bytes(const struct classifier *classifier);	   /* of memory */
+struct classifier *classifier_hold(struct classifier *classifier); /* one reference more. Agent */
 
 void classifier_destroy(struct classifier *classifier); /* drops one reference; NULL is fine */
 

@@ -223,6 +223,7 @@ build_list(struct builder *b)
 	c->segments = mem_alloc(b->segment_count * sizeof(*c->segments));
 	if (!c->list || !c->segments)
 		return -1;
+	c->list_count = more + b->more_count;
 	c->segment_count = b->segment_count;
 	for (uint32_t i = 0; i < b->segment_count; i++) {
 		c->segments[i] = b->segments[i];
@@ -322,8 +323,21 @@ classifier_share(const struct generation *before, const struct generation *gener
 			memcmp(a->address, b->address, sizeof(a->address)) != 0)
 			return NULL;
 	}
-	before->classifier->references++;
-	return before->classifier;
+	return classifier_hold(before->classifier);
+}
+
+uint64_t
+classifier_bytes(const struct classifier *c)
+{
+	return sizeof(*c) + (c->mask + 1ull) * sizeof(*c->entries) +
+		c->list_count * sizeof(*c->list) + c->segment_count * sizeof(*c->segments);
+}
+
+struct classifier *
+classifier_hold(struct classifier *classifier)
+{
+	classifier->references++;
+	return classifier;
 }
 
 void

@@ -58,6 +58,7 @@ struct classifier {
 	uint32_t mask;	     /* entries - 1 */
 	struct entry *entries;
 	uint16_t *list; /* service ids; a stretch of them for each server entry or segment */
+	uint32_t list_count;
 	struct segment *segments;
 	uint32_t segment_count;
 	bool has_service_ranges;

@@ -18,6 +18,8 @@
 
 #define MAX_ARGS    (20 + 2 * SHUNT_MAX_PORTS)
 #define SLACK_BYTES (96ull << 20) /* generations, rings, the EAL's own */
+/* The largest configurations: 65,535 servers with tables as large as can be, three times. */
+#define SLACK_PAGES_BYTES (640ull << 20)
 
 /* An entry's share of a 64-byte bucket. */
 #define FLOW_V4_BYTES 16
@@ -32,8 +34,9 @@
 static uint64_t
 needed_bytes(const struct settings *settings, bool huge)
 {
-	uint64_t entries = (uint64_t)settings->flow_table_size * 100 / FLOW_MAX_LOAD_PERCENT;
-	uint64_t worker = entries * (FLOW_V4_BYTES + FLOW_V6_BYTES) + sizeof(struct hop_table) +
+	uint64_t flows = settings->flow_table_size;
+	uint64_t worker = flows * 100 * FLOW_V4_BYTES / FLOW_MAX_LOAD_PERCENT +
+		flows * 100 * FLOW_V6_BYTES / FLOW_MAX_LOAD_PERCENT_V6 + sizeof(struct hop_table) +
 		TRACK_UNTRACKED_COUNT * sizeof(struct track_untracked);
 
 	if (settings->memory_size_bytes)
@@ -41,8 +44,8 @@ needed_bytes(const struct settings *settings, bool huge)
 	/* A configuration may come to have full NAT; what is not touched by then costs nothing. */
 	if (!huge)
 		worker += source_ports_bytes(settings->flow_table_size);
-	return SLACK_BYTES + port_mbuf_bytes(port_mbuf_count(settings)) +
-		settings->worker_count * worker;
+	return (huge ? SLACK_BYTES : SLACK_PAGES_BYTES) +
+		port_mbuf_bytes(port_mbuf_count(settings)) + settings->worker_count * worker;
 }
 
 static uint64_t

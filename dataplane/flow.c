@@ -24,9 +24,10 @@ struct probe {
 };
 
 static int
-family_init(struct flow_family *family, unsigned int slots, uint32_t capacity)
+family_init(struct flow_family *family, unsigned int slots, unsigned int load_percent,
+	uint32_t capacity)
 {
-	uint64_t per_bucket = (uint64_t)slots * FLOW_MAX_LOAD_PERCENT;
+	uint64_t per_bucket = (uint64_t)slots * load_percent;
 	uint64_t buckets = ((uint64_t)capacity * 100 + per_bucket - 1) / per_bucket;
 
 	if (buckets < FLOW_MIN_BUCKETS)
@@ -54,8 +55,10 @@ flow_table_create(uint32_t capacity, const uint64_t seed[2])
 	table->secret[1] = mix_next(&odd) | 1;
 	table->secret[2] = mix_next(&even);
 	table->secret[3] = mix_next(&odd) | 1;
-	if (family_init(&table->family[FLOW_V4], FLOW_SLOTS_V4, capacity) < 0 ||
-		family_init(&table->family[FLOW_V6], FLOW_SLOTS_V6, capacity) < 0) {
+	if (family_init(&table->family[FLOW_V4], FLOW_SLOTS_V4, FLOW_MAX_LOAD_PERCENT, capacity) <
+			0 ||
+		family_init(&table->family[FLOW_V6], FLOW_SLOTS_V6, FLOW_MAX_LOAD_PERCENT_V6,
+			capacity) < 0) {
 		flow_table_destroy(table);
 		return NULL;
 	}

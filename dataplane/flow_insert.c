@@ -8,8 +8,8 @@
 #include "flow_table.h"
 
 /*
- * Buckets that one insert may look at. With two million flows of either family, no insert in the
- * last tenth before the load cap came to more than 54.
+ * Buckets that one insert may look at. Of twelve million that filled IPv6 tables to the load cap,
+ * none came to more than 48, and of IPv4 fewer.
  */
 #define ROOM_MAX_BUCKETS 64
 #define NO_SLOT		 FLOW_SLOTS_V4

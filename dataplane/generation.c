@@ -92,6 +92,10 @@ build_classifier(struct gen_builder *b)
 	struct generation *g = b->generation;
 	bool same;
 
+	if (g->same_ways) {
+		g->classifier = classifier_hold(b->before->classifier);
+		return 0; /* gen_update() has copied the rest */
+	}
 	if (b->before)
 		g->classifier = classifier_share(b->before, g);
 	same = g->classifier != NULL;
@@ -156,6 +160,8 @@ share_pmtu(struct gen_builder *b)
 	}
 	g->pmtu = before->pmtu;
 	g->pmtu->references++;
+	if (g->same_ways)
+		return 0;
 	for (uint32_t id = 0; id < before->server_count; id++) {
 		if (id >= g->server_count ||
 			memcmp(g->servers[id].address, before->servers[id].address,
@@ -166,18 +172,19 @@ share_pmtu(struct gen_builder *b)
 }
 
 static struct generation *
-generation_alloc(uint64_t number, uint32_t server_count)
+generation_alloc(uint64_t number, const struct object_store *objects, uint32_t server_count)
 {
 	struct generation *g = mem_alloc(sizeof(*g));
 
 	if (!g)
 		return NULL;
 	g->number = number;
+	g->objects = object_store_clone(objects);
 	g->server_count = server_count;
 	g->servers = mem_alloc(server_count * sizeof(*g->servers));
 	g->resets = mem_alloc(server_count * sizeof(*g->resets));
 	g->backends = mem_alloc(SHUNT_MAX_BACKENDS * sizeof(struct gen_backend *));
-	if (!g->servers || !g->resets || !g->backends) {
+	if (!g->objects || !g->servers || !g->resets || !g->backends) {
 		generation_destroy(g);
 		return NULL;
 	}
@@ -191,6 +198,25 @@ some_entries(void *context, uint32_t service)
 	(void)context;
 	(void)service;
 	return 1;
+}
+
+static int
+build_objects(struct gen_builder *b)
+{
+	static int (*const steps[])(struct gen_builder *) = {
+		check_nexthops,
+		build_sources,
+		gen_build_servers,
+		gen_build_backends,
+		gen_build_services,
+	};
+	int rc = 0;
+
+	if (gen_is_update(b))
+		return gen_update(b);
+	for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
+		rc = steps[i](b);
+	return rc;
 }
 
 struct generation *
@@ -209,11 +235,7 @@ generation_create_at(const struct object_store *objects, uint64_t number,
 	struct generation_error *error, int *result)
 {
 	static int (*const steps[])(struct gen_builder *) = {
-		check_nexthops,
-		build_sources,
-		gen_build_servers,
-		gen_build_backends,
-		gen_build_services,
+		build_objects,
 		gen_build_answers,
 		build_classifier,
 		mark_plain_servers,
@@ -232,7 +254,7 @@ generation_create_at(const struct object_store *objects, uint64_t number,
 
 	*error = (struct generation_error){ 0 };
 	/* Id 0 is no server, but it may be looked at: there is always that one. */
-	b.generation = generation_alloc(number, servers ? servers : 1);
+	b.generation = generation_alloc(number, objects, servers ? servers : 1);
 	if (!b.generation)
 		rc = gen_out_of_memory(&b);
 	for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
@@ -259,5 +281,22 @@ generation_destroy(struct generation *generation)
 	gen_services_release(generation->shared);
 	mem_free(generation->resets);
 	mem_free(generation->servers);
+	object_store_destroy(generation->objects);
 	mem_free(generation);
+}
+
+struct generation_bytes
+generation_bytes(const struct generation *g)
+{
+	struct generation_bytes bytes = {
+		.services = gen_services_bytes(g->shared) + classifier_bytes(g->classifier) +
+			known_bytes(g->known),
+		.servers = sizeof(*g) +
+			g->server_count * (sizeof(*g->servers) + sizeof(*g->resets)) +
+			SHUNT_MAX_BACKENDS * sizeof(struct gen_backend *),
+	};
+
+	for (uint32_t id = 0; id < SHUNT_MAX_BACKENDS; id++)
+		bytes.tables += gen_backend_bytes(g->backends[id]);
+	return bytes;
 }

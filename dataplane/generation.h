@@ -3,7 +3,8 @@
  * A generation: everything the workers need to know to forward packets, built by the agent from
  * the service image, never changed after it is published, freed when no worker uses it any more.
  * Backends, services and the classifier are shared with the generation before if nothing in them
- * changed.
+ * changed. If no more has changed than the state of servers, which is what health does, the rest is
+ * copied without a look at it: generation_update.c.
  */
 #ifndef DATAPLANE_GENERATION_H
 #define DATAPLANE_GENERATION_H
@@ -177,6 +178,9 @@ struct generation {
 	struct classifier *classifier;
 	struct known *known;
 	struct pmtu_table *pmtu; /* of all generations; workers write to it, see pmtu.h */
+	/* Agent only: */
+	struct object_store *objects; /* what it was built of */
+	bool same_ways; /* from the one before it differs in servers' states and members alone */
 };
 
 /* Which object a refusal is about, and why, for people. */
@@ -209,5 +213,15 @@ struct generation *generation_create_at(const struct object_store *objects, uint
 	const struct generation *before, uint32_t port_count, const struct gen_moment *moment,
 	struct generation_error *error, int *result);
 void generation_destroy(struct generation *generation);
+
+/* Memory of a generation, bytes, with what it shares with others. */
+struct generation_bytes {
+	uint64_t tables;   /* backends: members, selection tables, schedules */
+	uint64_t services; /* services, and what finds them and the servers by address */
+	uint64_t servers;
+};
+
+/* Agent only. */
+struct generation_bytes generation_bytes(const struct generation *generation);
 
 #endif

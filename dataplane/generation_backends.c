@@ -50,6 +50,14 @@ backend_create(const struct generation *g, struct object *object)
 	return out;
 }
 
+uint64_t
+gen_backend_bytes(const struct gen_backend *backend)
+{
+	const struct shared_backend *shared = (const struct shared_backend *)backend;
+
+	return shared ? sizeof(*shared) + sizeof(*shared->object) + shared->object->length : 0;
+}
+
 void
 gen_backend_release(struct gen_backend *backend)
 {
@@ -130,8 +138,8 @@ check_backend_refers(struct gen_builder *b, const struct gen_backend *backend)
 	return 0;
 }
 
-static int
-build_backend(struct gen_builder *b, uint32_t id)
+int
+gen_build_backend(struct gen_builder *b, uint32_t id)
 {
 	struct gen_backend *old = b->before ? b->before->backends[id] : NULL;
 	struct object *object = object_store_hold(b->objects, SHUNT_KIND_BACKEND, id);
@@ -162,6 +170,6 @@ gen_build_backends(struct gen_builder *b)
 	int rc = 0;
 
 	for (uint32_t id = 1; id < end && rc == 0; id++)
-		rc = build_backend(b, id);
+		rc = gen_build_backend(b, id);
 	return rc;
 }

@@ -68,6 +68,25 @@ gen_service_is_idle(const struct gen_builder *b, uint32_t service)
 	return b->moment->entries(b->moment->context, service) == 0;
 }
 
+/* Sets the reset of one server. Needs it to be there, and all of `before`. */
+void gen_build_reset(struct gen_builder *b, uint32_t id, const struct shunt_server *s);
+/* Sets one backend, as gen_build_backends() does. */
+int gen_build_backend(struct gen_builder *b, uint32_t id);
+/* Are they those of the generation before, of which there is one? And shares them then. */
+bool gen_services_are_same(const struct gen_builder *b);
+void gen_share_services(struct gen_builder *b);
+
+/*
+ * generation_update.c: can the generation be made out of the one before? And makes it, but for the
+ * classifier and what else build_classifier() and the steps after it set.
+ */
+bool gen_is_update(const struct gen_builder *b);
+int gen_update(struct gen_builder *b);
+
+/* Memory, in bytes. NULL is none. */
+uint64_t gen_backend_bytes(const struct gen_backend *backend);
+uint64_t gen_services_bytes(const struct shared_services *shared);
+
 /* One reference less. NULL is fine. */
 void gen_backend_release(struct gen_backend *backend);
 void gen_services_release(struct shared_services *shared);

@@ -85,8 +85,8 @@ build_server(struct gen_builder *b, uint32_t id, const struct shunt_server *s)
  * down: health or maintenance, as with HAProxy's on-marked-down. Numbers of generations say when,
  * since a worker may pass over a generation.
  */
-static void
-build_reset(struct gen_builder *b, uint32_t id, const struct shunt_server *s)
+void
+gen_build_reset(struct gen_builder *b, uint32_t id, const struct shunt_server *s)
 {
 	const struct generation *before = b->before;
 	struct generation *g = b->generation;
@@ -117,7 +117,7 @@ gen_build_servers(struct gen_builder *b)
 		if (rc < 0)
 			return rc;
 		if (s)
-			build_reset(b, id, s);
+			gen_build_reset(b, id, s);
 	}
 	return 0;
 }

@@ -103,6 +103,12 @@ services_create(const struct gen_builder *b)
 	return shared;
 }
 
+uint64_t
+gen_services_bytes(const struct shared_services *shared)
+{
+	return shared ? sizeof(*shared) + shared->end * sizeof(shared->objects[0]) : 0;
+}
+
 void
 gen_services_release(struct shared_services *shared)
 {
@@ -114,9 +120,11 @@ gen_services_release(struct shared_services *shared)
 }
 
 /* Objects are immutable: the same object says the same. */
-static bool
-services_are_same(const struct gen_builder *b, const struct shared_services *shared)
+bool
+gen_services_are_same(const struct gen_builder *b)
 {
+	const struct shared_services *shared = b->before->shared;
+
 	if (shared->end != object_store_end(b->objects, SHUNT_KIND_SERVICE))
 		return false;
 	for (uint32_t id = 1; id < shared->end; id++) {
@@ -193,6 +201,17 @@ check_duplicates(struct gen_builder *b)
 	return 0;
 }
 
+void
+gen_share_services(struct gen_builder *b)
+{
+	struct generation *g = b->generation;
+
+	g->shared = b->before->shared;
+	g->shared->references++;
+	g->services = g->shared->services;
+	g->timeouts = g->shared->timeouts;
+}
+
 int
 gen_build_services(struct gen_builder *b)
 {
@@ -206,16 +225,15 @@ gen_build_services(struct gen_builder *b)
 			b, SHUNT_KIND_SETTINGS, 1, "services need settings: the hash secret");
 	if (settings)
 		memcpy(g->hash_secret, settings->hash_secret, sizeof(g->hash_secret));
-	if (b->before && services_are_same(b, b->before->shared)) {
-		g->shared = b->before->shared;
-		g->shared->references++;
+	if (b->before && gen_services_are_same(b)) {
+		gen_share_services(b);
 	} else {
 		g->shared = services_create(b);
 		if (!g->shared)
 			return gen_out_of_memory(b);
+		g->services = g->shared->services;
+		g->timeouts = g->shared->timeouts;
 	}
-	g->services = g->shared->services;
-	g->timeouts = g->shared->timeouts;
 	for (uint32_t id = 1; id < end; id++) {
 		const struct gen_service *s = &g->services[id];
 		int rc = s->version ? check_service(b, id, s) : 0;

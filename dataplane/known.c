@@ -11,6 +11,7 @@
 
 #include "generation.h"
 #include "mem.h"
+#include "mix.h"
 #include "objects.h"
 
 struct address_set {
@@ -56,8 +57,9 @@ hash_of(const struct shunt_addr *address)
 	uint64_t half[2];
 
 	memcpy(half, address, sizeof(half));
-	half[0] = (half[0] ^ half[1]) * 0x9e3779b97f4a7c15ull;
-	return (uint32_t)(half[0] >> 32);
+	/* Folded, since an address's last byte, the highest of its word, reaches no bit below it.
+	 */
+	return (uint32_t)mix_fold(half[0] ^ half[1], 0x9e3779b97f4a7c15ull);
 }
 
 /* The slot that holds the address, or the empty one where it would be. */
@@ -162,6 +164,18 @@ known_destroy(struct known *known)
 	set_destroy(known->locals);
 	set_destroy(known->servers);
 	mem_free(known);
+}
+
+static uint64_t
+set_bytes(const struct address_set *set)
+{
+	return sizeof(*set) + (set->mask + 1ull) * sizeof(set->slots[0]);
+}
+
+uint64_t
+known_bytes(const struct known *known)
+{
+	return sizeof(*known) + set_bytes(known->locals) + set_bytes(known->servers);
 }
 
 bool

@@ -19,7 +19,8 @@ struct known;
  */
 struct known *known_create(const struct object_store *objects, const struct generation *generation,
 	const struct known *before);
-void known_destroy(struct known *known); /* NULL is fine */
+void known_destroy(struct known *known);	 /* NULL is fine */
+uint64_t known_bytes(const struct known *known); /* of memory */
 
 /* address: 4 bytes for version 4, else 16. Worker. */
 bool known_is_local(const struct known *known, const uint8_t *address, uint8_t version);

@@ -6,20 +6,13 @@
 
 #include "mem.h"
 #include "objects.h"
-
-#define ROW_MIN_CAPACITY 64u
-
-/* The objects of one kind, by id; as long as the ids in use need. */
-struct object_row {
-	struct object **objects;
-	uint32_t end; /* one past the greatest id in use */
-	uint32_t capacity;
-};
+#include "shunt/row.h"
 
 struct object_store {
-	struct object_row rows[SHUNT_KIND_END];
+	struct shunt_row rows[SHUNT_KIND_END]; /* of struct object */
 };
 
+static_assert(offsetof(struct object, references) == 0, "elements of a row");
 static_assert(offsetof(struct object, bytes) % 8 == 0, "images are read in place");
 
 /* Workers read a backend's arrays where they stand in the object, so they get the core's memory. */
@@ -353,18 +346,19 @@ object_store_create(void)
 	return calloc(1, sizeof(struct object_store));
 }
 
+static void
+release_element(void *element)
+{
+	object_release(element);
+}
+
 void
 object_store_destroy(struct object_store *store)
 {
 	if (!store)
 		return;
-	for (uint32_t kind = 0; kind < SHUNT_KIND_END; kind++) {
-		struct object_row *row = &store->rows[kind];
-
-		for (uint32_t id = 0; id < row->end; id++)
-			object_release(row->objects[id]);
-		free(row->objects);
-	}
+	for (uint32_t kind = 0; kind < SHUNT_KIND_END; kind++)
+		shunt_row_clear(&store->rows[kind], release_element);
 	free(store);
 }
 
@@ -374,47 +368,12 @@ object_store_clone(const struct object_store *store)
 	struct object_store *copy = object_store_create();
 
 	for (uint32_t kind = 0; copy && kind < SHUNT_KIND_END; kind++) {
-		const struct object_row *from = &store->rows[kind];
-		struct object_row *to = &copy->rows[kind];
-
-		if (from->end == 0)
-			continue;
-		to->objects = calloc(from->capacity, sizeof(*to->objects));
-		if (!to->objects) {
+		if (shunt_row_copy(&copy->rows[kind], &store->rows[kind]) < 0) {
 			object_store_destroy(copy);
 			return NULL;
 		}
-		to->capacity = from->capacity;
-		to->end = from->end;
-		memcpy(to->objects, from->objects, from->end * sizeof(*to->objects));
-		for (uint32_t id = 0; id < to->end; id++) {
-			if (to->objects[id])
-				to->objects[id]->references++;
-		}
 	}
 	return copy;
-}
-
-/* Makes room for an id that is below the kind's maximum. */
-static int
-row_reserve(struct object_row *row, uint32_t id)
-{
-	uint32_t capacity = row->capacity ? row->capacity : ROW_MIN_CAPACITY;
-	struct object **objects;
-
-	if (id < row->capacity)
-		return 0;
-	while (capacity <= id)
-		capacity *= 2;
-	objects = calloc(capacity, sizeof(*objects));
-	if (!objects)
-		return -ENOMEM;
-	if (row->end)
-		memcpy(objects, row->objects, row->end * sizeof(*objects));
-	free(row->objects);
-	row->objects = objects;
-	row->capacity = capacity;
-	return 0;
 }
 
 static bool
@@ -427,7 +386,7 @@ int
 object_store_put(struct object_store *store, uint32_t kind, uint32_t id, const void *bytes,
 	uint64_t length, const char **why)
 {
-	struct object_row *row;
+	const struct object *before;
 	struct object *o;
 
 	*why = NULL;
@@ -441,10 +400,8 @@ object_store_put(struct object_store *store, uint32_t kind, uint32_t id, const v
 		return -EINVAL;
 
 	/* From here on only the copy is looked at: the original may change at any moment. */
-	row = &store->rows[kind];
 	o = object_create(kind, id, bytes, length);
-	if (!o || row_reserve(row, id) < 0) {
-		object_release(o);
+	if (!o) {
 		*why = "out of memory";
 		return -ENOMEM;
 	}
@@ -453,56 +410,54 @@ object_store_put(struct object_store *store, uint32_t kind, uint32_t id, const v
 		object_release(o);
 		return -EINVAL;
 	}
-	if (row->objects[id] && object_equal(row->objects[id], o)) {
+	before = object_store_get(store, kind, id);
+	if (before && object_equal(before, o)) {
 		object_release(o);
 		return 0;
 	}
-	object_release(row->objects[id]);
-	row->objects[id] = o;
-	if (id >= row->end)
-		row->end = id + 1;
+	if (shunt_row_set(&store->rows[kind], id, o, release_element) < 0) {
+		object_release(o);
+		*why = "out of memory";
+		return -ENOMEM;
+	}
 	return 0;
 }
 
 int
 object_store_delete(struct object_store *store, uint32_t kind, uint32_t id)
 {
-	struct object_row *row;
-
 	if (!object_store_get(store, kind, id))
 		return -ENOENT;
-	row = &store->rows[kind];
-	object_release(row->objects[id]);
-	row->objects[id] = NULL;
-	while (row->end > 0 && !row->objects[row->end - 1])
-		row->end--;
-	return 0;
+	return shunt_row_set(&store->rows[kind], id, NULL, release_element);
 }
 
 const struct object *
 object_store_get(const struct object_store *store, uint32_t kind, uint32_t id)
 {
-	if (kind >= SHUNT_KIND_END || id >= store->rows[kind].end)
-		return NULL;
-	return store->rows[kind].objects[id];
+	return kind < SHUNT_KIND_END ? shunt_row_get(&store->rows[kind], id) : NULL;
 }
 
 struct object *
 object_store_hold(const struct object_store *store, uint32_t kind, uint32_t id)
 {
-	struct object *o;
+	struct object *o = kind < SHUNT_KIND_END ? shunt_row_get(&store->rows[kind], id) : NULL;
 
-	if (!object_store_get(store, kind, id))
-		return NULL;
-	o = store->rows[kind].objects[id];
-	o->references++;
+	if (o)
+		o->references++;
 	return o;
+}
+
+uint32_t
+object_store_next_change(const struct object_store *before, const struct object_store *after,
+	uint32_t kind, uint32_t id)
+{
+	return shunt_row_next_difference(&before->rows[kind], &after->rows[kind], id);
 }
 
 uint32_t
 object_store_end(const struct object_store *store, uint32_t kind)
 {
-	return kind < SHUNT_KIND_END ? store->rows[kind].end : 0;
+	return kind < SHUNT_KIND_END ? shunt_row_end(&store->rows[kind]) : 0;
 }
 
 static uint64_t
@@ -517,12 +472,13 @@ object_store_dump_bytes(const struct object_store *store)
 	uint64_t total = 0;
 
 	for (uint32_t kind = 0; kind < SHUNT_KIND_END; kind++) {
-		const struct object_row *row = &store->rows[kind];
+		uint32_t end = object_store_end(store, kind);
 
-		for (uint32_t id = 0; id < row->end; id++) {
-			if (row->objects[id])
-				total += sizeof(struct shunt_object_header) +
-					padded(row->objects[id]->length);
+		for (uint32_t id = 0; id < end; id++) {
+			const struct object *o = object_store_get(store, kind, id);
+
+			if (o)
+				total += sizeof(struct shunt_object_header) + padded(o->length);
 		}
 	}
 	return total;
@@ -550,11 +506,13 @@ object_store_dump(const struct object_store *store, void *out)
 	uint8_t *at = out;
 
 	for (uint32_t kind = 0; kind < SHUNT_KIND_END; kind++) {
-		const struct object_row *row = &store->rows[kind];
+		uint32_t end = object_store_end(store, kind);
 
-		for (uint32_t id = 0; id < row->end; id++) {
-			if (row->objects[id])
-				at = dump_object(row->objects[id], at);
+		for (uint32_t id = 0; id < end; id++) {
+			const struct object *o = object_store_get(store, kind, id);
+
+			if (o)
+				at = dump_object(o, at);
 		}
 	}
 }

@@ -86,6 +86,7 @@ tracker_set_generation(struct tracker *t, const struct generation *generation)
 	/* It was made before the message that brings the generation, and changes no more. */
 	if (generation->has_fullnat)
 		t->ports = t->ports_made;
+	t->stats->source_port_bytes = t->ports ? source_ports_bytes(t->flow_capacity) : 0;
 	t->generation = generation;
 	flow_table_bind(t->flows, generation->timeouts, track_flow_gone, t);
 	track_resets_due(t);

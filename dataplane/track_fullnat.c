@@ -10,7 +10,8 @@
 
 /*
  * Each turn of the flow table's sweep is 64 buckets. At two of these a turn, a port whose flow went
- * unseen is found within 90 s.
+ * unseen is found within 90 s, or with tables of more than a million flows in as much longer as the
+ * sweep takes.
  */
 #define SWEEP_PORTS_SHARE 32
 

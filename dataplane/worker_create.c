@@ -16,6 +16,7 @@
 
 #define INBOX_COUNT	16
 #define SWEEP_PERIOD_MS 4000 /* the whole flow table is looked at once in this time */
+#define SWEEP_MIN_US	200  /* from one turn to the next: large tables take longer, see README */
 
 static int
 add_queues(struct worker *w, const struct ports *ports)
@@ -98,7 +99,9 @@ worker_create(
 	w->tx.stats = w->stats;
 	worker_add_twin(w, settings->twin_rings, settings->ports);
 	w->stats->flows_max = (uint32_t)flow_capacity(w->tracker->flows);
-	buckets = (flow_bytes(w->tracker->flows, 4) + flow_bytes(w->tracker->flows, 6)) / 64;
+	w->stats->flow_v4_bytes = flow_bytes(w->tracker->flows, 4);
+	w->stats->flow_v6_bytes = flow_bytes(w->tracker->flows, 6);
+	buckets = (w->stats->flow_v4_bytes + w->stats->flow_v6_bytes) / 64;
 	w->ttl_limit.period = second / ICMP_ANSWERS_PER_SECOND;
 	w->ttl_limit.burst = ICMP_ANSWERS_BURST;
 	w->too_big_limit.period = second / TOO_BIG_PER_SECOND;
@@ -110,6 +113,8 @@ worker_create(
 	w->cycles_per_step = second / 1000 * WORKER_STEP_MS;
 	w->cycles_per_sweep = second / 1000 * SWEEP_PERIOD_MS /
 		((buckets + WORKER_SWEEP_BUCKETS - 1) / WORKER_SWEEP_BUCKETS);
+	if (w->cycles_per_sweep < second / 1000000 * SWEEP_MIN_US)
+		w->cycles_per_sweep = second / 1000000 * SWEEP_MIN_US;
 	return w;
 }
 

@@ -13,8 +13,8 @@
 #define SHUNT_MAX_PORTS	  16
 
 /* Ids run from 1; 0 means "none" everywhere. The maxima below are one past the last id. */
-#define SHUNT_MAX_SERVICES 4096 /* 12 bits of a flow's service field */
-#define SHUNT_MAX_BACKENDS 4096
+#define SHUNT_MAX_SERVICES 8192 /* 13 bits of a flow's service field, and one past them */
+#define SHUNT_MAX_BACKENDS 8192
 #define SHUNT_MAX_SERVERS  65536 /* ids fit the uint16_t of a selection slot */
 #define SHUNT_MAX_NEXTHOPS 65536
 #define SHUNT_MAX_LOCALS   4096 /* the balancer's own addresses */
@@ -43,8 +43,8 @@
 #define SHUNT_FLOW_TICK_MS   2000
 #define SHUNT_MAX_TIMEOUT_MS (24u * 3600 * 1000)
 
-/* Configuration file. */
-#define SHUNT_CONFIG_MAX_BYTES (8u << 20)
+/* Configuration file: 65,535 servers, each with a neighbor, indented, are 13 MB. */
+#define SHUNT_CONFIG_MAX_BYTES (32u << 20)
 #define SHUNT_CONFIG_MAX_DEPTH 16
 
 /* Control API: one JSON line, with its newline. */

@@ -117,6 +117,11 @@ struct shunt_stats {
 	uint64_t generation; /* acknowledged by all workers; agent: wo */
 	uint32_t probe_via;  /* 1: probes through services are carried; agent: wo */
 	uint8_t pad[4];
+	/* Memory of the running generation, bytes; agent: wo. While it changes there are two. */
+	uint64_t table_bytes;	/* backends: members, selection tables, schedules */
+	uint64_t service_bytes; /* services, and what finds them and the servers by address */
+	uint64_t server_bytes;
+	uint64_t pad2[5];
 };
 
 /* Written by the worker alone. */
@@ -147,6 +152,10 @@ struct shunt_worker_stats {
 	uint64_t punted;	 /* packets given to the kernel twin */
 	uint64_t injected;	 /* packets sent that came from it; counted as sent packets too */
 	uint64_t exceptions;	 /* flows of stateless services that were stored nevertheless */
+	uint64_t flow_v4_bytes;	 /* level: memory of the flow table, its IPv4 part */
+	uint64_t flow_v6_bytes;	 /* the other part */
+	uint64_t
+		source_port_bytes; /* level: memory of full NAT's source ports; 0: there are none */
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 
@@ -171,7 +180,7 @@ struct shunt_server_stats {
 	uint64_t pad[2];
 };
 
-static_assert(sizeof(struct shunt_stats) == 64, "memory layout");
+static_assert(sizeof(struct shunt_stats) == 128, "memory layout");
 static_assert(offsetof(struct shunt_worker_stats, lcore) == SHUNT_CACHE_LINE,
 	"the ack has a cache line of its own");
 static_assert(sizeof(struct shunt_worker_stats) % SHUNT_CACHE_LINE == 0, "no shared lines");

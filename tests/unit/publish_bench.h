@@ -177,8 +177,10 @@ settle(struct bench *b)
 static inline void
 set_admin(struct bench *b, const char *path, enum shunt_admin_state admin)
 {
-	state_find_server(&b->control, path)->admin = (uint8_t)admin;
-	publish_schedule(b->control.publish);
+	struct server *server = state_find_server(&b->control, path);
+
+	server->admin = (uint8_t)admin;
+	publish_schedule_server(b->control.publish, server);
 }
 
 #endif

@@ -239,6 +239,9 @@ test_reload(void)
 static void
 fill_stats(struct shunt_stats *stats)
 {
+	stats->table_bytes = 100;
+	stats->service_bytes = 200;
+	stats->server_bytes = 300;
 	for (uint32_t i = 0; i < FIXTURE_WORKERS; i++) {
 		struct shunt_worker_stats *worker = shunt_stats_worker(stats, i);
 		struct shunt_server_stats *server = &shunt_stats_servers(stats, i)[2];
@@ -246,6 +249,9 @@ fill_stats(struct shunt_stats *stats)
 
 		worker->generation = 7;
 		worker->flows_max = 1000;
+		worker->flow_v4_bytes = i ? 20 : 10;
+		worker->flow_v6_bytes = i ? 40 : 20;
+		worker->source_port_bytes = i ? 80 : 40;
 		worker->rx_packets = 3 * factor;
 		worker->handed_over = i ? 75 : 9; /* the other's, of what it took over */
 		worker->tx_handed_over = 2;
@@ -265,7 +271,7 @@ static void
 test_show_info(void)
 {
 	struct fixture f;
-	json_t *info, *worker;
+	json_t *info, *worker, *memory;
 
 	fixture_start(&f);
 	fill_stats(f.publish.stats);
@@ -273,24 +279,39 @@ test_show_info(void)
 	clock_skip_ms += 65000;
 	info = ask_data(&f, "{\"command\": \"show info\"}");
 	CU_ASSERT_STRING_EQUAL(
-		keys_of(info), "version generation uptime_s dataplane_connected workers");
+		keys_of(info), "version generation uptime_s dataplane_connected memory workers");
 	CU_ASSERT_STRING_EQUAL(string(info, "version"), SHUNT_VERSION);
 	CU_ASSERT_EQUAL(number(info, "generation"), 7);
 	CU_ASSERT_EQUAL(number(info, "uptime_s"), 65);
 	CU_ASSERT_TRUE(json_is_true(json_object_get(info, "dataplane_connected")));
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(info, "workers")), 2);
 	worker = json_array_get(json_object_get(info, "workers"), 1);
-	CU_ASSERT_STRING_EQUAL(
-		keys_of(worker), "lcore generation rx_packets tx_packets drops flows flows_max");
+	CU_ASSERT_STRING_EQUAL(keys_of(worker),
+		"lcore generation rx_packets tx_packets drops flows flows_max "
+		"flow_table_ipv4_bytes flow_table_ipv6_bytes source_port_bytes");
 	CU_ASSERT_EQUAL(number(worker, "lcore"), 5);
 	CU_ASSERT_EQUAL(number(worker, "rx_packets"), 300);
 	CU_ASSERT_EQUAL(number(worker, "drops"), 900);
 	CU_ASSERT_EQUAL(number(worker, "flows_max"), 1000);
+	CU_ASSERT_EQUAL(number(worker, "flow_table_ipv4_bytes"), 20);
+	memory = json_object_get(info, "memory");
+	CU_ASSERT_EQUAL(number(memory, "flow_table_ipv4_bytes"), 30);
+	CU_ASSERT_EQUAL(number(memory, "flow_table_ipv6_bytes"), 60);
+	CU_ASSERT_EQUAL(number(memory, "flow_table_bytes"), 90);
+	CU_ASSERT_EQUAL(number(memory, "source_port_bytes"), 120);
+	CU_ASSERT_EQUAL(number(memory, "generation_bytes"), 600);
+	CU_ASSERT_EQUAL(number(memory, "generation_table_bytes"), 100);
+	CU_ASSERT_EQUAL(number(memory, "generation_service_bytes"), 200);
+	CU_ASSERT_EQUAL(number(memory, "generation_server_bytes"), 300);
+	CU_ASSERT_EQUAL(number(memory, "control_table_bytes"), 12345);
+	CU_ASSERT(number(memory, "control_rss_bytes") > 100000);
 	json_decref(info);
 	f.publish.connected = false;
 	info = ask_data(&f, "{\"command\": \"show info\"}");
 	CU_ASSERT_TRUE(json_is_false(json_object_get(info, "dataplane_connected")));
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(info, "workers")), 0);
+	CU_ASSERT_STRING_EQUAL(
+		keys_of(json_object_get(info, "memory")), "control_rss_bytes control_table_bytes");
 	json_decref(info);
 	fixture_close(&f);
 }

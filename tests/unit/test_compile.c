@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+
 #include "compile_setup.h"
 
 static void
@@ -441,6 +443,121 @@ probes_through_services(void)
 	setup_destroy(&s);
 }
 
+#define FIVE "a=10.0.0.1*10 b=10.0.0.2*20 c=10.0.0.3*5 d=10.0.0.4*10 e=10.0.0.5*0"
+
+static uint32_t
+slot_server(const struct shunt_backend *backend, uint32_t slot)
+{
+	return members(backend)[slots(backend)[slot]].server;
+}
+
+/* However a server takes no flows for a while, no other's slots move, and then all is as before. */
+static void
+a_server_pauses(void)
+{
+	struct setup s;
+	struct image *all, *without, *again;
+	struct server *server;
+
+	setup_create(&s, "app " FIVE);
+	all = compile(&s);
+	server = state_find_server(&s.control, "app/b");
+	for (int how = 0; how < 3; how++) {
+		const struct shunt_backend *before = get_backend(&s, all, "app"), *after;
+		uint32_t moved = 0, own = 0;
+
+		server->admin = how == 0 ? SHUNT_ADMIN_DRAIN : SHUNT_ADMIN_READY;
+		server->weight = how == 1 ? 0 : 20;
+		server->health.verdict = how == 2 ? SHUNT_HEALTH_DOWN : SHUNT_HEALTH_NO_CHECK;
+		without = compile(&s);
+		after = get_backend(&s, without, "app");
+		CU_ASSERT_EQUAL(after->member_count, 3);
+		CU_ASSERT_EQUAL_FATAL(after->slot_count, before->slot_count);
+		for (uint32_t i = 0; i < after->slot_count; i++) {
+			moved += slot_server(before, i) != slot_server(after, i);
+			own += slot_server(before, i) == server->id;
+		}
+		CU_ASSERT_EQUAL(moved, own);
+		server->admin = SHUNT_ADMIN_READY;
+		server->weight = 20;
+		server->health.verdict = SHUNT_HEALTH_NO_CHECK;
+		again = compile(&s);
+		CU_ASSERT_TRUE(image_equal(all, again));
+		image_destroy(without);
+		image_destroy(again);
+	}
+	image_destroy(all);
+	setup_destroy(&s);
+}
+
+/* The table of all servers is there once, however many backends have them. */
+static void
+one_table_for_one_set(void)
+{
+	struct setup s;
+	struct image *image;
+	uint64_t one, two, other;
+
+	setup_create(&s, "app " FIVE);
+	image = compile(&s);
+	one = compiler_table_bytes(s.compiler);
+	image_destroy(image);
+	CU_ASSERT_EQUAL_FATAL(model_apply(&s.control, "app " FIVE " | twin " FIVE), 0);
+	image = compile(&s);
+	two = compiler_table_bytes(s.compiler);
+	CU_ASSERT_EQUAL(
+		memcmp(slots(get_backend(&s, image, "app")), slots(get_backend(&s, image, "twin")),
+			get_backend(&s, image, "app")->slot_count * sizeof(uint16_t)),
+		0);
+	image_destroy(image);
+	CU_ASSERT_EQUAL_FATAL(
+		model_apply(&s.control, "app " FIVE " | twin " FIVE " f=10.0.0.6*20"), 0);
+	image = compile(&s);
+	other = compiler_table_bytes(s.compiler);
+	image_destroy(image);
+	CU_ASSERT(two < one * 7 / 4);
+	CU_ASSERT(other > one * 15 / 8);
+	/* And what is not asked for any more is forgotten. */
+	CU_ASSERT_EQUAL_FATAL(model_apply(&s.control, "app " FIVE), 0);
+	image = compile(&s);
+	CU_ASSERT_EQUAL(compiler_table_bytes(s.compiler), one);
+	image_destroy(image);
+	setup_destroy(&s);
+}
+
+/* Of servers that are marked, what is made anew is what all would be. */
+static void
+marked_servers_alone(void)
+{
+	struct setup s;
+	struct image *image, *updated, *all;
+	struct server *server;
+
+	setup_create(&s, SERVERS);
+	image = compile(&s);
+	server = state_find_server(&s.control, "app/s1");
+	server->admin = SHUNT_ADMIN_MAINT;
+	updated = image_clone(image);
+	CU_ASSERT_EQUAL(compiler_update(s.compiler, &s.control, updated), 0);
+	CU_ASSERT_TRUE(image_equal(image, updated)); /* it is not marked */
+	server->changed = server->backend->changed = true;
+	CU_ASSERT_EQUAL(compiler_update(s.compiler, &s.control, updated), 0);
+	all = compile(&s);
+	CU_ASSERT_TRUE(image_equal(all, updated));
+	CU_ASSERT_FALSE(image_equal(image, updated));
+	image_destroy(updated);
+	/* Of an image that lacks the server nothing can be made. */
+	updated = image_create();
+	CU_ASSERT_EQUAL(compiler_update(s.compiler, &s.control, updated), -ENOENT);
+	compiler_unmark(&s.control);
+	CU_ASSERT_FALSE(server->changed || server->backend->changed);
+	CU_ASSERT_EQUAL(compiler_update(s.compiler, &s.control, updated), 0);
+	image_destroy(updated);
+	image_destroy(image);
+	image_destroy(all);
+	setup_destroy(&s);
+}
+
 static const struct unit_test tests[] = {
 	{ "everything is there", everything },
 	{ "same state, same bytes", same_state_same_bytes },
@@ -454,6 +571,9 @@ static const struct unit_test tests[] = {
 	{ "ids through reloads", ids_through_reloads },
 	{ "probes through services", probes_through_services },
 	{ "empty state", empty_state },
+	{ "a server pauses", a_server_pauses },
+	{ "one table for one set", one_table_for_one_set },
+	{ "marked servers alone", marked_servers_alone },
 };
 
 UNIT_MAIN("compile", tests)

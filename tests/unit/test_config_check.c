@@ -302,10 +302,10 @@ test_limits(void)
 	expect_large(1, 65535, 1, "");
 	expect_large(1, 65536, 1, "$.backends[0].servers: has 65536 elements, the limit is 65535");
 	expect_large(2, 32768, 1, "$.backends: have 65536 servers in all, the limit is 65535");
-	expect_large(4095, 1, 1, "");
-	expect_large(4096, 1, 1, "$.backends: has 4096 elements, the limit is 4095");
-	expect_large(1, 1, 4095, "");
-	expect_large(1, 1, 4096, "$.frontends[0].bind: has 4096 elements, the limit is 4095");
+	expect_large(8191, 1, 1, "");
+	expect_large(8192, 1, 1, "$.backends: has 8192 elements, the limit is 8191");
+	expect_large(1, 1, 8191, "");
+	expect_large(1, 1, 8192, "$.frontends[0].bind: has 8192 elements, the limit is 8191");
 }
 
 /* A user who made many mistakes learns of all of them in one run. */

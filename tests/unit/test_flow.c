@@ -91,9 +91,11 @@ test_memory_per_flow(void)
 
 		CU_ASSERT_PTR_NOT_NULL_FATAL(table);
 		CU_ASSERT_TRUE(flow_bytes(table, 4) <= 27 * (uint64_t)capacities[i]);
-		CU_ASSERT_TRUE(flow_bytes(table, 6) <= 52 * (uint64_t)capacities[i]);
+		CU_ASSERT_TRUE(flow_bytes(table, 6) <= 45 * (uint64_t)capacities[i]);
 		/* No more than the cap's share of the slots is ever used. */
 		CU_ASSERT_TRUE(flow_bytes(table, 4) / 16 * FLOW_MAX_LOAD_PERCENT >=
+			100 * (uint64_t)capacities[i]);
+		CU_ASSERT_TRUE(flow_bytes(table, 6) / 32 * FLOW_MAX_LOAD_PERCENT_V6 >=
 			100 * (uint64_t)capacities[i]);
 		flow_table_destroy(table);
 	}

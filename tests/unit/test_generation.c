@@ -403,9 +403,9 @@ test_many_services(void)
 	}
 	g = build(store, 1, NULL);
 	generation_destroy(g);
-	/* 4095 is 10.1.3.255:80 udp, so is 4093 now. */
-	helper_put_service(store, 4093, "10.1.3.255", 80, SHUNT_UDP, 1);
-	refused(store, NULL, SHUNT_KIND_SERVICE, 4095, "same address");
+	/* 8191 is 10.1.7.255:80 udp, so is 8189 now. */
+	helper_put_service(store, 8189, "10.1.7.255", 80, SHUNT_UDP, 1);
+	refused(store, NULL, SHUNT_KIND_SERVICE, 8191, "same address");
 	object_store_destroy(store);
 }
 

@@ -296,11 +296,38 @@ parse_twice_the_same(void)
 	CU_ASSERT_EQUAL(parse(row.bytes, row.length), -EBADMSG);
 }
 
+static void
+clones(void)
+{
+	struct image *image = image_create(), *clone;
+	struct seen seen = { 0 };
+
+	for (uint32_t id = 1; id < 1000; id++)
+		image_put(image, SHUNT_KIND_LOCAL, id, "abc", 3);
+	clone = image_clone(image);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(clone);
+	CU_ASSERT_TRUE(image_equal(image, clone));
+	CU_ASSERT_PTR_EQUAL(image_get(image, SHUNT_KIND_LOCAL, 700, NULL),
+		image_get(clone, SHUNT_KIND_LOCAL, 700, NULL));
+	image_put(clone, SHUNT_KIND_LOCAL, 700, "abd", 3);
+	image_put(clone, SHUNT_KIND_LOCAL, 701, "abc", 3); /* again the same bytes */
+	image_put(clone, SHUNT_KIND_SOURCE, 3, "x", 1);
+	CU_ASSERT_EQUAL(memcmp(image_get(image, SHUNT_KIND_LOCAL, 700, NULL), "abc", 3), 0);
+	CU_ASSERT_EQUAL(image_diff(image, clone, record, &seen), 0);
+	CU_ASSERT_EQUAL(seen.count, 2);
+	CU_ASSERT_TRUE(saw(&seen, 0, SHUNT_KIND_LOCAL, 700, true));
+	CU_ASSERT_TRUE(saw(&seen, 1, SHUNT_KIND_SOURCE, 3, true));
+	image_destroy(image);
+	CU_ASSERT_EQUAL(memcmp(image_get(clone, SHUNT_KIND_LOCAL, 999, NULL), "abc", 3), 0);
+	image_destroy(clone);
+}
+
 static const struct unit_test tests[] = {
 	{ "put, get, replace", put_get_replace },
 	{ "impossible names", impossible_names },
 	{ "differences", differences },
 	{ "difference to nothing", difference_to_nothing },
+	{ "clones", clones },
 	{ "parse: good", parse_good },
 	{ "parse: cut off at every byte", parse_truncated },
 	{ "parse: hostile headers", parse_hostile },

@@ -66,13 +66,13 @@ test_bombs(void)
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
 	memset(text, '[', size);
-	expect_text(text, size, "$: the file is larger than the limit of 8388608 bytes");
+	expect_text(text, size, "$: the file is larger than the limit of 33554432 bytes");
 	expect_text(
 		text, size - 1, "$: line 1, column 2049: maximum parsing depth reached near '['");
 	memset(text, '9', size);
 	memcpy(text, "{\"a\":", 5);
 	/* A number as long as the file may be, then one that only just does not fit. */
-	expect_text(text, size - 1, "$: line 1, column 8388608: too big integer");
+	expect_text(text, size - 1, "$: line 1, column 33554432: too big integer");
 	text[5 + 30] = '}';
 	expect_text(text, 36, "$: line 1, column 35: too big integer");
 	memset(text, ' ', size);
@@ -235,9 +235,9 @@ test_files(void)
 	expect_file(path, "");
 	/* Sparse: the limit must be checked before anything is read. */
 	write_file(path, "{}", 1ll << 40);
-	expect_file(path, "$: the file is larger than the limit of 8388608 bytes");
+	expect_file(path, "$: the file is larger than the limit of 33554432 bytes");
 	write_file(path, "{}", SHUNT_CONFIG_MAX_BYTES + 1);
-	expect_file(path, "$: the file is larger than the limit of 8388608 bytes");
+	expect_file(path, "$: the file is larger than the limit of 33554432 bytes");
 	unlink(path);
 	rmdir(directory);
 }

@@ -1,57 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "maglev.h"
+#include "maglev_members.h"
 #include "roundrobin.h"
 #include "unit.h"
 
 #define KNOWN_IDENTITY 0xced579d382205374ull
 #define KNOWN_DIGEST   0x6a04701d65a6aae6ull
-
-static uint64_t
-identity(uint32_t i)
-{
-	uint8_t v4[4] = { 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i };
-	struct shunt_addr address = shunt_addr_from_v4(v4);
-
-	return maglev_identity(&address, htons(8080));
-}
-
-static struct maglev_member *
-members_create(uint32_t count, uint32_t (*weight)(uint32_t i))
-{
-	struct maglev_member *members = calloc(count, sizeof(*members));
-
-	for (uint32_t i = 0; i < count; i++) {
-		members[i].identity = identity(i);
-		members[i].weight = weight(i);
-	}
-	return members;
-}
-
-static uint32_t
-weight_one(uint32_t i)
-{
-	(void)i;
-	return 1;
-}
-
-static uint32_t
-weight_mixed(uint32_t i)
-{
-	static const uint32_t weights[] = { 10, 20, 5, 10, 40 };
-
-	return weights[i % 5];
-}
-
-static uint32_t
-weight_any(uint32_t i)
-{
-	return i * 2654435761u % SHUNT_MAX_WEIGHT + 1;
-}
 
 static uint16_t *
 table(const struct maglev_member *members, size_t count, uint32_t slot_count)
@@ -277,15 +233,6 @@ known_answers(void)
 			(unsigned long long)digest);
 	free(slots);
 	free(members);
-}
-
-static double
-seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 /* The bound is far above what it takes (a few milliseconds), for slow machines and sanitizers. */

@@ -24,9 +24,10 @@ static unsigned int published;
 
 /* probe_tcp.c tells it of every change of verdict, and no publisher is needed here. */
 void
-publish_schedule(struct publish *publish)
+publish_schedule_server(struct publish *publish, struct server *server)
 {
 	(void)publish;
+	(void)server;
 	published++;
 }
 

@@ -24,9 +24,10 @@ static struct {
 } dataplane;
 
 void
-publish_schedule(struct publish *publish)
+publish_schedule_server(struct publish *publish, struct server *server)
 {
 	(void)publish;
+	(void)server;
 }
 
 const struct shunt_stats *

@@ -64,14 +64,16 @@ static void
 test_tables(void)
 {
 	check_format(SHUNT_CMD_SHOW_INFO,
-		"{\"version\": \"1.2.3\", \"generation\": 7, \"uptime_s\": 192,"
+		"{\"version\": \"1.2.3\", \"generation\": 7, \"uptime_s\": 192, \"memory\": {"
+		" \"flow_table_bytes\": 1300, \"flow_table_ipv6_bytes\": 900000000},"
 		" \"dataplane_connected\": true, \"workers\": ["
 		"  {\"lcore\": 1, \"generation\": 7, \"rx_packets\": 123456, \"tx_packets\": 9,"
 		"   \"drops\": 0, \"flows\": 5, \"flows_max\": 1048576}]}",
-		"version     1.2.3\n"
-		"generation  7\n"
-		"uptime      3m12s\n"
-		"dataplane   connected\n"
+		"version      1.2.3\n"
+		"generation   7\n"
+		"uptime       3m12s\n"
+		"dataplane    connected\n"
+		"flow tables  1.3 KB, IPv6 900 MB\n"
 		"\n"
 		"lcore  generation  rx packets  tx packets  drops  flows  flows max\n"
 		"    1           7      123456           9      0      5    1048576\n");

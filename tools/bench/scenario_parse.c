@@ -132,7 +132,7 @@ static const struct word {
 	{ "family", "ipv4 or ipv6", set_family },
 	{ "flows", "established flows, 64 to 10M (k: 2^10, M: 2^20)", set_flows },
 	{ "new", "packets that open a flow, 0 to 100 in a hundred", set_new },
-	{ "services", "1 to 4095", set_services },
+	{ "services", "1 to 8191", set_services },
 	{ "servers", "1 to 10000", set_servers },
 	{ "burst", "packets received at a time, 1 to 64", set_burst },
 	{ "distribution", "uniform or zipf", set_distribution },
@@ -141,7 +141,7 @@ static const struct word {
 
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
-static_assert(SHUNT_MAX_SERVICES - 1 == 4095, "as the word says");
+static_assert(SHUNT_MAX_SERVICES - 1 == 8191, "as the word says");
 static_assert(PKT_BURST == 64, "as the words say");
 
 const char *

@@ -191,6 +191,46 @@ print_rows(const struct column *columns, size_t count, const json_t *rows, const
 	return result;
 }
 
+/* A row: its name, then bytes with a word before each but the first; what is absent is left out. */
+static void
+add_memory(struct table *table, const char *name, const json_t *memory, const char *const *keys)
+{
+	char text[4 * FORMAT_TEXT_SIZE] = "", bytes[FORMAT_TEXT_SIZE];
+	size_t used = 0;
+
+	for (; *keys; keys += 2) {
+		const json_t *value = json_object_get(memory, keys[1]);
+
+		if (!json_is_integer(value) || json_integer_value(value) < 0)
+			continue;
+		format_bytes((uint64_t)json_integer_value(value), bytes);
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s%s",
+			used ? ", " : "", keys[0], bytes);
+	}
+	if (!used)
+		return;
+	table_cell(table, name);
+	table_cell(table, text);
+}
+
+static void
+add_all_memory(struct table *table, const json_t *memory)
+{
+	static const char *const flows[] = { "", "flow_table_bytes", "IPv4 ",
+		"flow_table_ipv4_bytes", "IPv6 ", "flow_table_ipv6_bytes", NULL };
+	static const char *const ports[] = { "", "source_port_bytes", NULL };
+	static const char *const generation[] = { "", "generation_bytes", "tables ",
+		"generation_table_bytes", "services ", "generation_service_bytes", "servers ",
+		"generation_server_bytes", NULL };
+	static const char *const control[] = { "", "control_rss_bytes", "tables ",
+		"control_table_bytes", NULL };
+
+	add_memory(table, "flow tables", memory, flows);
+	add_memory(table, "source ports", memory, ports);
+	add_memory(table, "generation memory", memory, generation);
+	add_memory(table, "control memory", memory, control);
+}
+
 static int
 print_info(const json_t *data, FILE *out)
 {
@@ -209,6 +249,7 @@ print_info(const json_t *data, FILE *out)
 	table_cell(table,
 		json_is_true(json_object_get(data, "dataplane_connected")) ? "connected"
 									   : "not connected");
+	add_all_memory(table, json_object_get(data, "memory"));
 	result = table_print(table, 0, out);
 	table_destroy(table);
 	if (result == 0 && json_array_size(json_object_get(data, "workers"))) {
