@@ -12,6 +12,7 @@
 
 #define LOG_SUBSYSTEM "agent"
 #include "agent.h"
+#include "agent_ask.h"
 #include "classify.h"
 #include "generation.h"
 #include "probe_via.h"
@@ -287,35 +288,6 @@ prepare_workers(struct agent *a, const struct generation *generation)
 	return result;
 }
 
-static uint64_t
-count_entries(void *context, uint32_t service)
-{
-	const struct agent *a = context;
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < a->settings->worker_count; i++)
-		sum += worker_entries(a->settings->workers[i], service);
-	return sum;
-}
-
-static struct gen_moment
-moment_now(struct agent *a)
-{
-	struct gen_moment moment = {
-		.first = UINT32_MAX,
-		.entries = count_entries,
-		.context = a,
-	};
-
-	for (uint32_t i = 0; i < a->settings->worker_count; i++) {
-		uint32_t now = worker_now(a->settings->workers[i]);
-
-		moment.first = now < moment.first ? now : moment.first;
-		moment.last = now > moment.last ? now : moment.last;
-	}
-	return moment;
-}
-
 static void
 on_commit(struct agent *a, const struct shunt_msg *msg)
 {
@@ -332,7 +304,7 @@ on_commit(struct agent *a, const struct shunt_msg *msg)
 	else if (msg->generation - running > GENERATION_MAX_STEP)
 		refuse(t, -ERANGE, 0, 0, "its generation is too far ahead of the running one");
 	if (t->result == 0) {
-		struct gen_moment moment = moment_now(a);
+		struct gen_moment moment = agent_moment(a->settings);
 
 		generation = generation_create_at(t->objects, msg->generation, a->generation,
 			a->settings->ports->count, &moment, &error, &result);
@@ -371,33 +343,6 @@ on_commit(struct agent *a, const struct shunt_msg *msg)
 	tell_workers(a);
 }
 
-static int
-find_flow(const struct agent *a, const struct shunt_flow_query *query)
-{
-	bool v4 = shunt_addr_is_v4(&query->client);
-	struct flow_key key = {
-		.port_be = query->client_port_be,
-		.service = (uint16_t)query->service,
-		.version = v4 ? 4 : 6,
-		.extra = query->range_port_be,
-	};
-	const uint8_t *address = query->client.bytes + (v4 ? 12 : 0);
-	const struct worker *worker;
-	uint32_t owner, server;
-
-	if (query->service == 0 || query->service >= SHUNT_MAX_SERVICES)
-		return -EINVAL;
-	memcpy(key.address, address, v4 ? 4 : 16);
-	owner = worker_owner(
-		classify_owner_hash(address, key.version, key.port_be, a->settings->owner_seed),
-		a->settings->worker_count);
-	worker = a->settings->workers[owner];
-	server = flow_server(worker_peek(worker, &key));
-	if (!server && a->generation)
-		server = stateless_former_of(a->generation, &key, worker_now(worker));
-	return (int)server;
-}
-
 static void
 on_flow(struct agent *a, const struct shunt_msg *msg)
 {
@@ -407,7 +352,7 @@ on_flow(struct agent *a, const struct shunt_msg *msg)
 
 	if (bytes) {
 		memcpy(&query, bytes, sizeof(query));
-		found.result = find_flow(a, &query);
+		found.result = agent_find_flow(a->settings, a->generation, &query);
 	}
 	answer(a, &found);
 }

@@ -9,40 +9,12 @@
 #include <unistd.h>
 
 #include "shunt/api.h"
+#include "capture.h"
 #include "client.h"
 #include "format.h"
 #include "request.h"
 #include "table.h"
 #include "unit.h"
-
-/* What was written to a stream, as text. */
-struct capture {
-	FILE *stream;
-	char *text;
-	size_t size;
-};
-
-static void
-capture_open(struct capture *capture)
-{
-	memset(capture, 0, sizeof(*capture));
-	capture->stream = open_memstream(&capture->text, &capture->size);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(capture->stream);
-}
-
-static const char *
-capture_text(struct capture *capture)
-{
-	fflush(capture->stream);
-	return capture->text;
-}
-
-static void
-capture_close(struct capture *capture)
-{
-	fclose(capture->stream);
-	free(capture->text);
-}
 
 static void
 check_format(unsigned int command, const char *json, const char *wanted)

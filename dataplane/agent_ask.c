@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "agent_ask.h"
+
+#include <errno.h>
+
+#include "classify.h"
+#include "stateless.h"
+
+static uint64_t
+count_entries(void *context, uint32_t service)
+{
+	const struct agent_settings *settings = context;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < settings->worker_count; i++)
+		sum += worker_entries(settings->workers[i], service);
+	return sum;
+}
+
+struct gen_moment
+agent_moment(const struct agent_settings *settings)
+{
+	struct gen_moment moment = {
+		.first = UINT32_MAX,
+		.entries = count_entries,
+		/* It is only read. */
+		.context = (void *)(uintptr_t)settings,
+	};
+
+	for (uint32_t i = 0; i < settings->worker_count; i++) {
+		uint32_t now = worker_now(settings->workers[i]);
+
+		moment.first = now < moment.first ? now : moment.first;
+		moment.last = now > moment.last ? now : moment.last;
+	}
+	return moment;
+}
+
+int
+agent_find_flow(const struct agent_settings *settings, const struct generation *generation,
+	const struct shunt_flow_query *query)
+{
+	bool v4 = shunt_addr_is_v4(&query->client);
+	struct flow_key key = {
+		.port_be = query->client_port_be,
+		.service = (uint16_t)query->service,
+		.version = v4 ? 4 : 6,
+		.extra = query->range_port_be,
+	};
+	const uint8_t *address = query->client.bytes + (v4 ? 12 : 0);
+	const struct worker *worker;
+	uint32_t owner, server;
+
+	if (query->service == 0 || query->service >= SHUNT_MAX_SERVICES)
+		return -EINVAL;
+	memcpy(key.address, address, v4 ? 4 : 16);
+	owner = worker_owner(
+		classify_owner_hash(address, key.version, key.port_be, settings->owner_seed),
+		settings->worker_count);
+	worker = settings->workers[owner];
+	server = flow_server(worker_peek(worker, &key));
+	if (!server && generation)
+		server = stateless_former_of(generation, &key, worker_now(worker));
+	return (int)server;
+}
