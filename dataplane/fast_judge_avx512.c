@@ -57,6 +57,16 @@ equal(words a, uint64_t b)
 	return _mm512_cmpeq_epi64_mask(a, all(b));
 }
 
+/* Established, seen in this tick, and nothing special. */
+WIDE_INLINE lanes
+are_usual(const struct fast_view *v, words value)
+{
+	const uint64_t mask = FAST_VALUE_SPECIAL | 0xfull << 20 | 0xffffull << 48;
+	uint64_t usual = (uint64_t)FLOW_ESTABLISHED << 20 | (uint64_t)v->tick << 48;
+
+	return _mm512_cmpeq_epi64_mask(and64(value, mask), all(usual));
+}
+
 /* As is_steady() and keep(), but for moving ages on: which flows are as they should be. */
 WIDE_INLINE lanes
 are_steady(const struct fast_view *v, struct group *g)
@@ -65,13 +75,13 @@ are_steady(const struct fast_view *v, struct group *g)
 	lanes good;
 
 	g->state = field(g->value, 20, 4);
+	g->age = _mm512_setzero_si512();
+	g->limit = all(UINT16_MAX);
+	if (!(g->which & ~are_usual(v, g->value)))
+		return ALL_LANES;
 	good = _mm512_test_epi64_mask(_mm512_srlv_epi64(all(FAST_STEADY), g->state), all(1));
 	good &= _mm512_testn_epi64_mask(g->value, all(FAST_VALUE_SPECIAL));
 	g->age = and64(_mm512_sub_epi64(all(v->tick), field(g->value, 48, 16)), 0xffff);
-	if (!_mm512_mask_test_epi64_mask(g->which, g->age, g->age)) {
-		g->limit = all(UINT16_MAX);
-		return good;
-	}
 	/* Four states' ticks in a word. */
 	ticks = _mm512_add_epi64(_mm512_slli_epi64(field(g->key, 48, 16), 4),
 		_mm512_slli_epi64(field(g->state, 2, 1), 3));

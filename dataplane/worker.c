@@ -217,20 +217,18 @@ worker_process_strange(struct worker *w, struct rte_mbuf **mbufs, unsigned int n
 		worker_process_rare(w);
 }
 
-/* The packet path. What the fast path (fast.h) cannot do, which is little, is left to the other. */
-static void
+/*
+ * The packet path. What the fast path (fast.h) cannot do, which is little, is left to the other.
+ * Returns the packets' bytes.
+ */
+static uint64_t
 worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_t port)
 {
 	struct fast_burst *f = &w->fast;
 	struct pkt *rest[PKT_BURST], *const *pkts;
 	unsigned int count;
-	uint64_t left, found;
+	uint64_t left, found, bytes = worker_fast_take(w, mbufs, n, port);
 
-	if (w->port_vlans[port][0]) {
-		worker_process_strange(w, mbufs, n, port);
-		return;
-	}
-	worker_fast_take(w, mbufs, n, port);
 	left = worker_fast_forward(w, &found);
 	if (left && !f->strange_count) {
 		worker_fast_leave(w, left, found, port);
@@ -242,6 +240,7 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 		n = worker_fast_strange(w, left, mbufs);
 		worker_process_strange(w, mbufs, n, port);
 	}
+	return bytes;
 }
 
 /* Receives from this worker's queues. Returns the packets seen. */
@@ -259,9 +258,7 @@ worker_receive(struct worker *w)
 		if (n == 0)
 			continue;
 		w->stats->rx_packets += n;
-		for (uint16_t k = 0; k < n; k++)
-			w->stats->rx_bytes += mbufs[k]->pkt_len;
-		worker_process(w, mbufs, n, q->port);
+		w->stats->rx_bytes += worker_process(w, mbufs, n, q->port);
 		total += n;
 	}
 	return total;

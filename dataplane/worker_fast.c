@@ -2,10 +2,21 @@
 /* The fast path's way between mbufs and what knows bytes alone (fast.h). */
 #include "worker_impl.h"
 
-void
+/* A port that serves one VLAN has no untagged packets to forward. */
+static void
+take_none(struct fast_burst *f)
+{
+	f->foreign_count = 0;
+	f->count = 0;
+	f->strange_count = f->in_count;
+	memcpy(f->strange, f->in_mbuf, f->in_count * sizeof(f->strange[0]));
+}
+
+uint64_t
 worker_fast_take(struct worker *w, struct rte_mbuf *const *mbufs, unsigned int n, uint8_t port)
 {
 	struct fast_burst *f = &w->fast;
+	uint64_t bytes = 0;
 
 	f->in_count = n;
 	f->in_mbuf = (void *const *)mbufs;
@@ -15,11 +26,16 @@ worker_fast_take(struct worker *w, struct rte_mbuf *const *mbufs, unsigned int n
 		f->in_bytes[i] = mbuf_bytes(m);
 		f->in_frame[i] = rte_pktmbuf_mtod(m, uint8_t *);
 		rte_prefetch0(f->in_frame[i]);
+		bytes += m->pkt_len;
 	}
 	fast_view_set(&w->view, w->tracker, port, w->port_macs, w->least_mtu, w->tick);
-	w->passes->take(&w->view, f);
+	if (w->port_vlans[port][0])
+		take_none(f);
+	else
+		w->passes->take(&w->view, f);
 	for (unsigned int i = 0; i < f->foreign_count; i++)
 		tx_owner(&w->tx, f->foreign[i].mbuf, port, f->foreign[i].owner);
+	return bytes;
 }
 
 /* Mostly all of a burst leave by the same port. */

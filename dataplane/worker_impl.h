@@ -104,8 +104,9 @@ void worker_send(struct worker *w);
 
 /* worker_fast.c: the fast path (fast.h), for packets that are not in w->burst. */
 
-/* Takes what it can of a burst received on a port; hands over what others own. */
-void
+/* Takes what it can of a burst received on a port; hands over what others own. Returns its bytes.
+ */
+uint64_t
 worker_fast_take(struct worker *w, struct rte_mbuf *const *mbufs, unsigned int n, uint8_t port);
 /* Sends what it can of what it has taken. Returns what it has left, and of what a flow was found.
  */
