@@ -43,7 +43,6 @@ static void
 send(struct worker *w, uint64_t these)
 {
 	struct fast_burst *f = &w->fast;
-
 	struct rte_mbuf *run[PKT_BURST];
 	unsigned int n = 0, run_bytes = 0;
 	uint8_t port = 0;
