@@ -20,6 +20,8 @@ fast_view_set(struct fast_view *v, const struct tracker *tracker, uint8_t in_por
 	memcpy(v->secret, tracker->flows->secret, sizeof(v->secret));
 	v->buckets = family->buckets;
 	v->bucket_count = family->bucket_count;
+	v->classifier = g->classifier;
+	v->wide = &tracker->flows->family[FLOW_V6];
 	v->timeouts = g->timeouts;
 	v->servers = g->servers;
 	v->server_count = g->server_count;

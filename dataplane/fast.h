@@ -55,6 +55,9 @@ struct fast_view {
 	uint64_t secret[4]; /* of the flow table */
 	union flow_bucket *buckets;
 	uint64_t bucket_count;
+	/* fast6.h */
+	const struct classifier *classifier;
+	const struct flow_family *wide;
 	/* fast_judge.h */
 	const struct flow_timeouts *timeouts;
 	const struct gen_server *servers;
@@ -151,6 +154,13 @@ const struct fast_passes *fast_passes(bool simple);
 /* States that packets without SYN, FIN and RST leave as they are, a bit for each. */
 #define FAST_STEADY \
 	(1u << FLOW_ESTABLISHED | 1u << FLOW_FIN_CLIENT | 1u << FLOW_FIN_SERVER | 1u << FLOW_UDP)
+
+#define FAST_TCP_DECIDING (PKT_FIN | PKT_SYN | PKT_RST | PKT_ACK)
+
+/* A bit for each of these together that a segment may have: as in parse.c. */
+#define FAST_TCP_FLAGS                                                                           \
+	(1u << PKT_SYN | 1u << (PKT_SYN | PKT_ACK) | 1u << PKT_ACK | 1u << (PKT_FIN | PKT_ACK) | \
+		1u << PKT_RST | 1u << (PKT_RST | PKT_ACK))
 
 static inline uint64_t
 fast_load64(const void *at)

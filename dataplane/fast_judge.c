@@ -27,30 +27,6 @@ fast_find(struct fast_burst *f, uint64_t among)
 	return found;
 }
 
-/* A flow that packets without SYN, FIN and RST leave as it is, and that is not being reset. */
-static inline bool
-is_steady(uint64_t value)
-{
-	return (FAST_STEADY >> flow_state(value) & 1) && !(value & FAST_VALUE_SPECIAL);
-}
-
-/* Moves the flow's age on. False: it has expired. */
-static inline bool
-keep(const struct fast_view *v, uint64_t key, uint64_t *flow, uint64_t value)
-{
-	uint16_t age = v->tick - flow_last_seen(value), limit;
-
-	if (age == 0)
-		return true;
-	limit = v->timeouts[key >> 48].ticks[flow_state(value)];
-	if (age > limit)
-		return false;
-	if (fast_is_stale(age, limit))
-		flow_set(flow,
-			flow_value_update(value, flow_state(value), flow_flags(value), v->tick));
-	return true;
-}
-
 /* As track_hit_to_server(): the server may go on, and the client's way back is the flow's. */
 static inline bool
 fits_to_server(const struct fast_view *v, const struct fast_burst *f, unsigned int i,
@@ -116,11 +92,11 @@ judge(const struct fast_view *v, struct fast_burst *f, unsigned int i)
 	const struct gen_server *s;
 	bool to_server = f->kind[i] == PKT_TO_SERVER;
 
-	if (id >= v->server_count || !is_steady(value) || (f->kind[i] & FAST_SPECIAL))
+	if (id >= v->server_count || !fast_is_steady(value) || (f->kind[i] & FAST_SPECIAL))
 		return false;
 	s = &v->servers[id];
 	if (!(to_server ? fits_to_server(v, f, i, s) : fits_to_client(v, f, i, s)) ||
-		!keep(v, key, f->flow[i], value))
+		!fast_keep(v, key >> 48, f->flow[i], value))
 		return false;
 	f->way[i] = !to_server		   ? FAST_NAT_TO_CLIENT
 		: s->plain == GEN_PLAIN_DR ? FAST_DR

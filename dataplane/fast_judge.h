@@ -27,4 +27,28 @@ fast_is_stale(uint16_t age, uint16_t limit)
 	return age > limit >> FLOW_STALE_SHIFT;
 }
 
+/* A flow that packets without SYN, FIN and RST leave as it is, and that is not being reset. */
+static inline bool
+fast_is_steady(uint64_t value)
+{
+	return (FAST_STEADY >> flow_state(value) & 1) && !(value & FAST_VALUE_SPECIAL);
+}
+
+/* Moves the flow's age on. False: it has expired. */
+static inline bool
+fast_keep(const struct fast_view *v, uint64_t service, uint64_t *flow, uint64_t value)
+{
+	uint16_t age = v->tick - flow_last_seen(value), limit;
+
+	if (age == 0)
+		return true;
+	limit = v->timeouts[service].ticks[flow_state(value)];
+	if (age > limit)
+		return false;
+	if (fast_is_stale(age, limit))
+		flow_set(flow,
+			flow_value_update(value, flow_state(value), flow_flags(value), v->tick));
+	return true;
+}
+
 #endif

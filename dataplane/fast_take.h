@@ -29,13 +29,6 @@ fast_ip_checksum_is_wrong(uint64_t at12, uint64_t at20, uint64_t at26)
 	return sum * inverse > UINT64_MAX / 65535;
 }
 
-#define FAST_TCP_DECIDING (PKT_FIN | PKT_SYN | PKT_RST | PKT_ACK)
-
-/* A bit for each of these together that a segment may have: as in parse.c. */
-#define FAST_TCP_FLAGS                                                                           \
-	(1u << PKT_SYN | 1u << (PKT_SYN | PKT_ACK) | 1u << PKT_ACK | 1u << (PKT_FIN | PKT_ACK) | \
-		1u << PKT_RST | 1u << (PKT_RST | PKT_ACK))
-
 /* Not 0: the frame is none for the fast path. Sets *kind. bytes: at least FAST_MIN_BYTES. */
 static inline uint64_t
 fast_wrong(const uint8_t *frame, unsigned int bytes, unsigned int *kind)

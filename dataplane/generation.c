@@ -109,11 +109,15 @@ build_classifier(struct gen_builder *b)
 	return 0;
 }
 
-/* Would parse let a packet from this address (IPv4) pass? */
+/* Would parse let a packet from the server's address pass? */
 static bool
-may_send(const uint8_t *address)
+may_send(const struct gen_server *s)
 {
-	return address[0] != 0 && address[0] != 127 && address[0] < 224;
+	static const uint8_t zeros[15];
+
+	if (s->version == 4)
+		return s->address[0] != 0 && s->address[0] != 127 && s->address[0] < 224;
+	return s->version == 6 && s->address[0] != 0xff && memcmp(s->address, zeros, 15) != 0;
 }
 
 static int
@@ -125,8 +129,8 @@ mark_plain_servers(struct gen_builder *b)
 		struct gen_server *s = &g->servers[id];
 
 		s->plain = GEN_PLAIN_NOT;
-		if (s->version != 4 || !may_send(s->address) || !s->port_be || !s->link.known ||
-			link_vlans(s->link.vlan) || s->state == SHUNT_SERVER_DOWN)
+		if (!may_send(s) || !s->port_be || !s->link.known || link_vlans(s->link.vlan) ||
+			s->state == SHUNT_SERVER_DOWN)
 			continue;
 		if (s->forward == SHUNT_NAT)
 			s->plain = s->shared ? GEN_PLAIN_NAT_SHARED : GEN_PLAIN_NAT;

@@ -230,6 +230,8 @@ worker_process(struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint8_
 	uint64_t left, found, bytes = worker_fast_take(w, mbufs, n, port);
 
 	left = worker_fast_forward(w, &found);
+	if (f->strange_count)
+		worker_fast6(w, port);
 	if (left && !f->strange_count) {
 		worker_fast_leave(w, left, found, port);
 		pkts = worker_stateless(w, rest, &count);

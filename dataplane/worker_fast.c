@@ -84,6 +84,39 @@ worker_fast_forward(struct worker *w, uint64_t *found)
 	return taken & ~(sent | more);
 }
 
+void
+worker_fast6(struct worker *w, uint8_t port)
+{
+	struct fast_burst *f = &w->fast;
+	struct fast6_burst *b = &w->fast6;
+	unsigned int left = 0, k = 0;
+
+	if (w->port_vlans[port][0])
+		return; /* as take_none() */
+	fast6_begin(b);
+	for (unsigned int i = 0; i < f->strange_count; i++) {
+		struct rte_mbuf *m = f->strange[i];
+
+		fast6_take(&w->view, b, rte_pktmbuf_mtod(m, uint8_t *), mbuf_bytes(m), m);
+	}
+	fast6_find(&w->view, b);
+	for (unsigned int i = 0; i < f->strange_count; i++) {
+		struct rte_mbuf *m = f->strange[i];
+		struct fast6_pkt *p = &b->pkts[k];
+		bool taken = k < b->count && p->mbuf == m;
+
+		k += taken;
+		if (!taken || !fast6_forward(&w->view, b, p)) {
+			f->strange[left++] = m;
+			continue;
+		}
+		m->data_len = p->bytes;
+		m->pkt_len = p->bytes;
+		tx_port(&w->tx, m, p->bytes, p->out_port);
+	}
+	f->strange_count = left;
+}
+
 unsigned int
 worker_fast_strange(struct worker *w, uint64_t left, struct rte_mbuf **mbufs)
 {

@@ -4,6 +4,7 @@
 #define DATAPLANE_WORKER_IMPL_H
 
 #include "fast.h"
+#include "fast6.h"
 #include "frag.h"
 #include "rate_limit.h"
 #include "track.h"
@@ -73,6 +74,7 @@ struct worker {
 	const struct fast_passes *passes;
 	struct fast_view view;
 	struct fast_burst fast;
+	struct fast6_burst fast6;
 };
 
 /*
@@ -111,6 +113,8 @@ worker_fast_take(struct worker *w, struct rte_mbuf *const *mbufs, unsigned int n
 /* Sends what it can of what it has taken. Returns what it has left, and of what a flow was found.
  */
 uint64_t worker_fast_forward(struct worker *w, uint64_t *found);
+/* Sends what it can of what is strange for being of IPv6, which is strange no longer. */
+void worker_fast6(struct worker *w, uint8_t port);
 /* Puts what is strange, and what it has left, together as it came; returns how many. */
 unsigned int worker_fast_strange(struct worker *w, uint64_t left, struct rte_mbuf **mbufs);
 /* Makes what it has left the burst of the other stages, looked up already; may find more strange.
