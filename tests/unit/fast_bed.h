@@ -62,6 +62,7 @@ struct bed_world {
 	unsigned int in_count;
 	struct bed_packet in[PKT_BURST];
 	uint64_t by_fast; /* packets that the fast path has sent, in all */
+	uint64_t by_fast_to_client;
 	uint64_t fast_left;
 	/* the stages' burst */
 	unsigned int count;
@@ -113,7 +114,7 @@ bed_world_create(const struct fast_passes *passes, uint32_t workers, uint32_t ca
 	w->least_mtu = w->mtus[2] = 1400;
 	w->tick = 100;
 	w->in_count = 0;
-	w->by_fast = w->fast_left = 0;
+	w->by_fast = w->by_fast_to_client = w->fast_left = 0;
 	return w;
 }
 
@@ -318,6 +319,7 @@ bed_forward(struct bed_world *w, uint64_t *found)
 		packet->out_port = f->out_port[i];
 		bed_end(w, packet, BED_SENT);
 		w->by_fast++;
+		w->by_fast_to_client += f->kind[i] == PKT_TO_CLIENT;
 	}
 	*found = first | second;
 	return taken & ~sent;

@@ -161,6 +161,9 @@ scene_put_objects(struct scene *s)
 
 		if (scene_modes[from->backend] == SHUNT_FULLNAT && !s->with_fullnat)
 			continue;
+		/* With one that has any port, no reply is plain. */
+		if (!from->port && !s->with_range)
+			server.port_be = htons(8080);
 		server.nexthop = s->alone[id] ? 0 : from->nexthop;
 		server.state = s->state[id];
 		helper_put(s->objects, SHUNT_KIND_SERVER, id, &server, sizeof(server));

@@ -116,6 +116,7 @@ check_trial(uint64_t seed, uint32_t workers, bool with_fullnat, bool with_range)
 	CU_ASSERT_TRUE(t.worlds[1]->by_fast > BURSTS);
 	CU_ASSERT_TRUE(t.worlds[1]->fast_left > BURSTS / 4);
 	CU_ASSERT_EQUAL(t.worlds[1]->by_fast, t.worlds[2]->by_fast);
+	CU_ASSERT_TRUE(with_fullnat || with_range || t.worlds[1]->by_fast_to_client > BURSTS);
 	CU_ASSERT_TRUE(t.lagging > 0);
 	trial_close(&t);
 }
