@@ -57,7 +57,7 @@ classify_build_plain(struct classifier *c)
 	plain->mask = (1u << bits) - 1;
 	plain->shift = (uint8_t)(64 - bits);
 	/* Else the packet may be one to a source address, or to a service, in the first place. */
-	plain->replies = !c->has_sources && !c->has_service_ranges && !c->has_server_ranges;
+	plain->replies = !c->has_sources && !c->has_service_ranges;
 	/* Services first, so that of few of them none is displaced. */
 	add_all(c, ROLE_SERVICE);
 	add_all(c, ROLE_SERVER);

@@ -44,6 +44,8 @@ scene_server_end(struct scene *s, const struct bed_world *w, const struct scene_
 	spec->dport = c->port;
 	if (flow_source(value))
 		spec->dport = flow_source_port(value);
+	if (s->with_fullnat && scene_chance(s, 2))
+		memcpy(spec->dst, s->generation->sources[1].address, 4);
 	if (flow_source(value) && flow_source(value) != FLOW_SOURCE_CLIENT)
 		memcpy(spec->dst, s->generation->sources[flow_source(value)].address, 4);
 }
@@ -108,7 +110,8 @@ scene_break(struct scene *s, struct scene_frame *f)
 		f->length = scene_random(s, f->length + 1);
 		break;
 	case 1: /* a fragment */
-		frame_put16(f->bytes + 20, scene_random(s, 0x4000));
+		frame_put16(f->bytes + 20,
+			scene_chance(s, 50) ? 1u << scene_random(s, 16) : scene_random(s, 0x4000));
 		scene_fix_ip4(f);
 		break;
 	case 2:
@@ -139,7 +142,7 @@ scene_frame_ip6(struct scene *s, struct scene_frame *f)
 	f->flow = -1;
 }
 
-/* One frame of a connection. payload_max: bytes. */
+/* One frame of a connection. */
 static inline void
 scene_draw_frame(struct scene *s, const struct bed_world *w, unsigned int connection,
 	bool to_server, enum scene_dirt dirt, struct scene_frame *f)
@@ -194,6 +197,7 @@ scene_draw_burst(struct scene *s, struct bed_world *const *worlds, unsigned int 
 	unsigned int n, enum scene_dirt dirt, struct scene_frame *frames)
 {
 	bool one_way = scene_chance(s, 50), to_server = scene_chance(s, 50);
+	bool mostly_clean = scene_chance(s, 50);
 	unsigned int among = scene_chance(s, 40) ? 1 + scene_random(s, 12) : SCENE_CONNECTIONS;
 	unsigned int first = scene_random(s, SCENE_CONNECTIONS);
 
@@ -202,7 +206,8 @@ scene_draw_burst(struct scene *s, struct bed_world *const *worlds, unsigned int 
 
 		if (!one_way)
 			to_server = scene_chance(s, 50);
-		scene_draw_frame(s, worlds[0], which, to_server, dirt, &frames[i]);
+		scene_draw_frame(s, worlds[0], which, to_server,
+			mostly_clean && scene_chance(s, 90) ? SCENE_CLEAN : dirt, &frames[i]);
 		for (unsigned int k = 0; k < count; k++)
 			bed_put(worlds[k], frames[i].bytes, frames[i].length);
 	}

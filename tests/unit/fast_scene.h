@@ -12,7 +12,16 @@ enum {
 	SCENE_NEXTHOPS = 4,
 	SCENE_BACKENDS = 10,
 	SCENE_SERVERS = 18,
+	SCENE_SHARED = 7, /* id of a server */
 	SCENE_CONNECTIONS = 240,
+};
+
+/* What makes a difference for all that servers send. */
+enum scene_extra {
+	SCENE_WITH_NONE,
+	SCENE_WITH_FULLNAT,
+	SCENE_WITH_PORTLESS,
+	SCENE_WITH_RANGE,
 };
 
 struct scene_server {
@@ -98,9 +107,12 @@ struct scene {
 	uint64_t number;
 	uint64_t random;
 	bool with_fullnat;
-	bool with_range;
+	bool with_portless; /* a server has any port */
+	bool with_range;    /* and a service several */
 	uint8_t state[SCENE_SERVERS + 1];
 	bool alone[SCENE_SERVERS + 1]; /* without a neighbour */
+	bool moved;		       /* the first service has another backend */
+	bool apart;		       /* the endpoint that two backends share has become two */
 	uint8_t nexthop_mac;
 	struct scene_connection connections[SCENE_CONNECTIONS];
 };
@@ -161,9 +173,10 @@ scene_put_objects(struct scene *s)
 
 		if (scene_modes[from->backend] == SHUNT_FULLNAT && !s->with_fullnat)
 			continue;
-		/* With one that has any port, no reply is plain. */
-		if (!from->port && !s->with_range)
+		if (!from->port && !s->with_portless)
 			server.port_be = htons(8080);
+		if (id == SCENE_SHARED && s->apart)
+			server.port_be = htons(8089);
 		server.nexthop = s->alone[id] ? 0 : from->nexthop;
 		server.state = s->state[id];
 		helper_put(s->objects, SHUNT_KIND_SERVER, id, &server, sizeof(server));
@@ -180,6 +193,8 @@ scene_put_objects(struct scene *s)
 		if ((id == SCENE_FULLNAT && !s->with_fullnat) ||
 			(id == SCENE_RANGE && !s->with_range))
 			continue;
+		if (id == 1 && s->moved)
+			service.backend = 9;
 		if (id == SCENE_RANGE)
 			service.last_port_be = htons(SCENE_RANGE_LAST);
 		helper_put(s->objects, SHUNT_KIND_SERVICE, id, &service, sizeof(service));
@@ -213,24 +228,27 @@ scene_publish(struct scene *s, struct bed_world *const *worlds, unsigned int cou
 static inline void
 scene_draw_connections(struct scene *s)
 {
-	/* One of a server's, one whose last byte is the balancer's, one of class E. */
+	/* Servers', one whose last byte is the balancer's, of class E, a service's. */
 	static const uint8_t special[][4] = {
 		{ 10, 0, 0, 1 },
+		{ 10, 0, 0, 2 },
+		{ 10, 0, 0, 3 },
 		{ 203, 0, 113, 77 },
 		{ 240, 0, 0, 1 },
 		{ 198, 51, 100, 10 },
 	};
+	const uint32_t specials = sizeof(special) / sizeof(special[0]), servers = 3;
 
 	for (unsigned int i = 0; i < SCENE_CONNECTIONS; i++) {
 		struct scene_connection *c = &s->connections[i];
 		uint32_t who = scene_random(s, 64);
 
 		*c = (struct scene_connection){ .client = { 192, 0, 2, (uint8_t)(1 + who) } };
-		if (who < 4)
+		if (who < specials)
 			memcpy(c->client, special[who], 4);
 		c->port = (uint16_t)(40000 + scene_random(s, 8));
-		if (who == 0)
-			c->port = 8081;
+		if (who < servers)
+			c->port = (uint16_t)(8081 + who);
 		c->mac = (uint8_t)(1 + who % 3);
 		do {
 			c->service = (uint8_t)(1 + scene_random(s, SCENE_SERVICES));
@@ -238,20 +256,23 @@ scene_draw_connections(struct scene *s)
 		/* Most are of the most usual kind. */
 		if (scene_chance(s, 60))
 			c->service = (uint8_t)(1 + scene_random(s, 4));
+		else if (who < servers && scene_chance(s, 40))
+			c->service = SCENE_RANGE;
 	}
 }
 
 static inline struct scene *
-scene_open(uint64_t seed, bool with_fullnat, bool with_range, struct bed_world *const *worlds,
-	unsigned int count)
+scene_open(
+	uint64_t seed, enum scene_extra extra, struct bed_world *const *worlds, unsigned int count)
 {
 	struct scene *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		abort();
 	s->random = seed;
-	s->with_fullnat = with_fullnat;
-	s->with_range = with_range;
+	s->with_fullnat = extra == SCENE_WITH_FULLNAT;
+	s->with_range = extra == SCENE_WITH_RANGE;
+	s->with_portless = extra == SCENE_WITH_PORTLESS || s->with_range;
 	s->objects = object_store_create();
 	if (!s->objects)
 		abort();
@@ -275,7 +296,7 @@ scene_change(struct scene *s)
 {
 	uint32_t id = 1 + scene_random(s, SCENE_SERVERS);
 
-	switch (scene_random(s, 4)) {
+	switch (scene_random(s, 6)) {
 	case 0:
 		s->state[id] = (uint8_t)scene_random(s, SHUNT_SERVER_STATE_COUNT);
 		break;
@@ -284,6 +305,12 @@ scene_change(struct scene *s)
 		break;
 	case 2:
 		s->nexthop_mac++;
+		break;
+	case 3:
+		s->moved = !s->moved;
+		break;
+	case 4:
+		s->apart = !s->apart;
 		break;
 	default:
 		/* All is well again. */

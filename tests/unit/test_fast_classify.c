@@ -12,6 +12,7 @@
 #define TABLES	     60
 #define BURSTS	     30
 #define WORLDS	     2
+#define LOCAL_LAST   7 /* byte of an address of the balancer's */
 
 struct endpoint {
 	uint8_t address[4];
@@ -23,6 +24,7 @@ struct table {
 	struct object_store *objects;
 	struct generation *generation;
 	uint64_t random;
+	bool with_range;
 	unsigned int service_count;
 	unsigned int server_count;
 	struct endpoint services[SERVICES_MAX];
@@ -63,7 +65,7 @@ is_there(const struct table *t, const struct endpoint *e)
 }
 
 static void
-put_services(struct table *t, unsigned int wanted, bool with_range)
+put_services(struct table *t, unsigned int wanted)
 {
 	for (unsigned int i = 0; i < wanted; i++) {
 		struct shunt_service s;
@@ -78,7 +80,7 @@ put_services(struct table *t, unsigned int wanted, bool with_range)
 		t->services[t->service_count++] = e;
 		helper_put(t->objects, SHUNT_KIND_SERVICE, t->service_count, &s, sizeof(s));
 	}
-	if (with_range) {
+	if (t->with_range) {
 		struct shunt_service s = helper_service("10.1.0.1", 8003, SHUNT_TCP, BACKENDS);
 
 		s.last_port_be = htons(8020);
@@ -124,7 +126,8 @@ table_open(struct table *t, uint64_t seed, struct bed_world **worlds)
 		helper_put(t->objects, SHUNT_KIND_BACKEND, id, b, shunt_backend_bytes(b));
 		free(b);
 	}
-	put_services(t, 1 + below(t, below(t, 3) ? 12 : SERVICES_MAX - 1), below(t, 6) == 0);
+	t->with_range = below(t, 6) == 0;
+	put_services(t, 1 + below(t, below(t, 3) ? 12 : SERVICES_MAX - 1));
 	put_servers(t, 1 + below(t, below(t, 3) ? 12 : SERVERS_MAX));
 	t->generation = generation_create(t->objects, 1, NULL, BED_PORTS, &error, &result);
 	if (!t->generation) {
@@ -195,13 +198,16 @@ is_right(const struct table *t, const struct fast_burst *f, unsigned int i)
 		(client | (uint64_t)p.client_port_be << 32 | (uint64_t)p.service << 48);
 }
 
-/* A packet to a service is left to the stages only if there is more to it. */
+/* Is there more to a packet that is left to the stages? */
 static bool
 is_strange(const struct table *t, const struct bed_packet *packet, uint64_t marks)
 {
 	struct pkt p = classified(t, packet);
 
-	return p.drop || p.direction != PKT_TO_SERVER || p.range_port_be || marks;
+	if (p.drop || p.range_port_be || marks)
+		return true;
+	return p.direction == PKT_TO_CLIENT &&
+		(p.other_service_count || t->with_range || p.client[3] == LOCAL_LAST);
 }
 
 /* Nothing strange in a burst, so that eight at a time go through: so it is in most of them. */

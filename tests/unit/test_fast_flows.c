@@ -16,7 +16,7 @@ static void
 open_world(const struct fast_passes *passes, uint32_t workers)
 {
 	world = bed_world_create(passes, workers, CAPACITY_FLOWS);
-	scene = scene_open(1, false, false, &world, 1);
+	scene = scene_open(1, SCENE_WITH_NONE, &world, 1);
 	for (unsigned int i = 0; i < SCENE_CONNECTIONS; i++)
 		scene->connections[i] = (struct scene_connection){
 			.client = { 192, 0, 2, (uint8_t)(1 + i % FLOWS) },
@@ -218,6 +218,24 @@ check_ages(const struct fast_passes *passes)
 	close_world();
 }
 
+/* A reply of a flow whose way back is not known. */
+static void
+check_no_way_back(const struct fast_passes *passes)
+{
+	open_world(passes, 1);
+	for (unsigned int i = 0; i < FLOWS; i++) {
+		uint64_t *flow = flow_of(i);
+
+		put(i, false, PKT_ACK, false);
+		flow_set(flow, flow_value_with_hop(*flow, 0));
+	}
+	bed_walk(world, 1);
+	for (unsigned int i = 0; i < FLOWS; i++)
+		CU_ASSERT_EQUAL(world->in[i].drop, SHUNT_DROP_NO_NEIGHBOR);
+	CU_ASSERT_EQUAL(world->fast.count, FLOWS);
+	close_world();
+}
+
 static void
 both(void (*check)(const struct fast_passes *passes))
 {
@@ -241,6 +259,12 @@ static void
 test_handed_over(void)
 {
 	both(check_handed_over);
+}
+
+static void
+test_no_way_back(void)
+{
+	both(check_no_way_back);
 }
 
 static void
@@ -292,6 +316,7 @@ static const struct unit_test tests[] = {
 	{ "kept back", test_kept_back },
 	{ "strange marks", test_strange_marks },
 	{ "handed over", test_handed_over },
+	{ "no way back", test_no_way_back },
 	{ "ages", test_ages },
 	{ "timeouts have slack", test_timeouts_have_slack },
 };
