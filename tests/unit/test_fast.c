@@ -9,7 +9,7 @@
 
 #define WORLDS	       3 /* by the stages alone, by simple passes, by the CPU's best */
 #define BURSTS	       1200
-#define CAPACITY_FLOWS 4096
+#define CAPACITY_FLOWS 2048
 
 struct trial {
 	struct scene *scene;
@@ -68,11 +68,17 @@ trial_burst(struct trial *t, unsigned int n, enum scene_dirt dirt)
 		good = false;
 	}
 	for (unsigned int i = 1; i < WORLDS && good; i++)
-		good = compare_burst(t->worlds[0], t->worlds[i]) &&
-			compare_all_flows(t->worlds[0], t->worlds[i], &t->lagging);
+		good = compare_burst(t->worlds[0], t->worlds[i]);
 	for (unsigned int i = 0; i < WORLDS; i++)
 		bed_clear(t->worlds[i]);
 	return good;
+}
+
+static bool
+trial_flows_are_same(struct trial *t)
+{
+	return compare_all_flows(t->worlds[0], t->worlds[1], &t->lagging) &&
+		compare_all_flows(t->worlds[0], t->worlds[2], &t->lagging);
 }
 
 /* The clock goes on, by little or by much. */
@@ -99,8 +105,6 @@ check_trial(uint64_t seed, uint32_t workers, enum scene_extra extra)
 	for (; burst < BURSTS && good; burst++) {
 		enum scene_dirt dirt = scene_random(t.scene, SCENE_DIRTS);
 
-		if (burst % 8 == 7)
-			trial_tick(&t);
 		if (burst % 20 == 19) {
 			scene_change(t.scene);
 			scene_publish(t.scene, t.worlds, WORLDS);
@@ -108,6 +112,11 @@ check_trial(uint64_t seed, uint32_t workers, enum scene_extra extra)
 		if (burst % 300 == 299)
 			scene_connect(t.scene, t.worlds, WORLDS);
 		good = trial_burst(&t, 1 + scene_random(t.scene, PKT_BURST), dirt);
+		/* Before ages tell in which world a flow has expired. */
+		if (burst % 4 == 3)
+			good = good && trial_flows_are_same(&t);
+		if (burst % 8 == 7)
+			trial_tick(&t);
 	}
 	if (!good)
 		printf("\n  seed %lu, burst %u, %u workers\n", seed, burst, workers);
