@@ -2,14 +2,13 @@
 #include "classify_impl.h"
 #include "mem.h"
 
-/* Is the entry one for the fast path? */
+/* Is the entry one for the fast path, of this role? */
 static bool
-is_plain(const struct entry *e)
+is_plain(const struct entry *e, enum role role)
 {
-	enum role role = e->tail >> 24;
 	struct shunt_addr address;
 
-	if (e->tail == 0 || (role != ROLE_SERVICE && role != ROLE_SERVER) || e->others)
+	if (e->tail == 0 || e->tail >> 24 != role || e->others)
 		return false;
 	memcpy(&address, e->address, sizeof(address));
 	return shunt_addr_is_v4(&address);
@@ -28,6 +27,17 @@ add(struct classify_plain *plain, const struct entry *e)
 	place = classify_plain_find(plain, key);
 	place->key = key;
 	place->service = e->service;
+	if (e->tail >> 24 == ROLE_SERVICE)
+		plain->displaced |= place != &plain->entries[classify_plain_place(plain, key)];
+}
+
+static void
+add_all(struct classifier *c, enum role role)
+{
+	for (uint32_t i = 0; i <= c->mask; i++) {
+		if (is_plain(&c->entries[i], role))
+			add(&c->plain, &c->entries[i]);
+	}
 }
 
 int
@@ -37,7 +47,8 @@ classify_build_plain(struct classifier *c)
 	uint32_t keys = 0, bits = 4;
 
 	for (uint32_t i = 0; i <= c->mask; i++)
-		keys += is_plain(&c->entries[i]);
+		keys += is_plain(&c->entries[i], ROLE_SERVICE) +
+			is_plain(&c->entries[i], ROLE_SERVER);
 	while (1u << bits < 4 * keys)
 		bits++;
 	plain->entries = mem_alloc(sizeof(*plain->entries) << bits);
@@ -46,11 +57,10 @@ classify_build_plain(struct classifier *c)
 	plain->mask = (1u << bits) - 1;
 	plain->shift = (uint8_t)(64 - bits);
 	/* Else the packet may be one to a source address, or to a service, in the first place. */
-	plain->replies = !c->has_sources && !c->has_service_ranges && !c->has_server_ranges;
-	for (uint32_t i = 0; i <= c->mask; i++) {
-		if (is_plain(&c->entries[i]))
-			add(plain, &c->entries[i]);
-	}
+	plain->replies = !c->has_sources && !c->has_service_ranges;
+	/* Services first, so that of few of them none is displaced. */
+	add_all(c, ROLE_SERVICE);
+	add_all(c, ROLE_SERVER);
 	return 0;
 }
 

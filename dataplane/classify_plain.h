@@ -23,9 +23,10 @@ static_assert(sizeof(struct classify_plain_entry) == 16, "four entries a cache l
 /* Open addressing with linear probing, at most a quarter full: as the classifier's own table. */
 struct classify_plain {
 	struct classify_plain_entry *entries;
-	uint32_t mask; /* entries - 1 */
-	uint8_t shift; /* of the hash, to an index */
-	bool replies;  /* a server's endpoint decides alone what a packet from it is */
+	uint32_t mask;	/* entries - 1 */
+	uint8_t shift;	/* of the hash, to an index */
+	bool replies;	/* a server's endpoint decides alone what a packet from it is */
+	bool displaced; /* a service is not at its key's place, but further on */
 };
 
 struct classifier;
@@ -41,14 +42,21 @@ classify_plain_key(uint32_t address, uint16_t port_be, uint8_t protocol)
 }
 
 /*
- * The place of the key, or the empty one where it would be. Fibonacci hashing (Knuth, The Art of
- * Computer Programming, volume 3, section 6.4): one multiplication, whose upper bits depend on all
- * of the key. It is not keyed, for the same reason as in classify_build.c.
+ * Where the search for a key begins. Fibonacci hashing (Knuth, The Art of Computer Programming,
+ * volume 3, section 6.4): one multiplication, whose upper bits depend on all of the key. It is not
+ * keyed, for the same reason as in classify_build.c.
  */
+static inline uint32_t
+classify_plain_place(const struct classify_plain *plain, uint64_t key)
+{
+	return (uint32_t)((key * 0x9e3779b97f4a7c15ull) >> plain->shift);
+}
+
+/* The entry of the key, or the empty one where it would be. */
 static inline struct classify_plain_entry *
 classify_plain_find(const struct classify_plain *plain, uint64_t key)
 {
-	uint32_t i = (uint32_t)((key * 0x9e3779b97f4a7c15ull) >> plain->shift);
+	uint32_t i = classify_plain_place(plain, key);
 
 	while (plain->entries[i].key && plain->entries[i].key != key)
 		i = (i + 1) & plain->mask;

@@ -68,7 +68,7 @@ struct fast_view {
 	struct shunt_server_stats *server_stats;
 	uint64_t back;		/* a hop of the burst's port, but for its MAC: FAST_LINK_ */
 	uint64_t kept_back;	/* a bit by hash: flows of which packets were left */
-	uint64_t strange_marks; /* fast_mark() of strange packets */
+	uint64_t strange_marks; /* fast_mark() of strange packets' addresses */
 	uint32_t server_count;
 	uint16_t tick;
 	uint16_t least_mtu; /* of all ports */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fast_take.h"
 
-/* What fast_mark() says of the packets of the strange frame's flow; 0: none can come. */
+/* fast_mark() of the strange frame's addresses; 0: none of its flow can come. */
 static uint64_t
 mark_strange(const uint8_t *frame, unsigned int bytes)
 {
@@ -10,7 +10,8 @@ mark_strange(const uint8_t *frame, unsigned int bytes)
 	for (; bytes >= l3 + IP4_BYTES; l3 += LINK_TAG_BYTES) {
 		type = field_load_be16(frame + l3 - 2);
 		if (type == ETHERTYPE_IP4)
-			return fast_mark(frame + l3);
+			return fast_mark(fast_load32(frame + l3 + IP4_SOURCE)) |
+				fast_mark(fast_load32(frame + l3 + IP4_DESTINATION));
 		if (type != ETHERTYPE_C_TAG && type != ETHERTYPE_S_TAG)
 			break;
 	}
@@ -21,11 +22,14 @@ mark_strange(const uint8_t *frame, unsigned int bytes)
 static inline uint64_t
 key_of(const struct fast_view *v, const uint8_t *frame, unsigned int bytes, unsigned int *kind)
 {
+	uint64_t key;
+
 	if (__builtin_expect(bytes < FAST_MIN_BYTES, 0))
 		return 0;
-	if (fast_wrong(frame, bytes, kind) || fast_is_behind(v, frame))
+	if (fast_wrong(frame, bytes, kind))
 		return 0;
-	return fast_classify(v, frame, kind);
+	key = fast_classify(v, frame, kind);
+	return fast_is_behind(v, key) ? 0 : key;
 }
 
 static inline void

@@ -89,21 +89,23 @@ fast_classify(const struct fast_view *v, const uint8_t *frame, unsigned int *kin
 	return destination | (uint64_t)fast_load16(l4 + L4_DPORT) << 32 | service << 48;
 }
 
-/* One of 64 bits, the same for all packets between two addresses in one direction. */
+/* An address as one of 64 bits. */
 static inline uint64_t
-fast_mark(const uint8_t *ip)
+fast_mark(uint32_t address)
 {
-	uint32_t both = fast_load32(ip + IP4_SOURCE) + fast_load32(ip + IP4_DESTINATION);
-
-	return 1ull << (both * 0x9e3779b1u >> 26);
+	return 1ull << (address * 0x9e3779b1u >> 26);
 }
 
-/* Behind a strange packet its whole flow is strange, for the rest of the burst. */
+/*
+ * Behind a strange packet its whole flow is strange, for the rest of the burst: what is sent back,
+ * too, for that goes the way that the client's packet may have changed. Which end of it is the
+ * client is not known, so both are marked.
+ */
 static inline bool
-fast_is_behind(const struct fast_view *v, const uint8_t *frame)
+fast_is_behind(const struct fast_view *v, uint64_t key)
 {
 	return __builtin_expect(v->strange_marks != 0, 0) &&
-		(v->strange_marks & fast_mark(frame + FAST_L3));
+		(v->strange_marks & fast_mark((uint32_t)key));
 }
 
 static inline uint32_t

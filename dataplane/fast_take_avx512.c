@@ -116,16 +116,26 @@ are_right(const struct columns *c, words bytes, struct group *g)
 	return (good & l4_good) == 0xff;
 }
 
-/* classify_plain_service() of those in `which`, who get 0 if it takes more than one look. */
+/*
+ * classify_plain_service() of those in `which`. further: whether those are looked for any further
+ * in whose place another key is; else they get 0.
+ */
 WIDE_INLINE words
-service_of(const struct classify_plain *plain, words endpoint, lanes which)
+service_of(const struct classify_plain *plain, words endpoint, lanes which, bool further)
 {
 	words hash = _mm512_mullo_epi64(endpoint, all(0x9e3779b97f4a7c15ull));
 	words at = _mm512_slli_epi64(_mm512_srl_epi64(hash, _mm_cvtsi32_si128(plain->shift)), 1);
 	words zero = _mm512_setzero_si512();
 	words key = _mm512_mask_i64gather_epi64(zero, which, at, plain->entries, 8);
-	lanes found = _mm512_mask_cmpeq_epi64_mask(which, key, endpoint);
+	lanes found = _mm512_mask_cmpeq_epi64_mask(which, key, endpoint), on;
 
+	while (further && (on = which & ~found & _mm512_test_epi64_mask(key, key))) {
+		words next = and64(_mm512_add_epi64(at, all(2)), (uint64_t)plain->mask << 1);
+
+		at = _mm512_mask_mov_epi64(at, on, next);
+		key = _mm512_mask_i64gather_epi64(key, on, at, plain->entries, 8);
+		found |= _mm512_mask_cmpeq_epi64_mask(on, key, endpoint);
+	}
 	return and64(
 		_mm512_mask_i64gather_epi64(zero, found, at, (const char *)plain->entries + 8, 8),
 		0xffff);
@@ -139,7 +149,8 @@ service_alike(struct fast_view *v, words endpoint)
 
 	if (!_mm512_cmpneq_epi64_mask(endpoint, all(v->last_endpoint)))
 		return all(v->last_service);
-	service = service_of(&v->plain, endpoint, ALL_LANES);
+	/* A displaced one must not be overlooked: then its packet could pass for a reply. */
+	service = service_of(&v->plain, endpoint, ALL_LANES, v->plain.displaced);
 	v->last_endpoint = (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(endpoint));
 	v->last_service = (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(service));
 	return service;
@@ -177,7 +188,7 @@ classify(struct fast_view *v, const struct columns *c, struct group *g)
 		endpoint = _mm512_or_si512(
 			_mm512_or_si512(source, protocol), _mm512_slli_epi64(sport, 48));
 		endpoint = _mm512_or_si512(endpoint, all(CLASSIFY_PLAIN_SERVER));
-		service = _mm512_or_si512(service, service_of(&v->plain, endpoint, reply));
+		service = _mm512_or_si512(service, service_of(&v->plain, endpoint, reply, true));
 		if (_mm512_testn_epi64_mask(service, service))
 			return false;
 		client = _mm512_mask_mov_epi64(client, reply, destination);

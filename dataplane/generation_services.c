@@ -15,7 +15,8 @@
 static_assert(FLOW_STATE_COUNT <= sizeof(((struct flow_timeouts *)0)->ticks) / sizeof(uint16_t),
 	"every state has a timeout");
 /* Ages are counted modulo 2^16: the sweep has the rest of the circle to find what is too old. */
-static_assert(SHUNT_MAX_TIMEOUT_MS / SHUNT_FLOW_TICK_MS + 2 < 3 * (UINT16_MAX / 4),
+static_assert((SHUNT_MAX_TIMEOUT_MS / SHUNT_FLOW_TICK_MS + 2) / 16 * 17 < 3 * (UINT16_MAX / 4) &&
+		FLOW_SLACK_SHIFT == 4,
 	"a timeout leaves room for the sweep");
 static_assert(sizeof(struct gen_service) == SHUNT_CACHE_LINE, "one line a service");
 

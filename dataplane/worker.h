@@ -36,6 +36,7 @@ struct worker_settings {
 	uint16_t burst_size; /* packets received at a time, 1..PKT_BURST; 0: PKT_BURST */
 	bool sleeps;	     /* idle: adaptive */
 	uint64_t owner_seed; /* the same for all */
+	bool simple_passes;  /* of the fast path, though the CPU has better: for tests */
 };
 
 /*

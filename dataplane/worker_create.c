@@ -75,7 +75,7 @@ worker_create(
 	w->sleeps = settings->sleeps;
 	w->burst_size = settings->burst_size ? settings->burst_size : PKT_BURST;
 	w->owner_seed = settings->owner_seed;
-	w->passes = fast_passes(false);
+	w->passes = fast_passes(settings->simple_passes);
 	w->least_mtu = UINT16_MAX;
 	w->stats = shunt_stats_worker(settings->stats, index);
 	w->stats->lcore = lcore;

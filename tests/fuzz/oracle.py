@@ -248,10 +248,11 @@ def main():
     with tempfile.NamedTemporaryFile(prefix="shunt-oracle-") as file:
         path = args.keep or file.name
         pathlib.Path(path).write_bytes(stream)
-        runs = args.workers.split(",")
-        for workers in runs:
-            subprocess.run([args.runner, path, str(args.packets // len(runs)), str(seed), workers],
-                           check=True)
+        runs = [(workers, passes) for workers in args.workers.split(",")
+                for passes in ([], ["simple"])]
+        for workers, passes in runs:
+            subprocess.run([args.runner, path, str(args.packets // len(runs)), str(seed), workers,
+                            *passes], check=True)
 
 
 if __name__ == "__main__":

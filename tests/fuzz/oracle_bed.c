@@ -162,11 +162,36 @@ publish(struct bed *bed, const struct oracle_service *services, uint32_t count)
 	}
 }
 
+static bool
+begins_a_line(const void *memory)
+{
+	return (uintptr_t)memory % SHUNT_CACHE_LINE == 0;
+}
+
+/* No cache line that a worker writes is another's too: all of what is one's begins one. */
+static void
+check_lines(const struct bed *bed)
+{
+	for (uint32_t i = 0; i < bed->worker_count; i++) {
+		const struct worker *w = bed->workers[i];
+
+		must(begins_a_line(w) && begins_a_line(w->tracker) && begins_a_line(w->stats) &&
+				begins_a_line(w->tracker->services) &&
+				begins_a_line(w->tracker->servers),
+			"give each worker lines of its own");
+	}
+}
+
 struct bed *
-bed_create(const struct oracle_service *services, uint32_t count, uint32_t workers)
+bed_create(
+	const struct oracle_service *services, uint32_t count, uint32_t workers, bool simple_passes)
 {
 	struct bed *bed = calloc(1, sizeof(*bed));
-	struct worker_settings settings = { .flow_capacity = FLOW_CAPACITY, .owner_seed = 42 };
+	struct worker_settings settings = {
+		.flow_capacity = FLOW_CAPACITY,
+		.owner_seed = 42,
+		.simple_passes = simple_passes,
+	};
 	static const uint16_t lcores[MAX_WORKERS];
 	int fd = -1;
 
@@ -185,6 +210,7 @@ bed_create(const struct oracle_service *services, uint32_t count, uint32_t worke
 	settings.ports = &bed->ports;
 	settings.stats = bed->stats;
 	must(workers_create(bed->workers, lcores, workers, &settings) == 0, "make workers");
+	check_lines(bed);
 	publish(bed, services, count);
 	for (uint32_t i = 0; i < workers; i++) {
 		/* What may be answered is known, how often within a second is not: no limit. */

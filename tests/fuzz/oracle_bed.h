@@ -20,8 +20,9 @@ struct bed_frame {
 	uint32_t bytes;
 };
 
-/* Ends the process if it cannot. */
-struct bed *bed_create(const struct oracle_service *services, uint32_t count, uint32_t workers);
+/* simple_passes: see struct worker_settings. Ends the process if it cannot. */
+struct bed *bed_create(const struct oracle_service *services, uint32_t count, uint32_t workers,
+	bool simple_passes);
 void bed_destroy(struct bed *bed);
 
 /* Puts a copy of a frame in a receive queue of a port: any number names one. */

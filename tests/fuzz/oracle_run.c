@@ -5,7 +5,9 @@
  * that are rings, each frame in memory of exactly its size, so that the address sanitizer sees
  *every step beyond. See README.md.
  *
- *	oracle_run STREAM PACKETS SEED WORKERS
+ *	oracle_run STREAM PACKETS SEED WORKERS [simple]
+ *
+ * simple: with the passes of the fast path that every CPU has.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -462,8 +464,8 @@ main(int argc, char **argv)
 	size_t bytes;
 	uint64_t packets;
 
-	if (argc != 5)
-		fail("usage: oracle_run STREAM PACKETS SEED WORKERS", NULL);
+	if (argc != 5 && !(argc == 6 && strcmp(argv[5], "simple") == 0))
+		fail("usage: oracle_run STREAM PACKETS SEED WORKERS [simple]", NULL);
 	stream = read_stream(argv[1], &bytes);
 	packets = strtoull(argv[2], NULL, 10);
 	run.random = strtoull(argv[3], NULL, 10) * 2 + 1;
@@ -473,7 +475,7 @@ main(int argc, char **argv)
 	if (head->magic != ORACLE_MAGIC)
 		fail("that is no stream of oracle.py", NULL);
 	run.bed = bed_create(take(&next, end, head->services * sizeof(struct oracle_service)),
-		head->services, (uint32_t)strtoul(argv[4], NULL, 10));
+		head->services, (uint32_t)strtoul(argv[4], NULL, 10), argc == 6);
 	run.class_count = head->classes;
 	run.classes = calloc(run.class_count, sizeof(*run.classes));
 	for (uint32_t i = 0; run.classes && i < run.class_count; i++) {
