@@ -9,7 +9,7 @@
 #define SERVICES_MAX 400
 #define SERVERS_MAX  600
 #define BACKENDS     6
-#define TABLES	     60
+#define TABLES	     400
 #define BURSTS	     30
 #define WORLDS	     2
 #define LOCAL_LAST   7 /* byte of an address of the balancer's */

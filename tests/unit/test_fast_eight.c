@@ -283,8 +283,76 @@ test_take_reads_frames_alone(void)
 	bed_world_destroy(world);
 }
 
+/* The n-th port of TCP services at an address whose place in the table is the last. */
+static uint16_t
+last_place_port(const struct classify_plain *plain, uint32_t address, unsigned int n)
+{
+	uint16_t port = 0;
+
+	do {
+		port++;
+	} while (classify_plain_place(plain, classify_plain_key(address, htons(port), SHUNT_TCP)) !=
+			plain->mask ||
+		n-- > 0);
+	return port;
+}
+
+static void
+put_plain(const struct classify_plain *plain, uint64_t key, uint16_t service)
+{
+	*classify_plain_find(plain, key) =
+		(struct classify_plain_entry){ .key = key, .service = service };
+}
+
+/* A service that is displaced from the table's end to its beginning, and a server for its client.
+ */
+static void
+test_end_of_table(void)
+{
+	struct bed_world *world = bed_world_create(fast_passes(false), 1, 64);
+	struct scene *scene = scene_open(1, SCENE_WITH_NONE, &world, 1);
+	struct frame_spec spec = frame_default(4, SHUNT_TCP);
+	struct classify_plain plain = {
+		.entries = guarded(16 * sizeof(*plain.entries)),
+		.mask = 15,
+		.shift = 60,
+		.replies = true,
+		.displaced = true,
+	};
+	uint32_t address = fast_load32(spec.dst);
+	uint16_t ports[2] = { last_place_port(&plain, address, 0),
+		last_place_port(&plain, address, 1) };
+	void *in[PKT_BURST];
+	uint8_t frame[FRAME_MAX_BYTES];
+
+	for (uint16_t i = 0; i < 2; i++)
+		put_plain(&plain, classify_plain_key(address, htons(ports[i]), SHUNT_TCP), i + 1);
+	put_plain(&plain,
+		classify_plain_key(fast_load32(spec.src), htons(spec.sport), SHUNT_TCP) |
+			CLASSIFY_PLAIN_SERVER,
+		3);
+	spec.dport = ports[1];
+	for (unsigned int i = 0; i < FAST_GROUP; i++)
+		bed_put(world, frame, (uint32_t)frame_build(frame, &spec));
+	bed_take(world, in, 0);
+	for (unsigned int k = 0; k < 2; k++) {
+		world->view.plain = plain;
+		world->view.last_endpoint = 0;
+		world->view.strange_marks = 0;
+		fast_passes(k)->take(&world->view, &world->fast);
+		CU_ASSERT_EQUAL_FATAL(world->fast.count, FAST_GROUP);
+		for (unsigned int i = 0; i < FAST_GROUP; i++) {
+			CU_ASSERT_EQUAL(world->fast.kind[i], PKT_TO_SERVER);
+			CU_ASSERT_EQUAL(world->fast.key[i] >> 48, 2);
+		}
+	}
+	scene_close(scene);
+	bed_world_destroy(world);
+}
+
 static const struct unit_test tests[] = {
 	{ "judge: random rows", test_judge },
+	{ "take: the end of the table", test_end_of_table },
 	{ "take: reads frames and nothing else", test_take_reads_frames_alone },
 };
 

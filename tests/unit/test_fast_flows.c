@@ -6,12 +6,12 @@
 
 #define FLOWS	       24
 #define NEVER	       0xffff
-#define CAPACITY_FLOWS 512
+#define CAPACITY_FLOWS (SCENE_CONNECTIONS + 16) /* so they are in second buckets too */
 
 static struct bed_world *world;
 static struct scene *scene;
 
-/* Established flows of one client, whose ports count up: connection i has FIRST_PORT + i. */
+/* Established flows, of which the first ones have a client each. */
 static void
 open_world(const struct fast_passes *passes, uint32_t workers)
 {
@@ -20,7 +20,7 @@ open_world(const struct fast_passes *passes, uint32_t workers)
 	for (unsigned int i = 0; i < SCENE_CONNECTIONS; i++)
 		scene->connections[i] = (struct scene_connection){
 			.client = { 192, 0, 2, (uint8_t)(1 + i % FLOWS) },
-			.port = (uint16_t)(40000 + i % FLOWS),
+			.port = (uint16_t)(40000 + i),
 			.service = 1,
 			.mac = 1,
 		};
@@ -218,6 +218,26 @@ check_ages(const struct fast_passes *passes)
 	close_world();
 }
 
+/* All flows are found, in whichever bucket they are. */
+static void
+check_buckets(const struct fast_passes *passes)
+{
+	unsigned int second = 0;
+
+	open_world(passes, 1);
+	for (unsigned int i = 0; i < SCENE_CONNECTIONS; i += FLOWS) {
+		for (unsigned int k = 0; k < FLOWS; k++)
+			put(i + k, true, PKT_ACK, false);
+		bed_walk(world, 0);
+		check_all_sent();
+		CU_ASSERT_EQUAL(sent_fast(), FAST_BIT(FLOWS) - 1);
+		second += (unsigned int)__builtin_popcountll(world->judged[1].fit);
+		bed_clear(world);
+	}
+	CU_ASSERT_TRUE(second > SCENE_CONNECTIONS / 40);
+	close_world();
+}
+
 /* A reply of a flow whose way back is not known. */
 static void
 check_no_way_back(const struct fast_passes *passes)
@@ -265,6 +285,12 @@ static void
 test_no_way_back(void)
 {
 	both(check_no_way_back);
+}
+
+static void
+test_buckets(void)
+{
+	both(check_buckets);
 }
 
 static void
@@ -316,6 +342,7 @@ static const struct unit_test tests[] = {
 	{ "kept back", test_kept_back },
 	{ "strange marks", test_strange_marks },
 	{ "handed over", test_handed_over },
+	{ "buckets", test_buckets },
 	{ "no way back", test_no_way_back },
 	{ "ages", test_ages },
 	{ "timeouts have slack", test_timeouts_have_slack },
