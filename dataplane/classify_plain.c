@@ -40,15 +40,29 @@ add_all(struct classifier *c, enum role role)
 	}
 }
 
+static void
+note_no_reply(struct classify_plain *plain, const struct entry *e)
+{
+	enum role role = e->tail >> 24;
+	struct shunt_addr address;
+
+	if (e->tail == 0 || (role != ROLE_SOURCE && role != ROLE_SERVICE_RANGES))
+		return;
+	memcpy(&address, e->address, sizeof(address));
+	plain->no_reply[address.bytes[15] / 64] |= 1ull << (address.bytes[15] % 64);
+}
+
 int
 classify_build_plain(struct classifier *c)
 {
 	struct classify_plain *plain = &c->plain;
 	uint32_t keys = 0, bits = 4;
 
-	for (uint32_t i = 0; i <= c->mask; i++)
+	for (uint32_t i = 0; i <= c->mask; i++) {
 		keys += is_plain(&c->entries[i], ROLE_SERVICE) +
 			is_plain(&c->entries[i], ROLE_SERVER);
+		note_no_reply(plain, &c->entries[i]);
+	}
 	while (1u << bits < 4 * keys)
 		bits++;
 	plain->entries = mem_alloc(sizeof(*plain->entries) << bits);
@@ -56,8 +70,6 @@ classify_build_plain(struct classifier *c)
 		return -1;
 	plain->mask = (1u << bits) - 1;
 	plain->shift = (uint8_t)(64 - bits);
-	/* Else the packet may be one to a source address, or to a service, in the first place. */
-	plain->replies = !c->has_sources && !c->has_service_ranges;
 	/* Services first, so that of few of them none is displaced. */
 	add_all(c, ROLE_SERVICE);
 	add_all(c, ROLE_SERVER);

@@ -25,8 +25,13 @@ struct classify_plain {
 	struct classify_plain_entry *entries;
 	uint32_t mask;	/* entries - 1 */
 	uint8_t shift;	/* of the hash, to an index */
-	bool replies;	/* a server's endpoint decides alone what a packet from it is */
 	bool displaced; /* a service is not at its key's place, but further on */
+	/*
+	 * A bit for each last byte of an address to which a packet from a server's endpoint may be
+	 * something else than a reply: of full NAT's sources, and of services with several ports.
+	 * Of both families.
+	 */
+	uint64_t no_reply[4];
 };
 
 struct classifier;

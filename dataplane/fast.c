@@ -16,7 +16,8 @@ fast_view_set(struct fast_view *v, const struct tracker *tracker, uint8_t in_por
 	v->plain = *classify_plain(g->classifier);
 	v->last_endpoint = 0;
 	v->last_service = 0;
-	v->local_filter = known_local_filter(g->known);
+	for (int i = 0; i < 4; i++)
+		v->no_reply[i] = v->plain.no_reply[i] | known_local_filter(g->known)[i];
 	memcpy(v->secret, tracker->flows->secret, sizeof(v->secret));
 	v->buckets = family->buckets;
 	v->bucket_count = family->bucket_count;

@@ -49,7 +49,7 @@ enum {
 struct fast_view {
 	/* fast_take.h */
 	struct classify_plain plain;
-	const uint64_t *local_filter;
+	uint64_t no_reply[4];	/* plain's, and of the balancer's own addresses: see known.h */
 	uint64_t last_endpoint; /* of plain, that was looked up last */
 	uint64_t last_service;
 	uint64_t secret[4]; /* of the flow table */

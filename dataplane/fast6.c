@@ -77,7 +77,7 @@ classify(const struct fast_view *v, struct fast6_pkt *p)
 		return true;
 	}
 	service = service_of(c, source, sport_be, ip[6], ROLE_SERVER);
-	if (!service || !v->plain.replies || (v->local_filter[last / 64] >> (last % 64) & 1))
+	if (!service || (v->no_reply[last / 64] >> (last % 64) & 1))
 		return false;
 	p->kind |= PKT_TO_CLIENT;
 	p->words = flow_words_v6(destination, dport_be, service, 0);

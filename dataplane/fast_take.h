@@ -59,9 +59,12 @@ fast_wrong(const uint8_t *frame, unsigned int bytes, unsigned int *kind)
 	return wrong | (unsigned int)negative >> 31;
 }
 
-/* As known_mark_local(): what a server sends to the balancer itself is no reply of a flow's. */
+/*
+ * What a server sends to the balancer itself is no reply of a flow's (known_mark_local()), nor what
+ * it sends to one of full NAT's sources, or to another service.
+ */
 static inline bool
-fast_may_be_local(const uint64_t filter[4], uint32_t address)
+fast_may_be_none(const uint64_t filter[4], uint32_t address)
 {
 	unsigned int last = address >> 24;
 
@@ -83,7 +86,7 @@ fast_classify(const struct fast_view *v, const uint8_t *frame, unsigned int *kin
 		return source | (uint64_t)fast_load16(l4 + L4_SPORT) << 32 | service << 48;
 	endpoint = classify_plain_key(source, fast_load16(l4 + L4_SPORT), ip[9]);
 	service = classify_plain_service(&v->plain, endpoint | CLASSIFY_PLAIN_SERVER);
-	if (!service || !v->plain.replies || fast_may_be_local(v->local_filter, destination))
+	if (!service || fast_may_be_none(v->no_reply, destination))
 		return 0;
 	*kind |= PKT_TO_CLIENT;
 	return destination | (uint64_t)fast_load16(l4 + L4_DPORT) << 32 | service << 48;

@@ -157,7 +157,7 @@ service_alike(struct fast_view *v, words endpoint)
 }
 
 WIDE_INLINE lanes
-may_be_local(const uint64_t filter[4], words address)
+may_be_none(const uint64_t filter[4], words address)
 {
 	words table = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)filter));
 	words last = and64(_mm512_srli_epi64(address, 24), 0xff);
@@ -183,7 +183,7 @@ classify(struct fast_view *v, const struct columns *c, struct group *g)
 	words client = source, port = sport;
 
 	if (reply) {
-		if (!v->plain.replies || (reply & may_be_local(v->local_filter, destination)))
+		if (reply & may_be_none(v->no_reply, destination))
 			return false;
 		endpoint = _mm512_or_si512(
 			_mm512_or_si512(source, protocol), _mm512_slli_epi64(sport, 48));

@@ -316,7 +316,6 @@ test_end_of_table(void)
 		.entries = guarded(16 * sizeof(*plain.entries)),
 		.mask = 15,
 		.shift = 60,
-		.replies = true,
 		.displaced = true,
 	};
 	uint32_t address = fast_load32(spec.dst);
