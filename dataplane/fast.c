@@ -2,8 +2,9 @@
 #include "fast.h"
 
 #include "classify.h"
-#include "fast_take.h"
+#include "fast_hash.h"
 #include "fast_judge.h"
+#include "fast_take.h"
 #include "known.h"
 
 void
@@ -23,6 +24,8 @@ fast_view_set(struct fast_view *v, const struct tracker *tracker, uint8_t in_por
 	v->bucket_count = family->bucket_count;
 	v->classifier = g->classifier;
 	v->wide = &tracker->flows->family[FLOW_V6];
+	v->stateless = g->has_answers ? g : NULL;
+	v->flows = tracker->flows;
 	v->timeouts = g->timeouts;
 	v->servers = g->servers;
 	v->server_count = g->server_count;
@@ -216,10 +219,11 @@ fast_leave(const struct fast_view *v, const struct fast_burst *f, unsigned int i
 const struct fast_passes *
 fast_passes(bool simple)
 {
-	static const struct fast_passes one = { fast_take, fast_find, fast_judge };
+	static const struct fast_passes one = { fast_take, fast_hash, fast_find, fast_judge };
 #if defined(__x86_64__)
 	static const struct fast_passes eight = {
 		fast_take_avx512,
+		fast_hash_avx512,
 		fast_find_avx512,
 		fast_judge_avx512,
 	};

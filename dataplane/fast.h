@@ -3,12 +3,14 @@
  * The fast path: what nearly all packets are, in as few instructions as it takes. A packet is
  * forwarded here if it is whole, TCP or UDP over IPv4 in an untagged frame without options, of a
  * flow that is in the table already and that it changes in nothing but the time it was last seen,
- * to or from a server of mode `nat`, or to one of `dr`. All else is left, untouched, to the other
- * stages of worker.c, which can do everything: nothing here ever comes out otherwise than there,
- * and to leave a packet to them is always right.
+ * to or from a server of mode `nat`, or to one of `dr`; or of a stateless service, in a clean slot
+ * (stateless.h), to a server of `dr`. All else is left, untouched, to the other stages of worker.c,
+ * which can do everything: nothing here ever comes out otherwise than there, and to leave a packet
+ * to them is always right.
  *
  * A burst goes through in passes, since while one packet waits for memory the next ones need not:
  *   take	bytes to flow key; asks for the flow's bucket (fast_take.h)
+ *   hash	of stateless services, if there are any: key to slot, to server (fast_hash.h)
  *   find	bucket to flow; twice, for a flow may be in its second bucket
  *   judge	may it go on here? what is to become of it? (fast_judge.h)
  *   rewrite	the bytes, and the counters
@@ -58,6 +60,9 @@ struct fast_view {
 	/* fast6.h */
 	const struct classifier *classifier;
 	const struct flow_family *wide;
+	/* fast_hash.h */
+	const struct generation *stateless; /* NULL: it has no stateless services */
+	const struct flow_table *flows;
 	/* fast_judge.h */
 	const struct flow_timeouts *timeouts;
 	const struct gen_server *servers;
@@ -104,17 +109,20 @@ struct fast_burst {
 	struct fast_foreign foreign[PKT_BURST];
 	uint8_t *frame[FAST_ROOM];
 	void *mbuf[FAST_ROOM];
-	uint64_t key[FAST_ROOM];  /* of the flow, as its bucket has it */
-	uint64_t hash[FAST_ROOM]; /* of the flow: its lower half names the second bucket */
-	union flow_bucket *bucket[FAST_ROOM];
+	uint64_t key[FAST_ROOM];       /* of the flow, as its bucket has it */
 	uint64_t from[FAST_ROOM];      /* MAC address 48 | 0 16 */
 	uint64_t endpoint[FAST_ROOM];  /* source address 32 | source port 16 | 0 16 */
 	uint32_t checksums[FAST_ROOM]; /* IP 16 | TCP or UDP 16 */
 	uint16_t ip_bytes[FAST_ROOM];  /* of the packet, without padding */
 	uint8_t kind[FAST_ROOM];       /* enum pkt_direction, and perhaps FAST_SPECIAL */
+	/* take, or hash: */
+	uint64_t hash[FAST_ROOM]; /* of the flow: its lower half names the second bucket */
+	union flow_bucket *bucket[FAST_ROOM];
+	/* hash: */
+	const uint32_t *slot[FAST_ROOM];
 	/* find: */
 	uint64_t *flow[FAST_ROOM];
-	uint64_t value[FAST_ROOM]; /* of flow */
+	uint64_t value[FAST_ROOM]; /* of flow; where hash has decided, the server alone */
 	/* judge: */
 	uint32_t new_checksums[FAST_ROOM];
 	uint8_t way[FAST_ROOM]; /* enum fast_way */
@@ -125,10 +133,16 @@ struct fast_burst {
 /* The passes. */
 struct fast_passes {
 	/*
-	 * Uses in_*. Sets strange, foreign, and frame to kind of the rest, whose flows' first
-	 * buckets are asked for.
+	 * Uses in_*. Sets strange, foreign, and frame to kind of the rest. If no service is
+	 * stateless, their flows' first buckets are known then, and asked for.
 	 */
 	void (*take)(struct fast_view *v, struct fast_burst *f);
+	/*
+	 * Only if some are: returns those in `among` that go by their slot alone, and sets value
+	 * and way of these, which are to be rewritten before the next pass. Asks for the first
+	 * buckets of the others' flows.
+	 */
+	uint64_t (*hash)(const struct fast_view *v, struct fast_burst *f, uint64_t among);
 	/* Sets flow and value of those in `among` whose bucket has the flow; returns them. */
 	uint64_t (*find)(struct fast_burst *f, uint64_t among);
 	/*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What both files with AVX-512 are written in: vectors of a 64-bit word of each of eight packets.
+/* What the files with AVX-512 are written in: vectors of a 64-bit word of each of eight packets.
  */
 #ifndef DATAPLANE_FAST_AVX512_H
 #define DATAPLANE_FAST_AVX512_H
@@ -91,6 +91,48 @@ WIDE_INLINE words
 at(const void *table, words index, unsigned int shift)
 {
 	return _mm512_add_epi64(all((uintptr_t)table), _mm512_slli_epi64(index, shift));
+}
+
+/* Of the word of struct gen_server from its backend on. */
+#define PLAIN(w) field(w, 48, 8)
+
+/* mix_fold(): the product of 64-bit words by schoolbook from 32-bit halves, b being the same for
+ * all. */
+WIDE_INLINE words
+fold(words a, uint64_t b)
+{
+	words high_a = _mm512_srli_epi64(a, 32), low_b = all(b), high_b = all(b >> 32);
+	words low = _mm512_mul_epu32(a, low_b);
+	words cross1 = _mm512_mul_epu32(high_a, low_b), cross2 = _mm512_mul_epu32(a, high_b);
+	words high = _mm512_mul_epu32(high_a, high_b);
+	words middle = _mm512_add_epi64(cross1, _mm512_srli_epi64(low, 32));
+	words other = _mm512_add_epi64(cross2, and64(middle, UINT32_MAX));
+
+	high = _mm512_add_epi64(high, _mm512_srli_epi64(middle, 32));
+	high = _mm512_add_epi64(high, _mm512_srli_epi64(other, 32));
+	low = _mm512_or_si512(and64(low, UINT32_MAX), _mm512_slli_epi64(other, 32));
+	return _mm512_xor_si512(high, low);
+}
+
+/* As flow_hash() for IPv4. */
+WIDE_INLINE words
+hash_of(const uint64_t secret[4], words key)
+{
+	words once = fold(_mm512_xor_si512(key, all(secret[0])), secret[1]);
+
+	return fold(_mm512_xor_si512(once, all(secret[2])), secret[3]);
+}
+
+/* Sets hash and bucket of the eight packets from n on. */
+WIDE_INLINE void
+aim8(const struct fast_view *v, struct fast_burst *f, unsigned int n, words key)
+{
+	words hash = hash_of(v->secret, key);
+	words index = _mm512_srli_epi64(
+		_mm512_mul_epu32(_mm512_srli_epi64(hash, 32), all(v->bucket_count)), 32);
+
+	store8(&f->hash[n], hash);
+	store8(&f->bucket[n], at(v->buckets, index, 6));
 }
 
 #endif

@@ -34,18 +34,14 @@ key_of(const struct fast_view *v, const uint8_t *frame, unsigned int bytes, unsi
 
 static inline void
 put(const struct fast_view *v, struct fast_burst *f, unsigned int i, uint64_t key,
-	unsigned int kind)
+	unsigned int kind, bool aims)
 {
-	const struct flow_words words = { .word[0] = key };
-	uint64_t hash = flow_hash(v->secret, FLOW_SLOTS_V4, &words);
 	uint8_t *frame = f->in_frame[i], *l4 = frame + FAST_L4;
 	unsigned int at = f->count++, check = field_l4_checksum(frame[FAST_L3 + 9]);
 
 	f->frame[at] = frame;
 	f->mbuf[at] = f->in_mbuf[i];
 	f->key[at] = key;
-	f->hash[at] = hash;
-	f->bucket[at] = &v->buckets[(hash >> 32) * v->bucket_count >> 32];
 	f->from[at] = fast_load64(frame + 6) & FAST_LINK_MAC;
 	f->endpoint[at] = fast_load32(frame + FAST_L3 + IP4_SOURCE) |
 		(uint64_t)fast_load16(l4 + L4_SPORT) << 32;
@@ -53,7 +49,8 @@ put(const struct fast_view *v, struct fast_burst *f, unsigned int i, uint64_t ke
 		(uint32_t)fast_load16(l4 + check) << 16;
 	f->ip_bytes[at] = __builtin_bswap16(fast_load16(frame + FAST_L3 + 2));
 	f->kind[at] = (uint8_t)kind;
-	__builtin_prefetch(f->bucket[at]);
+	if (aims)
+		fast_aim(v, f, at);
 }
 
 static inline void
@@ -78,8 +75,9 @@ is_foreign(struct fast_view *v, struct fast_burst *f, unsigned int i, uint64_t k
 	return true;
 }
 
-void
-fast_take_some(struct fast_view *v, struct fast_burst *f, unsigned int from, unsigned int to)
+/* aims: the flows' buckets are asked for. */
+static inline __attribute__((always_inline)) void
+take_some(struct fast_view *v, struct fast_burst *f, unsigned int from, unsigned int to, bool aims)
 {
 	for (unsigned int i = from; i < to; i++) {
 		unsigned int kind;
@@ -88,8 +86,17 @@ fast_take_some(struct fast_view *v, struct fast_burst *f, unsigned int from, uns
 		if (__builtin_expect(!key, 0))
 			put_strange(v, f, i);
 		else if (v->worker_count == 1 || !is_foreign(v, f, i, key))
-			put(v, f, i, key, kind);
+			put(v, f, i, key, kind, aims);
 	}
+}
+
+void
+fast_take_some(struct fast_view *v, struct fast_burst *f, unsigned int from, unsigned int to)
+{
+	if (v->stateless)
+		take_some(v, f, from, to, false);
+	else
+		take_some(v, f, from, to, true);
 }
 
 void

@@ -200,33 +200,6 @@ classify(struct fast_view *v, const struct columns *c, struct group *g)
 	return true;
 }
 
-/* mix_fold(): the product of 64-bit words by schoolbook from 32-bit halves, b being the same for
- * all. */
-WIDE_INLINE words
-fold(words a, uint64_t b)
-{
-	words high_a = _mm512_srli_epi64(a, 32), low_b = all(b), high_b = all(b >> 32);
-	words low = _mm512_mul_epu32(a, low_b);
-	words cross1 = _mm512_mul_epu32(high_a, low_b), cross2 = _mm512_mul_epu32(a, high_b);
-	words high = _mm512_mul_epu32(high_a, high_b);
-	words middle = _mm512_add_epi64(cross1, _mm512_srli_epi64(low, 32));
-	words other = _mm512_add_epi64(cross2, and64(middle, UINT32_MAX));
-
-	high = _mm512_add_epi64(high, _mm512_srli_epi64(middle, 32));
-	high = _mm512_add_epi64(high, _mm512_srli_epi64(other, 32));
-	low = _mm512_or_si512(and64(low, UINT32_MAX), _mm512_slli_epi64(other, 32));
-	return _mm512_xor_si512(high, low);
-}
-
-/* As flow_hash() for IPv4. */
-WIDE_INLINE words
-hash_of(const uint64_t secret[4], words key)
-{
-	words once = fold(_mm512_xor_si512(key, all(secret[0])), secret[1]);
-
-	return fold(_mm512_xor_si512(once, all(secret[2])), secret[3]);
-}
-
 /* As fast_owner_hash() and worker_owner(). */
 WIDE_INLINE words
 owner_of(const struct fast_view *v, words key)
@@ -252,11 +225,8 @@ kept(lanes own, words w)
 /* Of a group from packet i on: those in `own` are taken, in their order. */
 WIDE_INLINE void
 put(const struct fast_view *v, struct fast_burst *f, unsigned int i, lanes own,
-	const struct columns *c, const struct group *g)
+	const struct columns *c, const struct group *g, bool aims)
 {
-	words hash = hash_of(v->secret, g->key);
-	words index = _mm512_srli_epi64(
-		_mm512_mul_epu32(_mm512_srli_epi64(hash, 32), all(v->bucket_count)), 32);
 	words from = _mm512_or_si512(
 		_mm512_srli_epi64(c->at0, 48), _mm512_slli_epi64(field(c->at8, 0, 32), 16));
 	words endpoint = _mm512_or_si512(
@@ -265,13 +235,14 @@ put(const struct fast_view *v, struct fast_burst *f, unsigned int i, lanes own,
 		_mm512_mask_mov_epi64(field(c->at40, 0, 16), g->tcp, field(c->at48, 16, 16));
 	words checksums =
 		_mm512_or_si512(field(c->at24, 0, 16), _mm512_slli_epi64(l4_checksum, 16));
+	words key = kept(own, g->key);
 	unsigned int n = f->count;
 
 	store8(&f->frame[n], kept(own, load8(&f->in_frame[i])));
 	store8(&f->mbuf[n], kept(own, load8(&f->in_mbuf[i])));
-	store8(&f->key[n], kept(own, g->key));
-	store8(&f->hash[n], kept(own, hash));
-	store8(&f->bucket[n], kept(own, at(v->buckets, index, 6)));
+	store8(&f->key[n], key);
+	if (aims)
+		aim8(v, f, n, key);
 	store8(&f->from[n], kept(own, from));
 	store8(&f->endpoint[n], kept(own, endpoint));
 	_mm256_storeu_si256(
@@ -279,7 +250,7 @@ put(const struct fast_view *v, struct fast_burst *f, unsigned int i, lanes own,
 	_mm_storeu_si128((__m128i *)&f->ip_bytes[n], _mm512_cvtepi64_epi16(kept(own, g->ip_bytes)));
 	_mm_storel_epi64((__m128i *)&f->kind[n], _mm512_cvtepi64_epi8(kept(own, g->kind)));
 	f->count += (unsigned int)__builtin_popcount(own);
-	for (; n < f->count; n++)
+	for (; aims && n < f->count; n++)
 		__builtin_prefetch(f->bucket[n]);
 }
 
@@ -297,9 +268,12 @@ put_foreign(struct fast_burst *f, unsigned int i, unsigned int foreign, words ow
 	}
 }
 
-/* False: not all of the group from packet i on are as usual. */
+/*
+ * False: not all of the group from packet i on are as usual. aims: their flows' buckets are asked
+ * for.
+ */
 WIDE_INLINE bool
-take_group(struct fast_view *v, struct fast_burst *f, unsigned int i)
+take_group(struct fast_view *v, struct fast_burst *f, unsigned int i, bool aims)
 {
 	words bytes = _mm512_cvtepu16_epi64(_mm_loadu_si128((const __m128i *)&f->in_bytes[i]));
 	struct columns c;
@@ -317,20 +291,29 @@ take_group(struct fast_view *v, struct fast_burst *f, unsigned int i)
 		own = _mm512_cmpeq_epi64_mask(owner, all(v->worker));
 		put_foreign(f, i, (lanes)~own, owner);
 	}
-	put(v, f, i, own, &c, &g);
+	put(v, f, i, own, &c, &g, aims);
 	return true;
 }
 
-WIDE void
-fast_take_avx512(struct fast_view *v, struct fast_burst *f)
+WIDE_INLINE void
+take(struct fast_view *v, struct fast_burst *f, bool aims)
 {
 	unsigned int i = 0;
 
 	fast_take_begin(f);
 	for (; i + GROUP <= f->in_count; i += GROUP) {
-		if (v->strange_marks || !take_group(v, f, i))
+		if (v->strange_marks || !take_group(v, f, i, aims))
 			fast_take_some(v, f, i, i + GROUP);
 	}
 	fast_take_some(v, f, i, f->in_count);
+}
+
+WIDE void
+fast_take_avx512(struct fast_view *v, struct fast_burst *f)
+{
+	if (v->stateless)
+		take(v, f, false);
+	else
+		take(v, f, true);
 }
 #endif

@@ -53,23 +53,32 @@ select_address(const uint8_t *address, uint8_t version)
 	return a;
 }
 
-/* The consistent hash of a client's packet, or of an ICMP error about one to it. */
+/* The consistent hash of a client of a service. range_port_be: of a service with several, or 0. */
 static inline uint32_t
-select_hash(
-	const struct generation *generation, const struct gen_backend *backend, const struct pkt *p)
+select_hash_of(const struct generation *generation, const struct gen_backend *backend,
+	const struct gen_service *service, struct shunt_addr client, uint16_t client_port_be,
+	uint16_t range_port_be)
 {
-	const struct gen_service *service = &generation->services[p->service];
-	struct shunt_selection_key key = { .client = select_address(p->client, p->version) };
+	struct shunt_selection_key key = { .client = client };
 
 	/* Only what counts is put together. */
 	if (backend->hash_on != SHUNT_HASH_SOURCE)
-		key.client_port_be = p->client_port_be;
+		key.client_port_be = client_port_be;
 	if (backend->hash_on == SHUNT_HASH_CONNECTION) {
-		key.service_port_be = p->range_port_be ? p->range_port_be : service->port_be;
+		key.service_port_be = range_port_be ? range_port_be : service->port_be;
 		key.protocol = service->protocol;
 		key.service = select_address(service->address, service->version);
 	}
 	return shunt_selection_hash(generation->hash_secret, backend->hash_on, &key);
+}
+
+/* That of a client's packet, or of an ICMP error about one to it. */
+static inline uint32_t
+select_hash(
+	const struct generation *generation, const struct gen_backend *backend, const struct pkt *p)
+{
+	return select_hash_of(generation, backend, &generation->services[p->service],
+		select_address(p->client, p->version), p->client_port_be, p->range_port_be);
 }
 
 extern const struct select_algorithm select_source;

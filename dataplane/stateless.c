@@ -114,8 +114,8 @@ stateless_burst(const struct generation *generation, const struct flow_table *fl
 		const struct gen_service *service = &generation->services[p->service];
 		const struct gen_backend *backend;
 
-		if (!service->stateless || p->direction != PKT_TO_SERVER ||
-			(service->leftover && flow_entries(flows, p->service))) {
+		if (p->direction != PKT_TO_SERVER ||
+			!stateless_is_by_slot(generation, flows, p->service)) {
 			rest[left++] = p;
 			continue;
 		}

@@ -110,6 +110,19 @@ uint32_t
 stateless_former_of(const struct generation *generation, const struct flow_key *key, uint32_t now);
 
 /*
+ * Do the service's packets go by their slot, unless that says otherwise? Else, or if it does, the
+ * flow table has to be asked. Worker.
+ */
+static inline bool
+stateless_is_by_slot(
+	const struct generation *generation, const struct flow_table *flows, uint32_t service)
+{
+	const struct gen_service *s = &generation->services[service];
+
+	return s->stateless && !(s->leftover && flow_entries(flows, service));
+}
+
+/*
  * Sets server and hop (of which servers that answer directly need none) of the packets that go by
  * their slot alone. Leaves the others to the flow table: puts them into rest[], in their order as
  * far as they are of one flow, and returns their number. n: at most PKT_BURST. Worker.

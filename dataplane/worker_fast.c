@@ -71,15 +71,21 @@ worker_fast_forward(struct worker *w, uint64_t *found)
 	const struct fast_passes *pass = w->passes;
 	struct fast_burst *f = &w->fast;
 	uint64_t taken = f->count < 64 ? FAST_BIT(f->count) - 1 : UINT64_MAX;
-	uint64_t first = pass->find(f, taken), second, sent, more;
+	uint64_t hashed = 0, first, second, sent, more;
 
+	if (w->view.stateless) {
+		hashed = pass->hash(&w->view, f, taken);
+		fast_rewrite(&w->view, f, hashed);
+		taken &= ~hashed;
+	}
+	first = pass->find(f, taken);
 	fast_aim_again(&w->view, f, taken & ~first);
 	sent = pass->judge(&w->view, f, first);
 	fast_rewrite(&w->view, f, sent);
 	second = pass->find(f, taken & ~first);
 	more = pass->judge(&w->view, f, second);
 	fast_rewrite(&w->view, f, more);
-	send(w, sent | more);
+	send(w, hashed | sent | more);
 	*found = first | second;
 	return taken & ~(sent | more);
 }

@@ -29,7 +29,8 @@ check() {
 is_right() {
 	"$BENCH" --verify >"$DIR/verify" && ! grep -qv ', 0 wrong, 0 missing$' "$DIR/verify" &&
 		[ "$(awk '{print $1, $2}' "$DIR/verify" | sort -u | wc -l)" = 8 ] &&
-		[ "$(grep -c connections "$DIR/verify")" = 2 ]
+		[ "$(grep -c connections "$DIR/verify")" = 2 ] &&
+		[ "$(grep -c stateless "$DIR/verify")" = 8 ]
 }
 
 is_measured() {
@@ -72,19 +73,22 @@ has_bars_and_aims() {
 is_chosen() {
 	"$BENCH" --quick --all-json --rounds 2 --round-ms 10 \
 		--scenario mode=fullnat,family=ipv6,flows=64k,new=10,services=1000,servers=20,burst=32,distribution=zipf \
-		--scenario flows=1k,kind=connections >"$DIR/chosen"
+		--scenario flows=1k,kind=connections \
+		--scenario mode=dr,flows=1k,flow-mode=stateless >"$DIR/chosen"
 }
 
 has_what_was_chosen() {
 	python3 - "$DIR/chosen" <<'END'
 import json, sys
 everything = json.load(open(sys.argv[1], encoding="utf-8"))
-one, other = everything["scenarios"]
+one, other, stateless = everything["scenarios"]
 assert one["scenario"] == {
     "mode": "fullnat", "family": "ipv6", "flows": 65536, "new_percent": 10, "services": 1000,
     "servers": 20, "burst": 32, "distribution": "zipf"}, one
 assert other["scenario"]["kind"] == "connections", other
 assert other["scenario"]["new_percent"] not in (0, 1, 10, 100), other
+assert "flow_mode" not in one["scenario"], one
+assert stateless["scenario"]["flow_mode"] == "stateless", stateless
 rate = other["connections_per_second"]
 assert 0 < rate["min"] <= rate["median"] <= rate["max"], rate
 assert abs(rate["median"] * 8 / other["mpps"]["median"] / 1e6 - 1) < 0.01, other
@@ -115,6 +119,8 @@ refuses_wrong_words() {
 		refuses "64 to 10M" --scenario flows=11M &&
 		refuses "uniform or zipf" --scenario distribution= &&
 		refuses "more servers" --scenario mode=fullnat,flows=10M &&
+		refuses "stateful, or stateless" --scenario mode=dr,flow-mode=none &&
+		refuses "modes dr and tunnel only" --scenario flow-mode=stateless &&
 		refuses "mode nat only" --scenario kind=connections,mode=dr &&
 		refuses "no option" quick
 }

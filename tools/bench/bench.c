@@ -109,10 +109,11 @@ verify_one(struct world *w, const struct scenario *scenario, bool json)
 static int
 verify_packets(struct world *w, bool json)
 {
-	static const uint8_t modes[] = { SHUNT_NAT, SHUNT_DR, SHUNT_TUNNEL, SHUNT_FULLNAT };
+	static const uint8_t modes[] = { SHUNT_NAT, SHUNT_FULLNAT, SHUNT_DR, SHUNT_TUNNEL,
+		/* and stateless */ SHUNT_DR, SHUNT_TUNNEL };
 	int result = 0;
 
-	for (unsigned int i = 0; i < 16; i++) {
+	for (unsigned int i = 0; i < 24; i++) {
 		const struct scenario scenario = {
 			.forward = modes[i / 4],
 			.version = i / 2 % 2 ? 6 : 4,
@@ -123,6 +124,7 @@ verify_packets(struct world *w, bool json)
 			.servers = i % 2 ? 1000 : 10,
 			.new_percent = 10,
 			.udp = true,
+			.stateless = i >= 16,
 		};
 		int rc = verify_one(w, &scenario, json);
 

@@ -66,6 +66,7 @@ image_service(const struct scenario *s, uint32_t i)
 		.timeout_fin_ms = 30000,
 		.timeout_udp_ms = 120000,
 		.frontend = "bench",
+		.stateless = s->stateless,
 	};
 
 	traffic_service(s, i % s->services, &end);

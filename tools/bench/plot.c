@@ -139,6 +139,8 @@ plot_name(FILE *out, const struct scenario *s)
 		fprintf(out, ", bursts of %u", s->burst);
 	if (s->zipf)
 		fprintf(out, ", Zipf");
+	if (s->stateless)
+		fprintf(out, ", stateless");
 }
 
 static void

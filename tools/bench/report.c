@@ -9,8 +9,8 @@
 void
 report_head(void)
 {
-	printf("%-66s %-20s %-23s %s\n", "", "ratio to macswap", "added cycles", "Mpps");
-	printf("%-66s %-20s %-23s %s\n", "scenario", "median   min   max", "median    min    max",
+	printf("%-72s %-20s %-23s %s\n", "", "ratio to macswap", "added cycles", "Mpps");
+	printf("%-72s %-20s %-23s %s\n", "scenario", "median   min   max", "median    min    max",
 		"median    min    max  (macswap)");
 }
 
@@ -21,7 +21,7 @@ report_measurement(const struct measurement *m)
 	char name[96];
 
 	scenario_describe(&m->scenario, name, sizeof(name));
-	printf("%-66s %5.2f %5.2f %5.2f    %6.1f %6.1f %6.1f    %6.2f %6.2f %6.2f  (%.1f)", name,
+	printf("%-72s %5.2f %5.2f %5.2f    %6.1f %6.1f %6.1f    %6.2f %6.2f %6.2f  (%.1f)", name,
 		m->ratio.median, m->ratio.min, m->ratio.max, m->added_cycles.median,
 		m->added_cycles.min, m->added_cycles.max, m->mpps.median, m->mpps.min, m->mpps.max,
 		m->macswap_mpps.median);
@@ -31,7 +31,7 @@ report_measurement(const struct measurement *m)
 		printf("  aim: %.0f Mpps", aim.mpps);
 	printf("\n");
 	if (m->scenario.kind == SCENARIO_CONNECTIONS)
-		printf("%66s %.2f million connections a second (%.2f to %.2f)\n", "",
+		printf("%72s %.2f million connections a second (%.2f to %.2f)\n", "",
 			m->connections_per_second.median / 1e6, m->connections_per_second.min / 1e6,
 			m->connections_per_second.max / 1e6);
 	fflush(stdout);
@@ -43,7 +43,7 @@ report_verify(const struct scenario *scenario, const struct verify_result *resul
 	char name[96];
 
 	scenario_describe(scenario, name, sizeof(name));
-	printf("%-66s %lu packets compared, %lu wrong, %lu missing\n", name,
+	printf("%-72s %lu packets compared, %lu wrong, %lu missing\n", name,
 		(unsigned long)result->packets, (unsigned long)result->wrong,
 		(unsigned long)result->missing);
 }
@@ -86,6 +86,8 @@ scenario_json(const struct scenario *s)
 
 	if (object && s->kind == SCENARIO_CONNECTIONS)
 		json_object_set_new(object, "kind", json_string("connections"));
+	if (object && s->stateless)
+		json_object_set_new(object, "flow_mode", json_string("stateless"));
 	return object;
 }
 

@@ -31,8 +31,12 @@ static const struct scenario whole[] = {
 	{ SHUNT_DR, 4, false, 64, K64, 1, 10, 0 },
 	{ SHUNT_DR, 4, false, 64, M1, 1, 10, 0 },
 	{ SHUNT_DR, 4, false, 64, M10, 1, 10, 0 },
+	{ SHUNT_DR, 4, false, 64, K64, 1, 10, 0, .stateless = true },
+	{ SHUNT_DR, 4, false, 64, M1, 1, 10, 0, .stateless = true },
+	{ SHUNT_DR, 4, false, 64, M10, 1, 10, 0, .stateless = true },
 	{ SHUNT_TUNNEL, 4, false, 64, K64, 1, 10, 0 },
 	{ SHUNT_TUNNEL, 4, false, 64, M1, 1, 10, 0 },
+	{ SHUNT_TUNNEL, 4, false, 64, M1, 1, 10, 0, .stateless = true },
 	{ SHUNT_TUNNEL, 6, false, 64, M1, 1, 10, 0 },
 	{ SHUNT_FULLNAT, 4, false, 64, K64, 1, 1000, 0 },
 	{ SHUNT_FULLNAT, 4, false, 64, M1, 1, 10, 0 },
@@ -49,6 +53,7 @@ static const struct scenario whole[] = {
 	{ SHUNT_NAT, 4, false, 64, M10, 1, 10, 100 },
 	{ SHUNT_DR, 4, false, 64, M1, 1, 10, 100 },
 	{ SHUNT_DR, 4, false, 64, M10, 1, 10, 100 },
+	{ SHUNT_DR, 4, false, 64, M1, 1, 10, 100, .stateless = true },
 	{ SHUNT_TUNNEL, 4, false, 64, M1, 1, 10, 100 },
 	{ SHUNT_NAT, 6, false, 64, M1, 1, 10, 100 },
 	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 0 },
@@ -77,6 +82,9 @@ static const struct {
 	{ { SHUNT_DR, 4, false, 64, K64, 1, 10, 0 }, { .ratio = 0.52 } },
 	{ { SHUNT_DR, 4, false, 64, M1, 1, 10, 0 }, { .ratio = 0.44 } },
 	{ { SHUNT_DR, 4, false, 64, M10, 1, 10, 0 }, { .ratio = 0.41 } },
+	{ { SHUNT_DR, 4, false, 64, K64, 1, 10, 0, .stateless = true }, { .ratio = 0.75 } },
+	{ { SHUNT_DR, 4, false, 64, M1, 1, 10, 0, .stateless = true }, { .ratio = 0.75 } },
+	{ { SHUNT_DR, 4, false, 64, M10, 1, 10, 0, .stateless = true }, { .ratio = 0.75 } },
 	{ { SHUNT_NAT, 4, false, 64, M1, 1, 10, 100 }, { .mpps = 10 } },
 	{ { SHUNT_NAT, 4, false, 64, M10, 1, 10, 100 }, { .mpps = 8 } },
 	{ { SHUNT_NAT, 4, false, 64, K64, 1, 10, SCENARIO_CONNECTIONS_NEW, SCENARIO_CONNECTIONS },
@@ -88,7 +96,8 @@ is_same(const struct scenario *a, const struct scenario *b)
 {
 	return a->forward == b->forward && a->version == b->version && a->zipf == b->zipf &&
 		a->burst == b->burst && a->flows == b->flows && a->services == b->services &&
-		a->servers == b->servers && a->new_percent == b->new_percent && a->kind == b->kind;
+		a->servers == b->servers && a->new_percent == b->new_percent &&
+		a->kind == b->kind && a->stateless == b->stateless;
 }
 
 struct scenario_aim
@@ -174,6 +183,7 @@ scenario_describe(const struct scenario *s, char *out, size_t size)
 	char flows[16];
 
 	scenario_flows(s, flows, sizeof(flows));
-	snprintf(out, size, "%-7s %s %4s flows %3u%% new %4u x %-4u burst %u %s", scenario_mode(s),
-		scenario_family(s), flows, s->new_percent, s->services, s->servers, s->burst, kind);
+	snprintf(out, size, "%-7s %s %4s flows %3u%% new %4u x %-4u burst %u %s%s",
+		scenario_mode(s), scenario_family(s), flows, s->new_percent, s->services,
+		s->servers, s->burst, kind, s->stateless ? " stateless" : "");
 }

@@ -23,7 +23,8 @@ struct scenario {
 	uint32_t servers;     /* of the one backend behind all services */
 	uint32_t new_percent; /* of the packets: first ones of new clients */
 	uint8_t kind;	      /* enum scenario_kind */
-	bool udp; /* there are services of UDP beside those of TCP, at the same addresses */
+	bool udp;	/* there are services of UDP beside those of TCP, at the same addresses */
+	bool stateless; /* flow mode of the services; modes dr and tunnel only */
 };
 
 /* New clients that the flow table has room for beside a scenario's flows. */

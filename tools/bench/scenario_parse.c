@@ -123,6 +123,17 @@ set_kind(struct scenario *s, const char *value)
 	return one_of(value, names, 2, &s->kind);
 }
 
+static bool
+set_flow_mode(struct scenario *s, const char *value)
+{
+	static const char *const names[] = { "stateful", "stateless" };
+	uint8_t i;
+	bool good = one_of(value, names, 2, &i);
+
+	s->stateless = i == 1;
+	return good;
+}
+
 static const struct word {
 	const char *name;
 	const char *values;
@@ -136,6 +147,7 @@ static const struct word {
 	{ "servers", "1 to 10000", set_servers },
 	{ "burst", "packets received at a time, 1 to 64", set_burst },
 	{ "distribution", "uniform or zipf", set_distribution },
+	{ "flow-mode", "stateful, or stateless (modes dr and tunnel)", set_flow_mode },
 	{ "kind", "packets, or connections from SYN to FIN (mode nat)", set_kind },
 };
 
@@ -209,6 +221,8 @@ check(const char *text, struct scenario *s, uint32_t seen)
 			return refuse(text, "connections have no share of new flows, and no zipf");
 		s->new_percent = SCENARIO_CONNECTIONS_NEW;
 	}
+	if (s->stateless && s->forward != SHUNT_DR && s->forward != SHUNT_TUNNEL)
+		return refuse(text, "flows are stateless in modes dr and tunnel only");
 	if (!image_has_ports(s))
 		return refuse(text,
 			"full NAT has not so many ports to one server; more servers are needed");

@@ -323,7 +323,7 @@ run_parts(struct verifier *v)
 {
 	struct world *w = v->world;
 	const struct scenario *s = &w->scenario;
-	uint64_t drops;
+	uint64_t drops, created = world_stats(w)->flows_created;
 
 	v->turns = s->forward == SHUNT_NAT || s->forward == SHUNT_FULLNAT;
 	traffic_start(w->traffic, TRAFFIC_OPEN);
@@ -341,6 +341,10 @@ run_parts(struct verifier *v)
 	world_run(w, (uint64_t)FLOW_ROUNDS * s->flows);
 	if (world_drops(w) - drops != v->broken) {
 		fprintf(stderr, "shunt-bench: not as many drops as broken packets\n");
+		v->result->wrong++;
+	}
+	if (s->stateless && world_stats(w)->flows_created != created) {
+		fprintf(stderr, "shunt-bench: flows of a stateless service have been stored\n");
 		v->result->wrong++;
 	}
 }

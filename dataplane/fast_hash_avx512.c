@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fast_hash() with AVX-512: SipHash of eight packets at a time, and their slots and servers. A
+ * group in which one is left goes through fast_hash_decide(), which minds who must not overtake
+ * whom.
+ */
+#include "fast_hash.h"
+
+#if defined(__x86_64__)
+#include "fast_avx512.h"
+
+/* The services of eight packets; as in struct fast_hash_service. */
+struct group {
+	words address;
+	words count;
+	words slots;
+	words port_mask;
+	words end;
+	lanes by_slot;
+	lanes connection;
+};
+
+WIDE_INLINE void
+find_alike(const struct fast_hash_service *s, lanes which, struct group *g)
+{
+	g->by_slot = s->by_slot ? which : 0;
+	if (!s->by_slot)
+		return;
+	g->connection = s->connection ? which : 0;
+	g->address = all(s->address);
+	g->count = all(s->count);
+	g->slots = all((uintptr_t)s->slots);
+	g->port_mask = all(s->port_mask);
+	g->end = all(s->end);
+}
+
+WIDE_INLINE void
+find_each(struct fast_hash *h, const uint64_t *key, lanes which, struct group *g)
+{
+	uint64_t address[FAST_GROUP] = { 0 }, count[FAST_GROUP] = { 0 }, slots[FAST_GROUP] = { 0 },
+		 port_mask[FAST_GROUP] = { 0 }, end[FAST_GROUP] = { 0 };
+	const struct fast_hash_service *s = &h->service;
+
+	g->by_slot = g->connection = 0;
+	for (unsigned int left = which; left; left &= left - 1) {
+		unsigned int k = (unsigned int)__builtin_ctz(left);
+
+		if (key[k] >> 48 != s->id)
+			fast_hash_find(h, key[k] >> 48);
+		if (!s->by_slot)
+			continue;
+		g->by_slot |= (lanes)(1u << k);
+		g->connection |= (lanes)((unsigned int)s->connection << k);
+		address[k] = s->address;
+		count[k] = s->count;
+		slots[k] = (uintptr_t)s->slots;
+		port_mask[k] = s->port_mask;
+		end[k] = s->end;
+	}
+	g->address = load8(address);
+	g->count = load8(count);
+	g->slots = load8(slots);
+	g->port_mask = load8(port_mask);
+	g->end = load8(end);
+}
+
+/* Those of which the hash decides, but for parse: as is_fine(). */
+WIDE_INLINE lanes
+are_fine(const struct group *g, words key, __m128i kind)
+{
+	words first = field(key, 0, 8);
+	lanes fine = (lanes)_mm_testn_epi8_mask(kind, _mm_set1_epi8((char)~FAST_SPECIAL));
+
+	fine &= _mm512_cmplt_epu64_mask(_mm512_sub_epi64(first, all(1)), all(223));
+	fine &= _mm512_cmpneq_epi64_mask(first, all(127));
+	return fine & _mm512_cmpneq_epi64_mask(field(key, 0, 32), g->address);
+}
+
+/* SHUNT_SIP_ROUND() */
+WIDE_INLINE void
+sip_round(words v[4])
+{
+	v[0] = _mm512_add_epi64(v[0], v[1]);
+	v[2] = _mm512_add_epi64(v[2], v[3]);
+	v[1] = _mm512_xor_si512(_mm512_rol_epi64(v[1], 13), v[0]);
+	v[3] = _mm512_xor_si512(_mm512_rol_epi64(v[3], 16), v[2]);
+	v[0] = _mm512_rol_epi64(v[0], 32);
+	v[2] = _mm512_add_epi64(v[2], v[1]);
+	v[0] = _mm512_add_epi64(v[0], v[3]);
+	v[1] = _mm512_xor_si512(_mm512_rol_epi64(v[1], 17), v[2]);
+	v[3] = _mm512_xor_si512(_mm512_rol_epi64(v[3], 21), v[0]);
+	v[2] = _mm512_rol_epi64(v[2], 32);
+}
+
+/* As in fast_hash.c; only the lower half counts. */
+WIDE_INLINE words
+sip_end(const struct fast_sip *sip, words address, words end)
+{
+	words v[4] = { all(sip->v[0]), all(sip->v[1]), all(sip->v[2]), all(sip->v[3]) };
+
+	v[3] = _mm512_xor_si512(v[3], address);
+	sip_round(v);
+	sip_round(v);
+	v[0] = _mm512_xor_si512(v[0], address);
+	v[3] = _mm512_xor_si512(v[3], end);
+	sip_round(v);
+	sip_round(v);
+	v[0] = _mm512_xor_si512(v[0], end);
+	v[2] = _mm512_xor_si512(v[2], all(0xff));
+	sip_round(v);
+	sip_round(v);
+	sip_round(v);
+	sip_round(v);
+	return _mm512_xor_si512(_mm512_xor_si512(v[0], v[1]), _mm512_xor_si512(v[2], v[3]));
+}
+
+WIDE_INLINE void
+prefetch_slots(const struct fast_burst *f, unsigned int i, unsigned int which)
+{
+	for (; which; which &= which - 1)
+		__builtin_prefetch(f->slot[i + (unsigned int)__builtin_ctz(which)]);
+}
+
+WIDE_INLINE void
+prefetch_buckets(const struct fast_burst *f, unsigned int i, unsigned int which)
+{
+	for (; which; which &= which - 1)
+		__builtin_prefetch(f->bucket[i + (unsigned int)__builtin_ctz(which)]);
+}
+
+/* As fast_hash_aim(), of a group from packet i on: those with a slot. */
+WIDE_INLINE lanes
+aim_group(struct fast_hash *h, struct fast_burst *f, unsigned int i, lanes which)
+{
+	words key = load8(&f->key[i]), service = field(key, 48, 16), hash, index, end;
+	uint64_t first = lowest(which, service);
+	struct group g;
+	lanes by_slot;
+
+	if (are_all(which, service, first)) {
+		if (first != h->service.id)
+			fast_hash_find(h, first);
+		find_alike(&h->service, which, &g);
+	} else {
+		find_each(h, &f->key[i], which, &g);
+	}
+	by_slot = g.by_slot;
+	if (by_slot)
+		by_slot &= are_fine(&g, key, _mm_loadl_epi64((const __m128i *)&f->kind[i]));
+	if (by_slot) {
+		end = _mm512_or_si512(
+			g.end, _mm512_and_si512(_mm512_srli_epi64(key, 32), g.port_mask));
+		hash = sip_end(&h->sip,
+			_mm512_or_si512(all(FAST_HASH_MAPPED), _mm512_slli_epi64(key, 32)), end);
+		index = _mm512_srli_epi64(_mm512_mul_epu32(hash, g.count), 32);
+		store8(&f->slot[i], _mm512_add_epi64(g.slots, _mm512_slli_epi64(index, 2)));
+		for (unsigned int c = by_slot & g.connection; c; c &= c - 1)
+			fast_hash_aim(h, f, i + (unsigned int)__builtin_ctz(c));
+		prefetch_slots(f, i, by_slot);
+	}
+	if (which & ~by_slot) {
+		aim8(h->view, f, i, key);
+		prefetch_buckets(f, i, which & (unsigned int)~by_slot);
+	}
+	return by_slot;
+}
+
+/* False: not all of them go on. */
+WIDE_INLINE bool
+decide_group(const struct fast_view *v, struct fast_burst *f, unsigned int i, lanes which)
+{
+	words slot, servers, bytes;
+	lanes good, special;
+
+	slot = _mm512_cvtepu32_epi64(_mm512_mask_i64gather_epi32(
+		_mm256_setzero_si256(), which, load8(&f->slot[i]), NULL, 1));
+	/* As stateless_is_plain(). */
+	good = _mm512_cmplt_epu64_mask(_mm512_sub_epi64(slot, all(1)), all(0xffff));
+	if (which & ~good)
+		return false;
+	servers = at(v->servers, slot, 6);
+	good &= _mm512_cmpeq_epi64_mask(
+		PLAIN(gather(which,
+			_mm512_add_epi64(servers, all(offsetof(struct gen_server, backend))))),
+		all(GEN_PLAIN_DR));
+	bytes = _mm512_cvtepu16_epi64(_mm_loadu_si128((const __m128i *)&f->ip_bytes[i]));
+	good &= _mm512_cmple_epi64_mask(bytes, all(v->least_mtu));
+	special = which &
+		(lanes)_mm_test_epi8_mask(
+			_mm_loadl_epi64((const __m128i *)&f->kind[i]), _mm_set1_epi8(FAST_SPECIAL));
+	if (special)
+		good &= _mm512_testn_epi64_mask(
+			gather(special,
+				_mm512_add_epi64(
+					servers, all(offsetof(struct gen_server, mss_clamp)))),
+			all(0xffff));
+	if (which & ~good)
+		return false;
+	store8(&f->value[i], slot);
+	_mm_storel_epi64((__m128i *)&f->way[i], _mm_set1_epi8(FAST_DR));
+	return true;
+}
+
+WIDE uint64_t
+fast_hash_avx512(const struct fast_view *v, struct fast_burst *f, uint64_t among)
+{
+	struct fast_hash h;
+	uint64_t by_slot = 0, fit = 0;
+
+	fast_hash_begin(&h, v);
+	for (unsigned int i = 0; i < f->count; i += FAST_GROUP) {
+		lanes which = (lanes)(among >> i);
+
+		if (which)
+			by_slot |= (uint64_t)aim_group(&h, f, i, which) << i;
+	}
+	for (unsigned int i = 0; i < f->count; i += FAST_GROUP) {
+		lanes which = (lanes)(by_slot >> i);
+
+		if (!which)
+			continue;
+		if (!h.left && decide_group(v, f, i, which))
+			fit |= (uint64_t)which << i;
+		else
+			fit |= fast_hash_decide(&h, f, (uint64_t)which << i);
+	}
+	return fit;
+}
+#endif
