@@ -8,17 +8,17 @@
 #include "known.h"
 
 void
-fast_view_set(struct fast_view *v, const struct tracker *tracker, uint8_t in_port,
-	const struct shunt_mac *port_macs, uint16_t least_mtu, uint16_t tick)
+fast_view_bind(struct fast_view *v, const struct tracker *tracker,
+	const struct shunt_mac *port_macs, uint16_t least_mtu)
 {
 	const struct generation *g = tracker->generation;
 	const struct flow_family *family = &tracker->flows->family[FLOW_V4];
 
 	v->plain = *classify_plain(g->classifier);
-	v->last_endpoint = 0;
-	v->last_service = 0;
 	for (int i = 0; i < 4; i++)
 		v->no_reply[i] = v->plain.no_reply[i] | known_local_filter(g->known)[i];
+	v->last_endpoint = 0;
+	v->last_service = 0;
 	memcpy(v->secret, tracker->flows->secret, sizeof(v->secret));
 	v->buckets = family->buckets;
 	v->bucket_count = family->bucket_count;
@@ -34,14 +34,19 @@ fast_view_set(struct fast_view *v, const struct tracker *tracker, uint8_t in_por
 	v->port_macs = port_macs;
 	v->service_stats = tracker->services;
 	v->server_stats = tracker->servers;
-	v->back = (uint64_t)in_port << 48 | FAST_LINK_KNOWN;
-	v->kept_back = 0;
-	v->strange_marks = 0;
-	v->tick = tick;
 	v->least_mtu = least_mtu;
 	v->worker = tracker->select.worker;
 	v->worker_count = tracker->select.worker_count;
 	v->owner_seed = tracker->owner_seed;
+}
+
+void
+fast_view_begin(struct fast_view *v, uint8_t in_port, uint16_t tick)
+{
+	v->back = (uint64_t)in_port << 48 | FAST_LINK_KNOWN;
+	v->kept_back = 0;
+	v->strange_marks = 0;
+	v->tick = tick;
 }
 
 void

@@ -47,7 +47,7 @@ enum {
 /* In a kind: it cannot be forwarded here, whatever its flow: SYN, FIN, RST, or a TTL used up. */
 #define FAST_SPECIAL 2
 
-/* All that the fast path reads, gathered for a burst. */
+/* All that the fast path reads, gathered in one place. */
 struct fast_view {
 	/* fast_take.h */
 	struct classify_plain plain;
@@ -111,7 +111,7 @@ struct fast_burst {
 	void *mbuf[FAST_ROOM];
 	uint64_t key[FAST_ROOM];       /* of the flow, as its bucket has it */
 	uint64_t from[FAST_ROOM];      /* MAC address 48 | 0 16 */
-	uint64_t endpoint[FAST_ROOM];  /* source address 32 | source port 16 | 0 16 */
+	uint64_t endpoint[FAST_ROOM];  /* of replies: source address 32 | source port 16 | 0 16 */
 	uint32_t checksums[FAST_ROOM]; /* IP 16 | TCP or UDP 16 */
 	uint16_t ip_bytes[FAST_ROOM];  /* of the packet, without padding */
 	uint8_t kind[FAST_ROOM];       /* enum pkt_direction, and perhaps FAST_SPECIAL */
@@ -203,9 +203,11 @@ fast_load16(const void *at)
 	return word;
 }
 
-/* For a burst received on in_port. port_macs: [SHUNT_MAX_PORTS]; least_mtu: of all ports. */
-void fast_view_set(struct fast_view *v, const struct tracker *tracker, uint8_t in_port,
-	const struct shunt_mac *port_macs, uint16_t least_mtu, uint16_t tick);
+/* For the tracker's generation. port_macs: [SHUNT_MAX_PORTS]; least_mtu: of all ports. */
+void fast_view_bind(struct fast_view *v, const struct tracker *tracker,
+	const struct shunt_mac *port_macs, uint16_t least_mtu);
+/* For a burst received on in_port. */
+void fast_view_begin(struct fast_view *v, uint8_t in_port, uint16_t tick);
 
 /* Asks for the second buckets of the flows of these. */
 void fast_aim_again(const struct fast_view *v, struct fast_burst *f, uint64_t of);

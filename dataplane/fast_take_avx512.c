@@ -80,6 +80,7 @@ struct group {
 	words ip_bytes;
 	words key;
 	lanes tcp;
+	lanes reply;
 };
 
 /* As fast_wrong(): whether all are right. Sets kind, ip_bytes and tcp. */
@@ -182,6 +183,7 @@ classify(struct fast_view *v, const struct columns *c, struct group *g)
 	lanes reply = _mm512_testn_epi64_mask(service, service);
 	words client = source, port = sport;
 
+	g->reply = reply;
 	if (reply) {
 		if (reply & may_be_none(v->no_reply, destination))
 			return false;
@@ -222,6 +224,14 @@ kept(lanes own, words w)
 	return own == ALL_LANES ? w : _mm512_maskz_compress_epi64(own, w);
 }
 
+/* Where packets come from: looked at of replies alone. */
+WIDE_INLINE words
+endpoint_of(const struct columns *c)
+{
+	return _mm512_or_si512(
+		field(c->at24, 16, 32), _mm512_slli_epi64(field(c->at32, 16, 16), 32));
+}
+
 /* Of a group from packet i on: those in `own` are taken, in their order. */
 WIDE_INLINE void
 put(const struct fast_view *v, struct fast_burst *f, unsigned int i, lanes own,
@@ -229,8 +239,6 @@ put(const struct fast_view *v, struct fast_burst *f, unsigned int i, lanes own,
 {
 	words from = _mm512_or_si512(
 		_mm512_srli_epi64(c->at0, 48), _mm512_slli_epi64(field(c->at8, 0, 32), 16));
-	words endpoint = _mm512_or_si512(
-		field(c->at24, 16, 32), _mm512_slli_epi64(field(c->at32, 16, 16), 32));
 	words l4_checksum =
 		_mm512_mask_mov_epi64(field(c->at40, 0, 16), g->tcp, field(c->at48, 16, 16));
 	words checksums =
@@ -244,7 +252,8 @@ put(const struct fast_view *v, struct fast_burst *f, unsigned int i, lanes own,
 	if (aims)
 		aim8(v, f, n, key);
 	store8(&f->from[n], kept(own, from));
-	store8(&f->endpoint[n], kept(own, endpoint));
+	if (g->reply)
+		store8(&f->endpoint[n], kept(own, endpoint_of(c)));
 	_mm256_storeu_si256(
 		(__m256i *)&f->checksums[n], _mm512_cvtepi64_epi32(kept(own, checksums)));
 	_mm_storeu_si128((__m128i *)&f->ip_bytes[n], _mm512_cvtepi64_epi16(kept(own, g->ip_bytes)));

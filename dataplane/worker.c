@@ -314,6 +314,7 @@ worker_read_inbox(struct worker *w)
 			return;
 		}
 		tracker_set_generation(w->tracker, msg.generation);
+		fast_view_bind(&w->view, w->tracker, w->port_macs, w->least_mtu);
 		__atomic_store_n(&w->stats->generation, msg.number, __ATOMIC_RELEASE);
 	}
 }

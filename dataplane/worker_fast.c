@@ -28,7 +28,7 @@ worker_fast_take(struct worker *w, struct rte_mbuf *const *mbufs, unsigned int n
 		rte_prefetch0(f->in_frame[i]);
 		bytes += m->pkt_len;
 	}
-	fast_view_set(&w->view, w->tracker, port, w->port_macs, w->least_mtu, w->tick);
+	fast_view_begin(&w->view, port, w->tick);
 	if (w->port_vlans[port][0])
 		take_none(f);
 	else

@@ -273,7 +273,8 @@ bed_take(struct bed_world *w, void **in, uint8_t port)
 		f->in_frame[i] = w->in[i].frame;
 		f->in_bytes[i] = (uint16_t)w->in[i].bytes;
 	}
-	fast_view_set(&w->view, w->tracker, port, w->macs, w->least_mtu, w->tick);
+	fast_view_bind(&w->view, w->tracker, w->macs, w->least_mtu);
+	fast_view_begin(&w->view, port, w->tick);
 	w->passes->take(&w->view, f);
 	for (unsigned int i = 0; i < f->foreign_count; i++) {
 		struct bed_packet *packet = f->foreign[i].mbuf;

@@ -273,7 +273,8 @@ test_take_reads_frames_alone(void)
 			memcpy(f->in_frame[i], frame, lengths[l]);
 		}
 		for (unsigned int k = 0; k < 2; k++) {
-			fast_view_set(&world->view, world->tracker, 0, world->macs, 1400, 1);
+			fast_view_bind(&world->view, world->tracker, world->macs, 1400);
+			fast_view_begin(&world->view, 0, 1);
 			fast_passes(k)->take(&world->view, f);
 			CU_ASSERT_EQUAL(f->count, lengths[l] < 54 ? 0 : f->in_count);
 			CU_ASSERT_EQUAL(f->strange_count, lengths[l] < 54 ? f->in_count : 0);

@@ -219,8 +219,8 @@ take(unsigned int copy)
 
 	f->in_count = bed.count;
 	f->in_mbuf = mbufs;
-	fast_view_set(
-		&bed.view[copy], bed.path.tracker, 0, bed.path.macs, LEAST_MTU, bed.path.tick);
+	fast_view_bind(&bed.view[copy], bed.path.tracker, bed.path.macs, LEAST_MTU);
+	fast_view_begin(&bed.view[copy], 0, bed.path.tick);
 	passes(copy)->take(&bed.view[copy], f);
 }
 
