@@ -4,6 +4,7 @@
 #include "classify.h"
 #include "fast_hash.h"
 #include "fast_judge.h"
+#include "fast_rewrite.h"
 #include "fast_take.h"
 #include "known.h"
 
@@ -64,17 +65,6 @@ fast_aim_again(const struct fast_view *v, struct fast_burst *f, uint64_t of)
 	}
 }
 
-/* As link_out(), where neither has VLANs. */
-static inline void
-leave_by(const struct fast_view *v, struct fast_burst *f, unsigned int i, const struct link *link)
-{
-	uint8_t *frame = f->frame[i];
-
-	memcpy(frame, link->mac.bytes, sizeof(link->mac.bytes));
-	memcpy(frame + 6, v->port_macs[link->port].bytes, sizeof(link->mac.bytes));
-	f->out_port[i] = link->port;
-}
-
 static inline void
 put_checksums(uint8_t *frame, uint32_t checksums)
 {
@@ -86,42 +76,8 @@ put_checksums(uint8_t *frame, uint32_t checksums)
 	memcpy(frame + FAST_L4 + field_l4_checksum(ip[9]), &l4, sizeof(l4));
 }
 
-/* Packets and bytes to or from a service that are not counted yet. */
-struct tally {
-	uint64_t *counters; /* its packets, and behind them its bytes */
-	/* Not of a width, or compilers pair them in a vector, which is slower. */
-	uint32_t packets;
-	uint64_t bytes;
-};
-
-static_assert(offsetof(struct shunt_service_stats, in_bytes) ==
-			offsetof(struct shunt_service_stats, in_packets) + 8 &&
-		offsetof(struct shunt_service_stats, out_bytes) ==
-			offsetof(struct shunt_service_stats, out_packets) + 8,
-	"struct tally");
-
 static inline void
-tally_end(const struct tally *t)
-{
-	t->counters[0] += t->packets;
-	t->counters[1] += t->bytes;
-}
-
-/* One after the other mostly goes to the same service, and each addition would wait for the last.
- */
-static inline void
-tally_add(struct tally *t, uint64_t *counters, unsigned int bytes)
-{
-	if (t->counters != counters) {
-		tally_end(t);
-		*t = (struct tally){ .counters = counters };
-	}
-	t->packets++;
-	t->bytes += bytes;
-}
-
-static inline void
-nat_to_client(const struct fast_view *v, struct fast_burst *f, unsigned int i, struct tally *t)
+nat_to_client(const struct fast_view *v, struct fast_burst *f, unsigned int i, struct fast_tally *t)
 {
 	uint64_t value = f->value[i], service = f->key[i] >> 48;
 	struct shunt_server_stats *stats = &v->server_stats[flow_server(value)];
@@ -130,34 +86,32 @@ nat_to_client(const struct fast_view *v, struct fast_burst *f, unsigned int i, s
 	memcpy(frame + FAST_L3 + IP4_SOURCE, v->services[service].address, 4);
 	memcpy(frame + FAST_L4 + L4_SPORT, &v->services[service].port_be, 2);
 	put_checksums(frame, f->new_checksums[i]);
-	leave_by(v, f, i, &v->hops[flow_hop(value)]);
-	tally_add(t, &v->service_stats[service].out_packets, f->ip_bytes[i]);
+	fast_leave_by(v, f, i, &v->hops[flow_hop(value)]);
+	fast_tally_add(t, &v->service_stats[service].out_packets, f->ip_bytes[i]);
 	stats->out_packets++;
 	stats->out_bytes += f->ip_bytes[i];
 }
 
 static inline void
-to_server(const struct fast_view *v, struct fast_burst *f, unsigned int i, struct tally *t)
+to_server(const struct fast_view *v, struct fast_burst *f, unsigned int i, struct fast_tally *t)
 {
 	uint32_t id = flow_server(f->value[i]);
-	const struct gen_server *s = &v->servers[id];
-	uint8_t *frame = f->frame[i];
 
 	if (f->way[i] == FAST_NAT_TO_SERVER) {
+		const struct gen_server *s = &v->servers[id];
+		uint8_t *frame = f->frame[i];
+
 		memcpy(frame + FAST_L3 + IP4_DESTINATION, s->address, 4);
 		memcpy(frame + FAST_L4 + L4_DPORT, &s->port_be, 2);
 		put_checksums(frame, f->new_checksums[i]);
 	}
-	leave_by(v, f, i, &s->link);
-	tally_add(t, &v->service_stats[f->key[i] >> 48].in_packets, f->ip_bytes[i]);
-	v->server_stats[id].in_packets++;
-	v->server_stats[id].in_bytes += f->ip_bytes[i];
+	fast_to_server(v, f, i, id, t);
 }
 
 void
 fast_rewrite(const struct fast_view *v, struct fast_burst *f, uint64_t these)
 {
-	struct tally t = { .counters = &v->service_stats[0].in_packets };
+	struct fast_tally t = { .counters = &v->service_stats[0].in_packets };
 
 	for (; these; these &= these - 1) {
 		unsigned int i = (unsigned int)__builtin_ctzll(these);
@@ -167,7 +121,7 @@ fast_rewrite(const struct fast_view *v, struct fast_burst *f, uint64_t these)
 		else
 			to_server(v, f, i, &t);
 	}
-	tally_end(&t);
+	fast_tally_end(&t);
 }
 
 /* As in parse.c: sources that packets may have; class E is left to that. */

@@ -10,8 +10,8 @@
  *
  * A burst goes through in passes, since while one packet waits for memory the next ones need not:
  *   take	bytes to flow key; asks for the flow's bucket (fast_take.h)
- *   hash	of stateless services, if there are any: key to slot, to server (fast_hash.h)
- *   find	bucket to flow; twice, for a flow may be in its second bucket
+ *   hash	of stateless services, if there are any: key to slot, to server, and out
+ * (fast_hash.h) find	bucket to flow; twice, for a flow may be in its second bucket
  *   judge	may it go on here? what is to become of it? (fast_judge.h)
  *   rewrite	the bytes, and the counters
  * There are two of each but the last: for one packet at a time, and for eight with AVX-512.
@@ -122,11 +122,11 @@ struct fast_burst {
 	const uint32_t *slot[FAST_ROOM];
 	/* find: */
 	uint64_t *flow[FAST_ROOM];
-	uint64_t value[FAST_ROOM]; /* of flow; where hash has decided, the server alone */
+	uint64_t value[FAST_ROOM]; /* of flow */
 	/* judge: */
 	uint32_t new_checksums[FAST_ROOM];
 	uint8_t way[FAST_ROOM]; /* enum fast_way */
-	/* rewrite: */
+	/* rewrite, or hash: */
 	uint8_t out_port[FAST_ROOM];
 };
 
@@ -138,9 +138,8 @@ struct fast_passes {
 	 */
 	void (*take)(struct fast_view *v, struct fast_burst *f);
 	/*
-	 * Only if some are: returns those in `among` that go by their slot alone, and sets value
-	 * and way of these, which are to be rewritten before the next pass. Asks for the first
-	 * buckets of the others' flows.
+	 * Only if some are: rewrites and counts those in `among` that go by their slot alone, and
+	 * sets their out_port; returns them. Asks for the first buckets of the others' flows.
 	 */
 	uint64_t (*hash)(const struct fast_view *v, struct fast_burst *f, uint64_t among);
 	/* Sets flow and value of those in `among` whose bucket has the flow; returns them. */

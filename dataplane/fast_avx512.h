@@ -93,9 +93,6 @@ at(const void *table, words index, unsigned int shift)
 	return _mm512_add_epi64(all((uintptr_t)table), _mm512_slli_epi64(index, shift));
 }
 
-/* Of the word of struct gen_server from its backend on. */
-#define PLAIN(w) field(w, 48, 8)
-
 /* mix_fold(): the product of 64-bit words by schoolbook from 32-bit halves, b being the same for
  * all. */
 WIDE_INLINE words

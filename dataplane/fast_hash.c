@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fast_hash.h"
 
+#include "fast_rewrite.h"
 #include "fast_take.h"
 
 /* Of SipHash, in the last word: how many bytes there were. */
@@ -108,42 +109,58 @@ fast_hash_aim(struct fast_hash *h, struct fast_burst *f, unsigned int i)
 	return true;
 }
 
+/* Packets of its slot behind one that is left are left too. */
+static inline uint64_t
+mark_of(const uint32_t *slot)
+{
+	return FAST_BIT((uintptr_t)slot / sizeof(*slot) % 64);
+}
+
+/* Is it too big, or is there more to be done to it? */
 static inline bool
-decide(struct fast_hash *h, struct fast_burst *f, unsigned int i)
+needs_more(const struct fast_view *v, const struct fast_burst *f, unsigned int i, uint32_t server)
+{
+	return f->ip_bytes[i] > v->least_mtu ||
+		(__builtin_expect(f->kind[i], 0) && v->servers[server].mss_clamp);
+}
+
+/* The server that it goes to, or 0. */
+static inline uint32_t
+server_of(struct fast_hash *h, const struct fast_burst *f, unsigned int i)
 {
 	const struct fast_view *v = h->view;
-	uint64_t mark = FAST_BIT((uintptr_t)f->slot[i] / sizeof(uint32_t) % 64);
 	uint32_t slot = *f->slot[i];
-	const struct gen_server *server;
 
-	if (!stateless_is_plain(slot))
-		return false;
-	server = &v->servers[stateless_server(slot)];
-	if (server->plain != GEN_PLAIN_DR || (h->left & mark))
-		return false;
-	if (f->ip_bytes[i] > v->least_mtu || (f->kind[i] && server->mss_clamp)) {
-		h->left |= mark;
-		return false;
+	if (!stateless_is_plain(slot) || v->servers[slot].plain != GEN_PLAIN_DR)
+		return 0;
+	if (__builtin_expect(h->left != 0, 0) && (h->left & mark_of(f->slot[i])))
+		return 0;
+	if (needs_more(v, f, i, slot)) {
+		h->left |= mark_of(f->slot[i]);
+		return 0;
 	}
-	f->value[i] = stateless_server(slot);
-	f->way[i] = FAST_DR;
-	return true;
+	return slot;
 }
 
 uint64_t
-fast_hash_decide(struct fast_hash *h, struct fast_burst *f, uint64_t by_slot)
+fast_hash_send(struct fast_hash *h, struct fast_burst *f, uint64_t by_slot)
 {
-	uint64_t fit = 0;
+	struct fast_tally t = { .counters = &h->view->service_stats[0].in_packets };
+	uint64_t sent = 0;
 
 	for (; by_slot; by_slot &= by_slot - 1) {
 		unsigned int i = (unsigned int)__builtin_ctzll(by_slot);
+		uint32_t server = server_of(h, f, i);
 
-		if (decide(h, f, i))
-			fit |= FAST_BIT(i);
-		else
+		if (server) {
+			fast_to_server(h->view, f, i, server, &t);
+			sent |= FAST_BIT(i);
+		} else {
 			fast_aim(h->view, f, i);
+		}
 	}
-	return fit;
+	fast_tally_end(&t);
+	return sent;
 }
 
 uint64_t
@@ -158,5 +175,5 @@ fast_hash(const struct fast_view *v, struct fast_burst *f, uint64_t among)
 
 		by_slot |= (uint64_t)fast_hash_aim(&h, f, i) << i;
 	}
-	return fast_hash_decide(&h, f, by_slot);
+	return fast_hash_send(&h, f, by_slot);
 }

@@ -50,8 +50,8 @@ void fast_hash_find(struct fast_hash *h, uint64_t id);
 /* Sets the packet's slot and asks for it; or for its flow's bucket, and returns false. */
 bool fast_hash_aim(struct fast_hash *h, struct fast_burst *f, unsigned int i);
 
-/* For packets with a slot, in their order. Sets value and way of those that go on. */
-uint64_t fast_hash_decide(struct fast_hash *h, struct fast_burst *f, uint64_t by_slot);
+/* For packets with a slot, in their order: the rest of the pass. */
+uint64_t fast_hash_send(struct fast_hash *h, struct fast_burst *f, uint64_t by_slot);
 
 /* The passes. */
 uint64_t fast_hash(const struct fast_view *v, struct fast_burst *f, uint64_t among);

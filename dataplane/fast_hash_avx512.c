@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fast_hash() with AVX-512: SipHash of eight packets at a time, and their slots and servers. A
- * group in which one is left goes through fast_hash_decide(), which minds who must not overtake
- * whom.
+ * fast_hash() with AVX-512: SipHash of eight packets at a time. What comes of a slot is looked at
+ * one by one: gathers of slots and servers take as long.
  */
 #include "fast_hash.h"
 
@@ -165,47 +164,11 @@ aim_group(struct fast_hash *h, struct fast_burst *f, unsigned int i, lanes which
 	return by_slot;
 }
 
-/* False: not all of them go on. */
-WIDE_INLINE bool
-decide_group(const struct fast_view *v, struct fast_burst *f, unsigned int i, lanes which)
-{
-	words slot, servers, bytes;
-	lanes good, special;
-
-	slot = _mm512_cvtepu32_epi64(_mm512_mask_i64gather_epi32(
-		_mm256_setzero_si256(), which, load8(&f->slot[i]), NULL, 1));
-	/* As stateless_is_plain(). */
-	good = _mm512_cmplt_epu64_mask(_mm512_sub_epi64(slot, all(1)), all(0xffff));
-	if (which & ~good)
-		return false;
-	servers = at(v->servers, slot, 6);
-	good &= _mm512_cmpeq_epi64_mask(
-		PLAIN(gather(which,
-			_mm512_add_epi64(servers, all(offsetof(struct gen_server, backend))))),
-		all(GEN_PLAIN_DR));
-	bytes = _mm512_cvtepu16_epi64(_mm_loadu_si128((const __m128i *)&f->ip_bytes[i]));
-	good &= _mm512_cmple_epi64_mask(bytes, all(v->least_mtu));
-	special = which &
-		(lanes)_mm_test_epi8_mask(
-			_mm_loadl_epi64((const __m128i *)&f->kind[i]), _mm_set1_epi8(FAST_SPECIAL));
-	if (special)
-		good &= _mm512_testn_epi64_mask(
-			gather(special,
-				_mm512_add_epi64(
-					servers, all(offsetof(struct gen_server, mss_clamp)))),
-			all(0xffff));
-	if (which & ~good)
-		return false;
-	store8(&f->value[i], slot);
-	_mm_storel_epi64((__m128i *)&f->way[i], _mm_set1_epi8(FAST_DR));
-	return true;
-}
-
 WIDE uint64_t
 fast_hash_avx512(const struct fast_view *v, struct fast_burst *f, uint64_t among)
 {
 	struct fast_hash h;
-	uint64_t by_slot = 0, fit = 0;
+	uint64_t by_slot = 0;
 
 	fast_hash_begin(&h, v);
 	for (unsigned int i = 0; i < f->count; i += FAST_GROUP) {
@@ -214,16 +177,6 @@ fast_hash_avx512(const struct fast_view *v, struct fast_burst *f, uint64_t among
 		if (which)
 			by_slot |= (uint64_t)aim_group(&h, f, i, which) << i;
 	}
-	for (unsigned int i = 0; i < f->count; i += FAST_GROUP) {
-		lanes which = (lanes)(by_slot >> i);
-
-		if (!which)
-			continue;
-		if (!h.left && decide_group(v, f, i, which))
-			fit |= (uint64_t)which << i;
-		else
-			fit |= fast_hash_decide(&h, f, (uint64_t)which << i);
-	}
-	return fit;
+	return fast_hash_send(&h, f, by_slot);
 }
 #endif

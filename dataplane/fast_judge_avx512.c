@@ -45,10 +45,11 @@ struct group {
 	words age;
 };
 
-/* Words of struct gen_server and struct gen_service; PLAIN() too */
+/* Words of struct gen_server and struct gen_service */
 #define BACKEND(w) field(w, 0, 16)
 #define L3_SUM(w)  field(w, 16, 16)
 #define L4_SUM(w)  field(w, 32, 16)
+#define PLAIN(w)   field(w, 48, 8)
 
 WIDE_INLINE lanes
 equal(words a, uint64_t b)

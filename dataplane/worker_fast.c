@@ -75,7 +75,6 @@ worker_fast_forward(struct worker *w, uint64_t *found)
 
 	if (w->view.stateless) {
 		hashed = pass->hash(&w->view, f, taken);
-		fast_rewrite(&w->view, f, hashed);
 		taken &= ~hashed;
 	}
 	first = pass->find(f, taken);
