@@ -259,8 +259,6 @@ put(const struct fast_view *v, struct fast_burst *f, unsigned int i, lanes own,
 	_mm_storeu_si128((__m128i *)&f->ip_bytes[n], _mm512_cvtepi64_epi16(kept(own, g->ip_bytes)));
 	_mm_storel_epi64((__m128i *)&f->kind[n], _mm512_cvtepi64_epi8(kept(own, g->kind)));
 	f->count += (unsigned int)__builtin_popcount(own);
-	for (; aims && n < f->count; n++)
-		__builtin_prefetch(f->bucket[n]);
 }
 
 WIDE_INLINE void
@@ -304,16 +302,29 @@ take_group(struct fast_view *v, struct fast_burst *f, unsigned int i, bool aims)
 	return true;
 }
 
+/* Asks for the buckets of those taken, from packet `from` on. Returns how many are taken. */
+WIDE_INLINE unsigned int
+ask(const struct fast_burst *f, unsigned int from)
+{
+	for (; from < f->count; from++)
+		__builtin_prefetch(f->bucket[from]);
+	return from;
+}
+
 WIDE_INLINE void
 take(struct fast_view *v, struct fast_burst *f, bool aims)
 {
-	unsigned int i = 0;
+	unsigned int i = 0, asked = 0;
 
 	fast_take_begin(f);
 	for (; i + GROUP <= f->in_count; i += GROUP) {
+		/* Of the group before: what it has stored is in the cache by now. */
+		asked = aims ? ask(f, asked) : 0;
 		if (v->strange_marks || !take_group(v, f, i, aims))
 			fast_take_some(v, f, i, i + GROUP);
 	}
+	if (aims)
+		ask(f, asked);
 	fast_take_some(v, f, i, f->in_count);
 }
 
