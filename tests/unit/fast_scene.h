@@ -14,6 +14,7 @@ enum {
 	SCENE_SERVERS = 18,
 	SCENE_SHARED = 7, /* id of a server */
 	SCENE_CONNECTIONS = 240,
+	SCENE_CLIENTS = 64,
 };
 
 /* Of which connections are. */
@@ -155,15 +156,15 @@ scene_l4(const struct scene_connection *c)
 }
 
 /*
- * An address of IPv6 for one of IPv4: one for each, and with the same last byte. In the place of
- * those that no packet may come from are others of that kind.
+ * An address of IPv6 for one of IPv4: one for each, and with the same last byte. Of those that no
+ * packet may come from, or that the fast path leaves, some are such ones again.
  */
 static inline struct shunt_addr
 scene_wide(struct shunt_addr from)
 {
 	static const uint8_t prefix[] = { 0x20, 0x01, 0x0d, 0xb8 };
 	const uint8_t *v4 = from.bytes + 12;
-	struct shunt_addr to = { .bytes = { 0 } };
+	struct shunt_addr to = { .bytes = { [15] = v4[3] } };
 
 	if (!shunt_addr_is_v4(&from)) {
 		from.bytes[6] = 1;
@@ -171,11 +172,10 @@ scene_wide(struct shunt_addr from)
 	}
 	if (v4[0] == 127)
 		return helper_addr("::1");
+	if (v4[0] >= 224)
+		return to;
 	memcpy(to.bytes, prefix, sizeof(prefix));
 	memcpy(to.bytes + 6, v4, 3);
-	if (v4[0] >= 224)
-		to.bytes[0] = 0xff;
-	to.bytes[15] = v4[3];
 	return to;
 }
 
@@ -321,11 +321,12 @@ scene_widen(struct scene_connection *c)
 static inline void
 scene_draw_connections(struct scene *s)
 {
-	/* Servers', one whose last byte is the balancer's, of class E, a service's. */
+	/* Servers', the balancer's, one whose last byte is that one's, of class E, a service's. */
 	static const uint8_t special[][4] = {
 		{ 10, 0, 0, 1 },
 		{ 10, 0, 0, 2 },
 		{ 10, 0, 0, 3 },
+		{ 192, 0, 2, 77 },
 		{ 203, 0, 113, 77 },
 		{ 240, 0, 0, 1 },
 		{ 198, 51, 100, 10 },
@@ -334,7 +335,7 @@ scene_draw_connections(struct scene *s)
 
 	for (unsigned int i = 0; i < SCENE_CONNECTIONS; i++) {
 		struct scene_connection *c = &s->connections[i];
-		uint32_t who = scene_random(s, 64);
+		uint32_t who = scene_random(s, SCENE_CLIENTS);
 
 		*c = (struct scene_connection){
 			.client = { 192, 0, 2, (uint8_t)(1 + who) },
