@@ -37,7 +37,7 @@ static inline void
 scene_server_end(struct scene *s, const struct bed_world *w, const struct scene_connection *c,
 	struct frame_spec *spec)
 {
-	uint32_t id = 1 + scene_random(s, SCENE_SERVERS) + (c->version == 6) * SCENE_SERVERS;
+	uint32_t id = 1 + scene_random(s, SCENE_SERVERS - 1) + (c->version == 6) * SCENE_SERVERS;
 	const struct scene_service *service = scene_service_of(c);
 	const struct gen_source *sources = s->generation->sources;
 	unsigned int bytes = field_address_bytes(c->version);
@@ -49,7 +49,7 @@ scene_server_end(struct scene *s, const struct bed_world *w, const struct scene_
 		key.extra = htons(service->port);
 	if (s->generation->services[c->service].version)
 		value = flow_peek(w->tracker->flows, &key, w->tick);
-	if (value)
+	if (value && flow_server(value) < s->generation->server_count)
 		id = flow_server(value);
 	server = &s->generation->servers[id];
 	memcpy(spec->src, server->address, bytes);
@@ -254,6 +254,22 @@ scene_spec(struct scene *s, const struct bed_world *w, const struct scene_connec
 	return spec;
 }
 
+/* Another server of the same backend, be it the flow's or not. */
+static inline void
+scene_other_server(struct scene *s, const struct scene_connection *c, struct frame_spec *spec)
+{
+	uint8_t backend = scene_service_of(c)->backend;
+	uint32_t id, wide = c->version == 6;
+	const struct gen_server *server;
+
+	do {
+		id = 1 + scene_random(s, SCENE_SERVERS);
+	} while (scene_servers[id - 1].backend != backend || (id == SCENE_SERVERS && s->gone));
+	server = &s->generation->servers[id + wide * SCENE_SERVERS];
+	memcpy(spec->src, server->address, field_address_bytes(c->version));
+	spec->sport = ntohs(server->port_be);
+}
+
 /* One frame of a connection. */
 static inline void
 scene_draw_frame(struct scene *s, const struct bed_world *w, unsigned int connection,
@@ -268,6 +284,8 @@ scene_draw_frame(struct scene *s, const struct bed_world *w, unsigned int connec
 		return;
 	}
 	spec = scene_spec(s, w, c, to_server);
+	if (dirt != SCENE_CLEAN && !to_server && scene_chance(s, 5))
+		scene_other_server(s, c, &spec);
 	spec.flags = scene_flags(s, dirt);
 	spec.payload = payload;
 	spec.payload_bytes = scene_random(s, scene_chance(s, 10) ? 1473 : 40);

@@ -11,7 +11,7 @@
 enum {
 	SCENE_NEXTHOPS = 4,
 	SCENE_BACKENDS = 10,
-	SCENE_SERVERS = 18,
+	SCENE_SERVERS = 20,
 	SCENE_SHARED = 7, /* id of a server */
 	SCENE_CONNECTIONS = 240,
 	SCENE_CLIENTS = 64,
@@ -30,6 +30,7 @@ enum scene_extra {
 	SCENE_WITH_FULLNAT,
 	SCENE_WITH_PORTLESS,
 	SCENE_WITH_RANGE,
+	SCENE_WITH_SHARED, /* all connections are of services that share servers' endpoints */
 };
 
 struct scene_server {
@@ -74,6 +75,9 @@ static const struct scene_server scene_servers[SCENE_SERVERS] = {
 	{ "2001:db8:a::16", 8080, 10, 1 },
 	{ "240.0.0.17", 8080, 5, 1 },
 	{ "10.0.0.18", 80, 2, 3 },
+	{ "10.0.0.2", 9082, 1, 2 },
+	/* Not always there. */
+	{ "10.0.0.20", 8080, 1, 1 },
 };
 
 /*
@@ -122,9 +126,11 @@ struct scene {
 	bool with_fullnat;
 	bool with_portless; /* a server has any port */
 	bool with_range;    /* and a service several */
+	bool with_shared;
 	uint8_t state[2 * SCENE_SERVERS + 1];
 	bool alone[2 * SCENE_SERVERS + 1]; /* without a neighbour */
 	bool moved;			   /* the first service has another backend */
+	bool gone;  /* the last server is */
 	bool apart; /* the endpoint that two backends share has become two */
 	uint8_t nexthop_mac;
 	struct scene_connection connections[SCENE_CONNECTIONS];
@@ -198,7 +204,8 @@ scene_put_backend(struct scene *s, uint32_t id, bool wide)
 	for (uint32_t i = 1; i <= SCENE_SERVERS; i++) {
 		uint32_t server = i + wide * SCENE_SERVERS;
 
-		if (scene_servers[i - 1].backend == id && s->state[server] == SHUNT_SERVER_UP)
+		if (scene_servers[i - 1].backend == id &&
+			s->state[server] == SHUNT_SERVER_UP && !(i == SCENE_SERVERS && s->gone))
 			members[count++] = (struct shunt_member){ .server = server, .weight = 1 };
 	}
 	backend = helper_backend(SHUNT_SOURCE, members, count, 64);
@@ -222,6 +229,10 @@ scene_put_server(struct scene *s, uint32_t id, bool wide)
 
 	if (scene_modes[from->backend] == SHUNT_FULLNAT && !s->with_fullnat)
 		return;
+	if (id == SCENE_SERVERS && s->gone) {
+		object_store_delete(s->objects, SHUNT_KIND_SERVER, own_id);
+		return;
+	}
 	server.address = scene_address(from->address, wide);
 	if (!from->port && !s->with_portless)
 		server.port_be = htons(8080);
@@ -317,11 +328,25 @@ scene_widen(struct scene_connection *c)
 	c->version = 6;
 }
 
+/* Few clients, each of which has the same port at several services. */
+static inline void
+scene_draw_shared(struct scene *s, struct scene_connection *c)
+{
+	static const uint8_t services[] = { 5, 6, 10, 11 };
+
+	memcpy(c->client, (const uint8_t[]){ 192, 0, 2, (uint8_t)(1 + scene_random(s, 8)) }, 4);
+	c->port = (uint16_t)(40000 + scene_random(s, 8));
+	c->service = services[scene_random(s, sizeof(services))];
+}
+
 /* Few clients and ports, so that some meet: one client at several services, from one port. */
 static inline void
 scene_draw_connections(struct scene *s)
 {
-	/* Servers', the balancer's, one whose last byte is that one's, of class E, a service's. */
+	/*
+	 * Servers', the balancer's, one whose last byte is that one's, of class E, full NAT's, a
+	 * service's.
+	 */
 	static const uint8_t special[][4] = {
 		{ 10, 0, 0, 1 },
 		{ 10, 0, 0, 2 },
@@ -329,6 +354,7 @@ scene_draw_connections(struct scene *s)
 		{ 192, 0, 2, 77 },
 		{ 203, 0, 113, 77 },
 		{ 240, 0, 0, 1 },
+		{ 10, 0, 0, 240 },
 		{ 198, 51, 100, 10 },
 	};
 	const uint32_t specials = sizeof(special) / sizeof(special[0]), servers = 3;
@@ -346,6 +372,8 @@ scene_draw_connections(struct scene *s)
 		c->port = (uint16_t)(40000 + scene_random(s, 8));
 		if (who < servers)
 			c->port = (uint16_t)(8081 + who);
+		else if (who == specials - 1 && scene_chance(s, 50))
+			c->port = 1001; /* of the service with several */
 		c->mac = (uint8_t)(1 + who % 3);
 		do {
 			c->service = (uint8_t)(1 + scene_random(s, SCENE_SERVICES));
@@ -355,6 +383,8 @@ scene_draw_connections(struct scene *s)
 			c->service = (uint8_t)(1 + scene_random(s, 4));
 		else if (who < servers && scene_chance(s, 40))
 			c->service = SCENE_RANGE;
+		if (s->with_shared)
+			scene_draw_shared(s, c);
 		if (s->family == SCENE_IP6 || (s->family == SCENE_BOTH && scene_chance(s, 50)))
 			scene_widen(c);
 	}
@@ -372,6 +402,7 @@ scene_open(uint64_t seed, enum scene_extra extra, enum scene_family family,
 	s->family = family;
 	s->with_fullnat = extra == SCENE_WITH_FULLNAT;
 	s->with_range = extra == SCENE_WITH_RANGE;
+	s->with_shared = extra == SCENE_WITH_SHARED;
 	s->with_portless = extra == SCENE_WITH_PORTLESS || s->with_range;
 	s->objects = object_store_create();
 	if (!s->objects)
@@ -396,7 +427,7 @@ scene_change(struct scene *s)
 {
 	uint32_t id = 1 + scene_random(s, (s->family == SCENE_IP4 ? 1 : 2) * SCENE_SERVERS);
 
-	switch (scene_random(s, 6)) {
+	switch (scene_random(s, 7)) {
 	case 0:
 		s->state[id] = (uint8_t)scene_random(s, SHUNT_SERVER_STATE_COUNT);
 		break;
@@ -411,6 +442,9 @@ scene_change(struct scene *s)
 		break;
 	case 4:
 		s->apart = !s->apart;
+		break;
+	case 5:
+		s->gone = !s->gone;
 		break;
 	default:
 		/* All is well again. */

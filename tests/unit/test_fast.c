@@ -9,6 +9,7 @@ test_as_the_stages(void)
 	check_trial(1, 1, SCENE_WITH_NONE, SCENE_IP4);
 	check_trial(2, 1, SCENE_WITH_FULLNAT, SCENE_IP4);
 	check_trial(3, 1, SCENE_WITH_RANGE, SCENE_IP4);
+	check_trial(6, 1, SCENE_WITH_SHARED, SCENE_IP4);
 }
 
 static void

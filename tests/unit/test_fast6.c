@@ -351,6 +351,7 @@ test_as_the_stages(void)
 	check_trial(11, 1, SCENE_WITH_NONE, SCENE_IP6);
 	check_trial(12, 1, SCENE_WITH_FULLNAT, SCENE_IP6);
 	check_trial(13, 1, SCENE_WITH_RANGE, SCENE_BOTH);
+	check_trial(16, 1, SCENE_WITH_SHARED, SCENE_IP6);
 }
 
 static void
