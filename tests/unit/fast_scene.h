@@ -77,7 +77,7 @@ static const struct scene_server scene_servers[SCENE_SERVERS] = {
 	{ "10.0.0.18", 80, 2, 3 },
 	{ "10.0.0.2", 9082, 1, 2 },
 	/* Not always there. */
-	{ "10.0.0.20", 8080, 1, 1 },
+	{ "10.0.0.20", 8081, 1, 1 },
 };
 
 /*
