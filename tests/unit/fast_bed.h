@@ -9,7 +9,8 @@
 #define TESTS_FAST_BED_H
 
 #include "classify.h"
-#include "fast.h"
+#include "fast6.h"
+#include "fields.h"
 #include "known.h"
 #include "owner.h"
 #include "parse.h"
@@ -37,6 +38,7 @@ struct bed_packet {
 	uint8_t out_port;
 	uint16_t fit_bytes;
 	uint32_t owner;
+	bool by_fast6;
 	unsigned int turn; /* when, in its burst */
 	uint8_t *out;
 	uint32_t out_bytes;
@@ -63,6 +65,8 @@ struct bed_world {
 	struct bed_packet in[PKT_BURST];
 	uint64_t by_fast; /* packets that the fast path has sent, in all */
 	uint64_t by_fast_to_client;
+	uint64_t by_fast6;
+	uint64_t by_fast6_to_client;
 	uint64_t fast_left;
 	/* the stages' burst */
 	unsigned int count;
@@ -71,6 +75,7 @@ struct bed_world {
 	struct bed_packet *packets[PKT_BURST]; /* of the pkt with the same index */
 	struct fast_view view;
 	struct fast_burst fast;
+	struct fast6_burst fast6;
 	struct bed_judged judged[2];
 };
 
@@ -115,6 +120,7 @@ bed_world_create(const struct fast_passes *passes, uint32_t workers, uint32_t ca
 	w->tick = 100;
 	w->in_count = 0;
 	w->by_fast = w->by_fast_to_client = w->fast_left = 0;
+	w->by_fast6 = w->by_fast6_to_client = 0;
 	return w;
 }
 
@@ -349,6 +355,42 @@ bed_leave(struct bed_world *w, uint64_t left, uint64_t found, uint8_t port)
 	}
 }
 
+/* As worker_fast6(). */
+static inline void
+bed_fast6(struct bed_world *w)
+{
+	struct fast_burst *f = &w->fast;
+	struct fast6_burst *b = &w->fast6;
+	unsigned int left = 0, k = 0;
+
+	fast6_begin(b);
+	for (unsigned int i = 0; i < f->strange_count; i++) {
+		struct bed_packet *packet = f->strange[i];
+
+		fast6_take(&w->view, b, packet->frame, (uint16_t)packet->bytes, packet);
+	}
+	fast6_find(&w->view, b);
+	for (unsigned int i = 0; i < f->strange_count; i++) {
+		struct bed_packet *packet = f->strange[i];
+		struct fast6_pkt *p = &b->pkts[k];
+		bool taken = k < b->count && p->mbuf == packet;
+
+		k += taken;
+		if (!taken || !fast6_forward(&w->view, b, p)) {
+			f->strange[left++] = packet;
+			continue;
+		}
+		packet->out = p->frame;
+		packet->out_bytes = p->bytes;
+		packet->out_port = p->out_port;
+		bed_end(w, packet, BED_SENT);
+		packet->by_fast6 = true;
+		w->by_fast6++;
+		w->by_fast6_to_client += p->kind == PKT_TO_CLIENT;
+	}
+	f->strange_count = left;
+}
+
 /* Those that are strange, and those that are left, in the order in which they came. */
 static inline unsigned int
 bed_gather(struct bed_world *w, uint64_t left, struct bed_packet **packets)
@@ -385,6 +427,8 @@ bed_walk(struct bed_world *w, uint8_t port)
 	}
 	bed_take(w, in, port);
 	left = bed_forward(w, &found);
+	if (w->fast.strange_count)
+		bed_fast6(w);
 	if (left && !w->fast.strange_count) {
 		bed_leave(w, left, found, port);
 		bed_track(w);

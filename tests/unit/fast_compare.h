@@ -12,7 +12,7 @@ compare_print(const char *what, const struct bed_packet *a, const struct bed_pac
 
 	printf("\n  %s, packet %u: %s %s, %s %s\n  ", what, a->index, fates[a->fate],
 		shunt_drop_name(a->drop), fates[b->fate], shunt_drop_name(b->drop));
-	for (uint32_t i = 0; i < a->bytes && i < 64; i++)
+	for (uint32_t i = 0; i < a->bytes && i < 80; i++)
 		printf("%02x", a->frame[i]);
 	printf("\n");
 }
@@ -22,6 +22,7 @@ static inline bool
 compare_may_be_handed_over(const struct bed_packet *by_stages, const struct bed_packet *by_fast)
 {
 	return by_fast->fate == BED_HANDED_OVER && by_stages->fate == BED_DROPPED &&
+		frame_get16(by_fast->frame + 12) == ETHERTYPE_IP4 &&
 		(by_stages->drop == SHUNT_DROP_IP_SOURCE || by_stages->drop == SHUNT_DROP_LAND);
 }
 
@@ -53,9 +54,9 @@ compare_burst(const struct bed_world *a, const struct bed_world *b)
 	}
 	if (memcmp(a->tracker->stats, b->tracker->stats, sizeof(*a->tracker->stats)) ||
 		memcmp(a->tracker->services, b->tracker->services,
-			(SCENE_SERVICES + 1) * sizeof(*a->tracker->services)) ||
+			(2 * SCENE_SERVICES + 1) * sizeof(*a->tracker->services)) ||
 		memcmp(a->tracker->servers, b->tracker->servers,
-			(SCENE_SERVERS + 1) * sizeof(*a->tracker->servers))) {
+			(2 * SCENE_SERVERS + 1) * sizeof(*a->tracker->servers))) {
 		printf("\n  counters differ\n");
 		same = false;
 	}

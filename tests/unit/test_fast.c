@@ -1,233 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The fast path against the stages that can do everything: the same frames, the same objects, and
- * the same must come of it. Both kinds of passes.
- */
-#include "fast_compare.h"
-#include "fast_frames.h"
+/* The fast path against the stages: see fast_trial.h. */
+#include "fast_trial.h"
 #include "unit.h"
-
-#define WORLDS	       3 /* by the stages alone, by simple passes, by the CPU's best */
-#define BURSTS	       1200
-#define CAPACITY_FLOWS 2048
-
-struct trial {
-	struct scene *scene;
-	struct bed_world *worlds[WORLDS];
-	unsigned int lagging;
-};
-
-static void
-trial_open(struct trial *t, uint64_t seed, uint32_t workers, enum scene_extra extra)
-{
-	*t = (struct trial){ 0 };
-	t->worlds[0] = bed_world_create(NULL, workers, CAPACITY_FLOWS);
-	t->worlds[1] = bed_world_create(fast_passes(true), workers, CAPACITY_FLOWS);
-	t->worlds[2] = bed_world_create(fast_passes(false), workers, CAPACITY_FLOWS);
-	t->scene = scene_open(seed, extra, t->worlds, WORLDS);
-	scene_connect(t->scene, t->worlds, WORLDS);
-}
-
-static void
-trial_close(struct trial *t)
-{
-	scene_close(t->scene);
-	for (unsigned int i = 0; i < WORLDS; i++)
-		bed_world_destroy(t->worlds[i]);
-}
-
-/* Packets of one flow leave in the order in which they came. */
-static bool
-is_in_order(const struct bed_world *w, const struct scene_frame *frames)
-{
-	for (unsigned int i = 0; i < w->in_count; i++) {
-		for (unsigned int k = 0; k < i; k++) {
-			if (frames[i].flow >= 0 && frames[i].flow == frames[k].flow &&
-				w->in[i].fate == BED_SENT && w->in[k].fate == BED_SENT &&
-				w->in[i].turn < w->in[k].turn)
-				return false;
-		}
-	}
-	return true;
-}
-
-/* False: something was not as it should be, and has been printed. */
-static bool
-trial_burst(struct trial *t, unsigned int n, enum scene_dirt dirt)
-{
-	static struct scene_frame frames[PKT_BURST];
-	uint8_t port = scene_draw_burst(t->scene, t->worlds, WORLDS, n, dirt, frames);
-	bool good = true;
-
-	for (unsigned int i = 0; i < WORLDS; i++) {
-		bed_walk(t->worlds[i], port);
-		good &= is_in_order(t->worlds[i], frames);
-	}
-	if (good && !compare_passes(t->worlds[1], t->worlds[2])) {
-		printf("\n  the passes differ\n");
-		good = false;
-	}
-	for (unsigned int i = 1; i < WORLDS && good; i++)
-		good = compare_burst(t->worlds[0], t->worlds[i]);
-	for (unsigned int i = 0; i < WORLDS; i++)
-		bed_clear(t->worlds[i]);
-	return good;
-}
-
-static bool
-trial_flows_are_same(struct trial *t)
-{
-	return compare_all_flows(t->worlds[0], t->worlds[1], &t->lagging) &&
-		compare_all_flows(t->worlds[0], t->worlds[2], &t->lagging);
-}
-
-/* The clock goes on, by little or by much. */
-static void
-trial_tick(struct trial *t)
-{
-	static const uint8_t steps[] = { 1, 1, 1, 2, 5, 20, 200 };
-	uint16_t step = steps[scene_random(t->scene, sizeof(steps))];
-
-	for (unsigned int i = 0; i < WORLDS; i++) {
-		t->worlds[i]->tick += step;
-		track_sweep(t->worlds[i]->tracker, 200, t->worlds[i]->tick);
-	}
-}
-
-static void
-check_trial(uint64_t seed, uint32_t workers, enum scene_extra extra)
-{
-	struct trial t;
-	unsigned int burst = 0;
-	bool good = true;
-
-	trial_open(&t, seed, workers, extra);
-	for (; burst < BURSTS && good; burst++) {
-		enum scene_dirt dirt = scene_random(t.scene, SCENE_DIRTS);
-
-		if (burst % 20 == 19) {
-			scene_change(t.scene);
-			scene_publish(t.scene, t.worlds, WORLDS);
-		}
-		if (burst % 300 == 299)
-			scene_connect(t.scene, t.worlds, WORLDS);
-		good = trial_burst(&t, 1 + scene_random(t.scene, PKT_BURST), dirt);
-		/* Before ages tell in which world a flow has expired. */
-		if (burst % 4 == 3)
-			good = good && trial_flows_are_same(&t);
-		if (burst % 8 == 7)
-			trial_tick(&t);
-	}
-	if (!good)
-		printf("\n  seed %lu, burst %u, %u workers\n", seed, burst, workers);
-	CU_ASSERT_TRUE(good);
-	/* It was about something. */
-	CU_ASSERT_TRUE(t.worlds[1]->by_fast > BURSTS);
-	CU_ASSERT_TRUE(t.worlds[1]->fast_left > BURSTS / 4);
-	CU_ASSERT_EQUAL(t.worlds[1]->by_fast, t.worlds[2]->by_fast);
-	CU_ASSERT_TRUE(extra == SCENE_WITH_FULLNAT || extra == SCENE_WITH_RANGE ||
-		t.worlds[1]->by_fast_to_client > BURSTS / 4);
-	CU_ASSERT_TRUE(t.lagging > 0);
-	trial_close(&t);
-}
 
 static void
 test_as_the_stages(void)
 {
-	check_trial(1, 1, SCENE_WITH_NONE);
-	check_trial(2, 1, SCENE_WITH_FULLNAT);
-	check_trial(3, 1, SCENE_WITH_RANGE);
+	check_trial(1, 1, SCENE_WITH_NONE, SCENE_IP4);
+	check_trial(2, 1, SCENE_WITH_FULLNAT, SCENE_IP4);
+	check_trial(3, 1, SCENE_WITH_RANGE, SCENE_IP4);
+	check_trial(6, 1, SCENE_WITH_SHARED, SCENE_IP4);
 }
 
 static void
 test_as_the_stages_with_owners(void)
 {
-	check_trial(4, 2, SCENE_WITH_PORTLESS);
-	check_trial(5, 3, SCENE_WITH_FULLNAT);
-}
-
-/* Established flows, with the values that their entries have in each world. */
-#define KEPT 8
-
-struct kept {
-	unsigned int connection[KEPT];
-	uint64_t value[WORLDS][KEPT];
-	struct scene_frame frames[KEPT];
-};
-
-static uint64_t *
-kept_flow(const struct trial *t, unsigned int world, unsigned int connection)
-{
-	const struct scene_connection *c = &t->scene->connections[connection];
-	const struct bed_world *w = t->worlds[world];
-	struct flow_key key = { .port_be = htons(c->port), .service = c->service, .version = 4 };
-
-	memcpy(key.address, c->client, 4);
-	return flow_lookup(w->tracker->flows, &key, w->tick);
-}
-
-static bool
-is_kept(const struct trial *t, unsigned int connection, uint8_t service)
-{
-	const struct scene_connection *c = &t->scene->connections[connection];
-	const uint64_t *flow = kept_flow(t, 0, connection);
-
-	return flow && c->service == service && c->client[0] == 192 &&
-		(FAST_STEADY >> flow_state(*flow) & 1) &&
-		t->scene->generation->servers[flow_server(*flow)].plain &&
-		/* Another one with the same ends may come by another router. */
-		t->worlds[0]->tracker->hops->hops[flow_hop(*flow)].mac.bytes[5] == c->mac;
-}
-
-/* Flows of a service which the fast path forwards, and a frame of each that it does. */
-static bool
-keep_flows(struct trial *t, struct kept *k, uint8_t service, bool to_server)
-{
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < SCENE_CONNECTIONS && n < KEPT; i++) {
-		if (!is_kept(t, i, service))
-			continue;
-		k->connection[n] = i;
-		/* Not too big for a port, nor shorter than on a wire. */
-		do {
-			scene_draw_frame(
-				t->scene, t->worlds[0], i, to_server, SCENE_CLEAN, &k->frames[n]);
-		} while (k->frames[n].length > 200 || k->frames[n].length < 60);
-		for (unsigned int w = 0; w < WORLDS; w++)
-			k->value[w][n] = *kept_flow(t, w, i);
-		n++;
-	}
-	return n == KEPT;
-}
-
-/* A burst of the flows' frames, one of which is another; all is then as before. */
-static bool
-walk_kept(struct trial *t, const struct kept *k, const struct scene_frame *other, uint8_t port)
-{
-	unsigned int at = scene_random(t->scene, KEPT);
-	bool good = true;
-
-	for (unsigned int w = 0; w < WORLDS; w++) {
-		for (unsigned int i = 0; i < KEPT; i++) {
-			const struct scene_frame *f = i == at ? other : &k->frames[i];
-
-			bed_put(t->worlds[w], f->bytes, f->length);
-		}
-		bed_walk(t->worlds[w], port);
-		good &= w == 0 || compare_burst(t->worlds[0], t->worlds[w]);
-	}
-	good &= compare_passes(t->worlds[1], t->worlds[2]);
-	for (unsigned int w = 0; w < WORLDS; w++) {
-		bed_clear(t->worlds[w]);
-		for (unsigned int i = 0; i < KEPT; i++) {
-			uint64_t *flow = kept_flow(t, w, k->connection[i]);
-
-			if (flow)
-				flow_set(flow, k->value[w][i]);
-		}
-	}
-	return good;
+	check_trial(4, 2, SCENE_WITH_PORTLESS, SCENE_IP4);
+	check_trial(5, 3, SCENE_WITH_FULLNAT, SCENE_IP4);
 }
 
 /* Each byte of a good frame's headers, with each value that it can have. */
@@ -259,7 +48,7 @@ test_each_byte(void)
 	static struct kept k;
 	struct trial t;
 
-	trial_open(&t, 9, 1, SCENE_WITH_NONE);
+	trial_open(&t, 9, 1, SCENE_WITH_NONE, SCENE_IP4);
 	/* TCP and UDP by NAT, and DR. */
 	for (uint8_t service = 1; service <= 3; service++) {
 		for (unsigned int to_server = service == 3; to_server < 2; to_server++) {

@@ -250,7 +250,7 @@ test_take_reads_frames_alone(void)
 {
 	static const uint32_t lengths[] = { 0, 1, 13, 14, 33, 34, 42, 53, 54, 55, 60, 63, 64 };
 	struct bed_world *world = bed_world_create(fast_passes(false), 1, 64);
-	struct scene *scene = scene_open(1, SCENE_WITH_NONE, &world, 1);
+	struct scene *scene = scene_open(1, SCENE_WITH_NONE, SCENE_IP4, &world, 1);
 	struct frame_spec spec = frame_default(4, SHUNT_TCP);
 	struct shunt_addr vip = helper_addr(scene_services[0].address);
 	uint8_t payload[10] = { 0 };
@@ -311,7 +311,7 @@ static void
 test_end_of_table(void)
 {
 	struct bed_world *world = bed_world_create(fast_passes(false), 1, 64);
-	struct scene *scene = scene_open(1, SCENE_WITH_NONE, &world, 1);
+	struct scene *scene = scene_open(1, SCENE_WITH_NONE, SCENE_IP4, &world, 1);
 	struct frame_spec spec = frame_default(4, SHUNT_TCP);
 	struct classify_plain plain = {
 		.entries = guarded(16 * sizeof(*plain.entries)),

@@ -16,12 +16,13 @@ static void
 open_world(const struct fast_passes *passes, uint32_t workers)
 {
 	world = bed_world_create(passes, workers, CAPACITY_FLOWS);
-	scene = scene_open(1, SCENE_WITH_NONE, &world, 1);
+	scene = scene_open(1, SCENE_WITH_NONE, SCENE_IP4, &world, 1);
 	for (unsigned int i = 0; i < SCENE_CONNECTIONS; i++)
 		scene->connections[i] = (struct scene_connection){
 			.client = { 192, 0, 2, (uint8_t)(1 + i % FLOWS) },
 			.port = (uint16_t)(40000 + i),
 			.service = 1,
+			.version = 4,
 			.mac = 1,
 		};
 	scene_connect(scene, &world, 1);
@@ -77,12 +78,11 @@ static uint64_t *
 flow_of(unsigned int flow)
 {
 	const struct scene_connection *c = &scene->connections[flow];
-	struct flow_key key = { .port_be = htons(c->port), .service = c->service, .version = 4 };
+	struct flow_key key = scene_key(c);
 	uint64_t *value;
 
 	/* Expired or not. */
 	world->tracker->flows->timeouts = NULL;
-	memcpy(key.address, c->client, 4);
 	value = flow_lookup(world->tracker->flows, &key, 0);
 	world->tracker->flows->timeouts = world->tracker->generation->timeouts;
 	CU_ASSERT_PTR_NOT_NULL_FATAL(value);
