@@ -208,6 +208,10 @@ void fast_view_bind(struct fast_view *v, const struct tracker *tracker,
 /* For a burst received on in_port. */
 void fast_view_begin(struct fast_view *v, uint8_t in_port, uint16_t tick);
 
+/* The IP header of this type, if the frame has one whole, be it behind VLAN tags; else NULL. */
+const uint8_t *fast_ip_behind_tags(const uint8_t *frame, unsigned int bytes, unsigned int ethertype,
+	unsigned int header_bytes);
+
 /* Asks for the second buckets of the flows of these. */
 void fast_aim_again(const struct fast_view *v, struct fast_burst *f, uint64_t of);
 

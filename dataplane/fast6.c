@@ -93,21 +93,13 @@ mark_of(const void *address)
 	return 1ull << (sum * 0x9e3779b97f4a7c15ull >> 58);
 }
 
-/* Those of both ends of a frame of whatever kind, as in fast_take.c; 0: it is none of IPv6. */
+/* Those of both ends of a frame of whatever kind; 0: it is none of IPv6. */
 static uint64_t
 mark_strange(const uint8_t *frame, unsigned int bytes)
 {
-	unsigned int l3 = FAST_L3, type;
+	const uint8_t *ip = fast_ip_behind_tags(frame, bytes, ETHERTYPE_IP6, IP6_BYTES);
 
-	for (; bytes >= l3 + IP6_BYTES; l3 += LINK_TAG_BYTES) {
-		type = field_load_be16(frame + l3 - 2);
-		if (type == ETHERTYPE_IP6)
-			return mark_of(frame + l3 + IP6_SOURCE) |
-				mark_of(frame + l3 + IP6_DESTINATION);
-		if (type != ETHERTYPE_C_TAG && type != ETHERTYPE_S_TAG)
-			break;
-	}
-	return 0;
+	return ip ? mark_of(ip + IP6_SOURCE) | mark_of(ip + IP6_DESTINATION) : 0;
 }
 
 static inline bool

@@ -1,21 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fast_take.h"
 
+const uint8_t *
+fast_ip_behind_tags(
+	const uint8_t *frame, unsigned int bytes, unsigned int ethertype, unsigned int header_bytes)
+{
+	unsigned int l3 = FAST_L3, type;
+
+	for (; bytes >= l3 + header_bytes; l3 += LINK_TAG_BYTES) {
+		type = field_load_be16(frame + l3 - 2);
+		if (type == ethertype)
+			return frame + l3;
+		if (type != ETHERTYPE_C_TAG && type != ETHERTYPE_S_TAG)
+			break;
+	}
+	return NULL;
+}
+
 /* fast_mark() of the strange frame's addresses; 0: none of its flow can come. */
 static uint64_t
 mark_strange(const uint8_t *frame, unsigned int bytes)
 {
-	unsigned int l3 = FAST_L3, type;
+	const uint8_t *ip = fast_ip_behind_tags(frame, bytes, ETHERTYPE_IP4, IP4_BYTES);
 
-	for (; bytes >= l3 + IP4_BYTES; l3 += LINK_TAG_BYTES) {
-		type = field_load_be16(frame + l3 - 2);
-		if (type == ETHERTYPE_IP4)
-			return fast_mark(fast_load32(frame + l3 + IP4_SOURCE)) |
-				fast_mark(fast_load32(frame + l3 + IP4_DESTINATION));
-		if (type != ETHERTYPE_C_TAG && type != ETHERTYPE_S_TAG)
-			break;
-	}
-	return 0;
+	return ip ? fast_mark(fast_load32(ip + IP4_SOURCE)) |
+			fast_mark(fast_load32(ip + IP4_DESTINATION))
+		  : 0;
 }
 
 /* The flow's key; 0: the packet is none for the fast path. */
