@@ -109,8 +109,7 @@ scene_vary(struct scene *s, struct scene_frame *f)
 	uint8_t *ip = f->bytes + FAST_L3;
 
 	if (scene_chance(s, 5))
-		ip[scene_is_ip6(f) ? IP6_HOP_LIMIT : IP4_TTL] =
-			ttls[scene_random(s, sizeof(ttls))];
+		ip[scene_is_ip6(f) ? IP6_HOP_LIMIT : IP4_TTL] = ttls[scene_random(s, sizeof(ttls))];
 	if (scene_chance(s, 5))
 		f->bytes[11] = (uint8_t)scene_random(s, 4);
 	if (scene_is_ip6(f)) { /* traffic class, and the flow label */

@@ -130,8 +130,8 @@ struct scene {
 	uint8_t state[2 * SCENE_SERVERS + 1];
 	bool alone[2 * SCENE_SERVERS + 1]; /* without a neighbour */
 	bool moved;			   /* the first service has another backend */
-	bool gone;  /* the last server is */
-	bool apart; /* the endpoint that two backends share has become two */
+	bool gone;			   /* the last server is */
+	bool apart;			   /* the endpoint that two backends share has become two */
 	uint8_t nexthop_mac;
 	struct scene_connection connections[SCENE_CONNECTIONS];
 };
@@ -204,8 +204,8 @@ scene_put_backend(struct scene *s, uint32_t id, bool wide)
 	for (uint32_t i = 1; i <= SCENE_SERVERS; i++) {
 		uint32_t server = i + wide * SCENE_SERVERS;
 
-		if (scene_servers[i - 1].backend == id &&
-			s->state[server] == SHUNT_SERVER_UP && !(i == SCENE_SERVERS && s->gone))
+		if (scene_servers[i - 1].backend == id && s->state[server] == SHUNT_SERVER_UP &&
+			!(i == SCENE_SERVERS && s->gone))
 			members[count++] = (struct shunt_member){ .server = server, .weight = 1 };
 	}
 	backend = helper_backend(SHUNT_SOURCE, members, count, 64);
@@ -223,8 +223,8 @@ static inline void
 scene_put_server(struct scene *s, uint32_t id, bool wide)
 {
 	const struct scene_server *from = &scene_servers[id - 1];
-	struct shunt_server server = helper_server(
-		from->address, from->port, from->backend + wide * SCENE_BACKENDS);
+	struct shunt_server server =
+		helper_server(from->address, from->port, from->backend + wide * SCENE_BACKENDS);
 	uint32_t own_id = id + wide * SCENE_SERVERS;
 
 	if (scene_modes[from->backend] == SHUNT_FULLNAT && !s->with_fullnat)

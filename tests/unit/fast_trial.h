@@ -98,8 +98,7 @@ trial_tick(struct trial *t)
 }
 
 static inline void
-trial_was_about_something(
-	const struct trial *t, enum scene_extra extra, enum scene_family family)
+trial_was_about_something(const struct trial *t, enum scene_extra extra, enum scene_family family)
 {
 	/* Else what servers send is never for the fast path. */
 	bool replies = extra != SCENE_WITH_FULLNAT && extra != SCENE_WITH_RANGE;
@@ -121,8 +120,7 @@ trial_was_about_something(
 }
 
 static inline void
-check_trial(
-	uint64_t seed, uint32_t workers, enum scene_extra extra, enum scene_family family)
+check_trial(uint64_t seed, uint32_t workers, enum scene_extra extra, enum scene_family family)
 {
 	struct trial t;
 	unsigned int burst = 0;

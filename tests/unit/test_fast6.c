@@ -5,7 +5,8 @@
 
 #define BASE SCENE_SERVICES /* add a service's id in the tables */
 
-/* Flows that are kept, of one service and in one direction; and what is sent in the place of one. */
+/* Flows that are kept, of one service and in one direction; and what is sent in the place of one.
+ */
 struct case6 {
 	struct trial trial;
 	struct kept kept;
@@ -98,7 +99,8 @@ check_each_length(struct case6 *c)
 	CU_ASSERT_TRUE(good);
 }
 
-/* Whatever the checksum is before, and is to become: 0 is not sent by UDP, and stays if received. */
+/* Whatever the checksum is before, and is to become: 0 is not sent by UDP, and stays if received.
+ */
 static void
 check_each_checksum(struct case6 *c)
 {
@@ -111,8 +113,8 @@ check_each_checksum(struct case6 *c)
 		for (unsigned int i = 0; i < PKT_BURST; i++) {
 			struct scene_frame *f = &k->frames[i % KEPT];
 
-			frame_put16(
-				f->bytes + FAST6_L4 + field_l4_checksum(f->bytes[20]), checksum + i);
+			frame_put16(f->bytes + FAST6_L4 + field_l4_checksum(f->bytes[20]),
+				checksum + i);
 			for (unsigned int w = 0; w < WORLDS; w++)
 				bed_put(t->worlds[w], f->bytes, f->length);
 		}
@@ -131,8 +133,8 @@ check_each_checksum(struct case6 *c)
 static void
 check_addresses(struct case6 *c)
 {
-	static const char *const addresses[] = { "::", "::1", "::2", "ff02::1", "ff00::",
-		"::ffff:192.0.2.1", "::fffe:192.0.2.1", "::ffff:0:0", "fe80::1" };
+	static const char *const addresses[] = { "::", "::1", "::2", "ff02::1",
+		"ff00::", "::ffff:192.0.2.1", "::fffe:192.0.2.1", "::ffff:0:0", "fe80::1" };
 
 	const unsigned int both = 2 * FAST_L3 + IP6_SOURCE + IP6_DESTINATION;
 

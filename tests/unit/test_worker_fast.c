@@ -237,8 +237,8 @@ test_several_workers(void)
 	open_worker(2);
 	for (unsigned int i = 0; i < COUNT; i++) {
 		const struct scene_connection *c = &scene->connections[i];
-		uint32_t hash = classify_owner_hash(
-			c->client, c->version, htons(c->port), PATH_OWNER_SEED);
+		uint32_t hash =
+			classify_owner_hash(c->client, c->version, htons(c->port), PATH_OWNER_SEED);
 
 		fill(i, true, PKT_ACK);
 		foreign += worker_owner(hash, 2) != 0;
