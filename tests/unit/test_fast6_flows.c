@@ -233,7 +233,7 @@ test_handed_over(void)
 			CU_ASSERT_TRUE(is_before(i - FLOWS, i));
 		handed_over += !owned;
 	}
-	CU_ASSERT_TRUE(handed_over > 12 && handed_over < 36);
+	CU_ASSERT_TRUE(handed_over > 12 && handed_over < 42);
 	CU_ASSERT_EQUAL(world->by_fast6, 48 - handed_over);
 	close_world();
 }
