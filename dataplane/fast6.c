@@ -122,10 +122,12 @@ fast6_take(const struct fast_view *v, struct fast6_burst *b, uint8_t *frame, uin
 	p->frame = frame;
 	p->mbuf = mbuf;
 	if (bytes < FAST6_MIN_BYTES || !parse(p, bytes) || !classify(v, p) ||
-		(b->marks & mark_of(p->words.word)) || !is_ours(v, p)) {
+		(b->marks & mark_of(p->words.word))) {
 		b->marks |= mark_strange(frame, bytes);
 		return false;
 	}
+	if (!is_ours(v, p))
+		return false; /* nor is what comes behind it in its flow */
 	hash = flow_hash(v->secret, FLOW_SLOTS_V6, &p->words);
 	p->hash = (uint32_t)hash;
 	p->bucket = &v->wide->buckets[flow_first(v->wide, hash)];

@@ -30,7 +30,7 @@ struct fast6_pkt {
 static_assert(sizeof(struct fast6_pkt) <= 2 * SHUNT_CACHE_LINE, "a few lines a packet");
 
 struct fast6_burst {
-	uint64_t marks;	    /* a bit by address: of packets of IPv6 that were not taken */
+	uint64_t marks;	    /* a bit by address: of packets of IPv6 that are strange */
 	uint64_t kept_back; /* a bit by hash: of flows of which packets were left */
 	unsigned int count;
 	struct fast6_pkt pkts[PKT_BURST];

@@ -96,6 +96,7 @@ bed_stats(uint32_t workers)
 	return stats;
 }
 
+/* The last one of so many workers. */
 static inline struct bed_world *
 bed_world_create(const struct fast_passes *passes, uint32_t workers, uint32_t capacity)
 {
@@ -108,7 +109,7 @@ bed_world_create(const struct fast_passes *passes, uint32_t workers, uint32_t ca
 	memset((void *)w, 0xa5, sizeof(*w));
 	w->passes = passes;
 	w->stats = bed_stats(workers);
-	w->tracker = tracker_create(w->stats, 0, capacity, seed);
+	w->tracker = tracker_create(w->stats, workers - 1, capacity, seed);
 	if (!w->tracker)
 		abort();
 	w->tracker->owner_seed = PATH_OWNER_SEED;
@@ -226,7 +227,7 @@ bed_sort_out(struct bed_world *w, bool rare)
 		struct pkt *p = w->live[i];
 		uint32_t owner = rare ? 0 : worker_owner(p->owner_hash, workers);
 
-		if (rare ? p->kind == PKT_PLAIN : owner == 0) {
+		if (rare ? p->kind == PKT_PLAIN : owner == w->tracker->select.worker) {
 			w->live[kept++] = p;
 			continue;
 		}
