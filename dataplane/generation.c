@@ -129,10 +129,10 @@ mark_plain_servers(struct gen_builder *b)
 		struct gen_server *s = &g->servers[id];
 
 		s->plain = GEN_PLAIN_NOT;
-		if (!may_send(s) || !s->port_be || !s->link.known || link_vlans(s->link.vlan) ||
+		if (!may_send(s) || !s->link.known || link_vlans(s->link.vlan) ||
 			s->state == SHUNT_SERVER_DOWN)
 			continue;
-		if (s->forward == SHUNT_NAT)
+		if (s->forward == SHUNT_NAT && s->port_be)
 			s->plain = s->shared ? GEN_PLAIN_NAT_SHARED : GEN_PLAIN_NAT;
 		else if (s->forward == SHUNT_DR)
 			s->plain = GEN_PLAIN_DR;

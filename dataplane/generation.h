@@ -55,7 +55,8 @@ static_assert(offsetof(struct gen_server, backend) == 16 &&
 	"one word, in this order");
 
 /*
- * Servers that the fast path knows: with a port, a known way without VLANs, and not down.
+ * Servers that the fast path knows: with a known way without VLANs, not down and, for NAT, with a
+ * port.
  */
 enum gen_plain {
 	GEN_PLAIN_NOT = 0,

@@ -236,6 +236,8 @@ scene_put_server(struct scene *s, uint32_t id, bool wide)
 	server.address = scene_address(from->address, wide);
 	if (!from->port && !s->with_portless)
 		server.port_be = htons(8080);
+	if (scene_modes[from->backend] == SHUNT_DR && s->with_portless)
+		server.port_be = 0;
 	if (id == SCENE_SHARED && s->apart)
 		server.port_be = htons(8089);
 	server.nexthop = s->alone[own_id] ? 0 : from->nexthop;
