@@ -88,6 +88,24 @@ leaves_nothing() {
 	! ip netns list | grep "^shunttraffic$$-" && ! ls -d /tmp/shunttraffic$$.* 2>/dev/null
 }
 
+# Without hugepages, as memif. That one of two workers drops while the other has no CPU is well.
+workers() {
+	"$TRAFFIC/workers" -j --seconds 0.5 --rounds 1 --memory pages >"$DIR/workers" &&
+		python3 - "$DIR/workers" <<'END'
+import json, sys
+d = json.load(open(sys.argv[1], encoding="utf-8"))
+assert [(t["middle"], t["workers"]) for t in d["trials"]] == [
+    ("shunt", 1), ("shunt", 2), ("macswap", 1), ("macswap", 2)], d
+flows = d["conditions"]["flows"]
+for t in d["trials"]:
+    assert t["received"] > 0 and t["sent"] > 0 and t["mpps"] > 0, t
+    assert t["flows"] == (flows * t["workers"] if t["middle"] == "shunt" else 0), t
+    assert set(t["drops"]) <= ({"handover-full"} if t["workers"] == 2 else set()), t
+for ratio in d["ratio_two_to_one"].values():
+    assert 0 < ratio["min"] == ratio["median"] == ratio["max"], d
+END
+}
+
 # The search for the highest rate, over a balancer that loses packets with fewer than 37 reads each.
 finds_the_rate() {
 	PYTHONDONTWRITEBYTECODE=1 python3 - "$TRAFFIC" <<'END'
@@ -114,6 +132,7 @@ END
 
 is_refused() {
 	! "$TRAFFIC/memif" --flows 0 2>"$DIR/memif-refused" && grep -q flows "$DIR/memif-refused" &&
+		! "$TRAFFIC/workers" --flows 0 2>"$DIR/workers-refused" && grep -q range "$DIR/workers-refused" &&
 		! "$TRAFFIC/compare" --only ipvs 2>"$DIR/refused" && grep -q ipvs "$DIR/refused"
 }
 
@@ -125,6 +144,7 @@ check "the highest rate without loss is found" finds_the_rate
 check "balancers are compared" compare
 check "with the figures in the form that programs read" is_compared
 check "and nothing is left behind" leaves_nothing
+check "one worker and two forward all flows, and so does testpmd in their place" workers
 check "the configuration for real NICs is valid" \
 	"$SHUNT_BUILD/control/shunt-control" --check -c "$TRAFFIC/nic.json"
 check "wrong options are refused" is_refused

@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 import time
 
-from testpmd import worker_cpu_seconds
+from testpmd import lcores, worker_cpu_seconds
 
 START_SECONDS = 30
 STOP_SECONDS = 15
@@ -29,13 +29,13 @@ def memif(number, directory, name, role, ring_log2):
 
 def configuration(ports, binds, cpus, args):
     """UDP services at these addresses, and servers behind all ports but the first, in turn. With one
-    port all is there."""
+    port all is there. cpus: of the main thread, and of the workers, a number or several."""
     behind = [name for name, _ in ports[1:] or ports]
     own_port = args.forward == "nat"
     servers = [{"name": f"s{n}", "address": f"10.0.{n >> 8}.{n & 255}" + (":8080" if own_port else "")}
                for n in range(1, args.servers + 1)]
     return {
-        "dataplane": {"lcores": f"0@{cpus['main']},1@{cpus['worker']}", "memory": args.memory,
+        "dataplane": {"lcores": lcores(cpus["main"], cpus["worker"]), "memory": args.memory,
                       "flow-table-size": "1M",
                       "ports": [{"name": name, "device": device} for name, device in ports]},
         "global": {"hash-secret": "3b1e5a7c9d2f40618aa4c0de17f29b64"},

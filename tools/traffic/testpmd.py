@@ -32,17 +32,23 @@ def worker_cpu_seconds(pid):
     return total / os.sysconf("SC_CLK_TCK")
 
 
+def lcores(main, workers):
+    """--lcores of a main thread on one CPU and of workers on others: a number, or a list of them."""
+    workers = workers if isinstance(workers, list) else [workers]
+    return ",".join(f"{n}@{cpu}" for n, cpu in enumerate([main] + workers))
+
+
 class Testpmd:
-    """One forwarding core; the core that reads the prompt may share its CPU, as it only waits."""
+    """A forwarding core on each of these CPUs, a number or several; the core that reads the prompt may share its CPU, as it only waits."""
 
     def __init__(self, cpu, vdevs, *args, prompt_cpu=None, hugepages=False):
-        lcores = f"0@{cpu if prompt_cpu is None else prompt_cpu},1@{cpu}"
-        words = ["stdbuf", "-oL", "dpdk-testpmd", "--lcores", lcores, "--no-pci", "--no-telemetry"]
+        cpu = cpu if isinstance(cpu, list) else [cpu]
+        words = ["stdbuf", "-oL", "dpdk-testpmd", "--lcores", lcores(cpu[0] if prompt_cpu is None else prompt_cpu, cpu), "--no-pci", "--no-telemetry"]
         # Nothing is shared by name, so any number of these may run at a time.
         words += ["--in-memory"] if hugepages else ["--no-huge", "--no-shconf", "-m", "512"]
         for vdev in vdevs:
             words += ["--vdev", vdev]
-        words += ["--", "-i", "--nb-cores=1", "--no-flush-rx", *args]
+        words += ["--", "-i", f"--nb-cores={len(cpu)}", "--no-flush-rx", *args]
         self.output = []
         self.lines = queue.Queue()
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
