@@ -12,8 +12,8 @@ fast_hash_begin(struct fast_hash *h, const struct fast_view *v)
 {
 	const uint8_t *secret = v->stateless->hash_secret;
 	uint64_t k0 = fast_load64(secret), k1 = fast_load64(secret + 8);
-	uint64_t v0 = k0 ^ 0x736f6d6570736575ull, v1 = k1 ^ 0x646f72616e646f6dull;
-	uint64_t v2 = k0 ^ 0x6c7967656e657261ull, v3 = k1 ^ 0x7465646279746573ull;
+	uint64_t v0 = k0 ^ SHUNT_SIP_V0, v1 = k1 ^ SHUNT_SIP_V1;
+	uint64_t v2 = k0 ^ SHUNT_SIP_V2, v3 = k1 ^ SHUNT_SIP_V3;
 
 	/* The first word is 0. */
 	SHUNT_SIP_ROUND(v0, v1, v2, v3);

@@ -4,8 +4,9 @@
  * and both processes must agree on it, so it stands in the contract.
  *
  * SipHash-2-4 (Aumasson and Bernstein, 2012) under the configuration's hash-secret: an outsider
- * cannot choose addresses that all fall on one server. For new flows only; 32 cycles do not
- * matter there.
+ * cannot choose addresses that all fall on one server. Its 32 cycles are for new flows, where they
+ * do not matter, and for stateless services, of which the dataplane hashes eight at a time if it
+ * can.
  */
 #ifndef SHUNT_SELECTION_H
 #define SHUNT_SELECTION_H
@@ -13,6 +14,12 @@
 #include <stddef.h>
 
 #include "types.h"
+
+/* What the key is mixed with in the beginning */
+#define SHUNT_SIP_V0 0x736f6d6570736575ull
+#define SHUNT_SIP_V1 0x646f72616e646f6dull
+#define SHUNT_SIP_V2 0x6c7967656e657261ull
+#define SHUNT_SIP_V3 0x7465646279746573ull
 
 #define SHUNT_SIP_ROUND(v0, v1, v2, v3)          \
 	do {                                     \
@@ -37,10 +44,10 @@ shunt_siphash(const uint8_t secret[16], const void *data, size_t bytes)
 
 	memcpy(&k0, secret, 8);
 	memcpy(&k1, secret + 8, 8);
-	v0 = k0 ^ 0x736f6d6570736575ull;
-	v1 = k1 ^ 0x646f72616e646f6dull;
-	v2 = k0 ^ 0x6c7967656e657261ull;
-	v3 = k1 ^ 0x7465646279746573ull;
+	v0 = k0 ^ SHUNT_SIP_V0;
+	v1 = k1 ^ SHUNT_SIP_V1;
+	v2 = k0 ^ SHUNT_SIP_V2;
+	v3 = k1 ^ SHUNT_SIP_V3;
 	for (; left >= 8; in += 8, left -= 8) {
 		memcpy(&word, in, 8);
 		v3 ^= word;

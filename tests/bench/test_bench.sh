@@ -3,28 +3,9 @@
 # shunt-bench sends right packets in every mode, and says what it has measured in the form that
 # programs rely on. How fast is nobody's verdict here: the machine may be busy.
 set -u
-. "$(dirname "$0")/../../tools/lib/setup.sh"
+. "$(dirname "$0")/lib.sh"
 
-if [ "$(id -u)" != 0 ]; then
-	echo "skip  $(basename "$0"): needs root"
-	exit 0
-fi
 BENCH=$SHUNT_BUILD/tools/shunt-bench
-DIR=$(mktemp -d)
-trap 'rm -rf "$DIR"' EXIT
-FAILED=0
-
-# check TEXT COMMAND ...
-check() {
-	local text=$1 output
-	shift
-	if output=$("$@" 2>&1); then
-		echo "ok    $text"
-	else
-		printf 'FAIL  %s\n%s\n' "$text" "$output"
-		FAILED=1
-	fi
-}
 
 is_right() {
 	"$BENCH" --verify >"$DIR/verify" && ! grep -qv ', 0 wrong, 0 missing$' "$DIR/verify" &&

@@ -3,12 +3,8 @@
 # What tools/traffic says is in the form that programs rely on, its sums are right, and it leaves
 # nothing behind. How fast anything is stands nowhere here: the machine may be busy.
 set -u
-. "$(dirname "$0")/../../tools/lib/setup.sh"
+. "$(dirname "$0")/lib.sh"
 
-if [ "$(id -u)" != 0 ]; then
-	echo "skip  $(basename "$0"): needs root"
-	exit 0
-fi
 for tool in dpdk-testpmd wrk iperf3 haproxy nft nginx; do
 	if ! command -v $tool >/dev/null; then
 		echo "skip  $(basename "$0"): needs $tool"
@@ -17,21 +13,6 @@ for tool in dpdk-testpmd wrk iperf3 haproxy nft nginx; do
 done
 export SHUNT_BUILD
 TRAFFIC=$SHUNT_TOP/tools/traffic
-DIR=$(mktemp -d)
-trap 'rm -rf "$DIR"' EXIT
-FAILED=0
-
-# check TEXT COMMAND ...
-check() {
-	local text=$1 output
-	shift
-	if output=$("$@" 2>&1); then
-		echo "ok    $text"
-	else
-		printf 'FAIL  %s\n%s\n' "$text" "$output"
-		FAILED=1
-	fi
-}
 
 # memif GENERATOR [ARGUMENTS]: without hugepages, which others may be using.
 memif() {

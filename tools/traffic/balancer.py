@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import time
 
@@ -129,3 +130,9 @@ def difference(after, before):
     drops = {reason: count - before["drops"].get(reason, 0) for reason, count in after["drops"].items()}
     return {"received": after["received"] - before["received"], "sent": after["sent"] - before["sent"],
             "flows": after["flows"], "drops": {reason: n for reason, n in drops.items() if n}}
+
+
+def spread(values):
+    """Of one ratio in several rounds."""
+    return {"median": round(statistics.median(values), 3), "min": round(min(values), 3),
+            "max": round(max(values), 3)}
