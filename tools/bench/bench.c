@@ -125,6 +125,7 @@ verify_packets(struct world *w, bool json)
 			.new_percent = 10,
 			.udp = true,
 			.stateless = i >= 16,
+			.by_connection = i % 2,
 		};
 		int rc = verify_one(w, &scenario, json);
 

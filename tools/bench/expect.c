@@ -15,18 +15,20 @@ enum {
 };
 
 uint32_t
-expect_server(const struct world *w, const struct traffic_end *client)
+expect_server(const struct world *w, const struct traffic_end *client, uint32_t service)
 {
 	const struct generation *g = w->generation;
 	const struct gen_backend *backend = g->backends[1];
 	struct shunt_selection_key key = { .client_port_be = client->port_be };
+	struct traffic_end end;
 	uint32_t hash;
 
-	if (w->scenario.version == 4)
-		key.client = shunt_addr_from_v4(client->address);
-	else
-		memcpy(key.client.bytes, client->address, 16);
-	hash = shunt_selection_hash(g->hash_secret, SHUNT_HASH_SOURCE_PORT, &key);
+	traffic_service(&w->scenario, service, &end);
+	key.client = image_address(&w->scenario, client);
+	key.service = image_address(&w->scenario, &end);
+	key.service_port_be = end.port_be;
+	key.protocol = traffic_is_udp(&w->scenario, client) ? SHUNT_UDP : SHUNT_TCP;
+	hash = shunt_selection_hash(g->hash_secret, image_hash_on(&w->scenario), &key);
 	return backend->members[backend->slots[shunt_selection_slot(hash, backend->slot_count)]]
 		       .server -
 		1;
@@ -137,7 +139,7 @@ expect(const struct world *w, const struct expect_input *input, const struct fra
 	struct frame *out)
 {
 	uint8_t forward = w->scenario.forward;
-	uint32_t server = expect_server(w, &input->client);
+	uint32_t server = expect_server(w, &input->client, input->service);
 
 	*out = input->frame;
 	trim(out, input->to_client ? input->router : SERVERS_MAC);

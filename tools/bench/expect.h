@@ -18,8 +18,9 @@ struct expect_input {
 	uint8_t router;	  /* last byte of the MAC address by which the client is reached */
 };
 
-/* The server (0, 1, ...) that the hash gives a client. */
-uint32_t expect_server(const struct world *world, const struct traffic_end *client);
+/* The server (0, 1, ...) that the hash gives a client of a service. */
+uint32_t
+expect_server(const struct world *world, const struct traffic_end *client, uint32_t service);
 
 /*
  * Makes the input's frame what should be sent. seen: what was sent, of which only that is taken

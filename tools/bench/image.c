@@ -12,8 +12,8 @@
 #define SOURCE_ID  1	 /* of the first */
 #define PORTS_USED 51200 /* of a source's 64512 to one server: hashing fills them unevenly */
 
-static struct shunt_addr
-address_of(const struct scenario *s, const struct traffic_end *end)
+struct shunt_addr
+image_address(const struct scenario *s, const struct traffic_end *end)
 {
 	struct shunt_addr address;
 
@@ -47,8 +47,10 @@ image_server(const struct scenario *s, uint32_t i, uint8_t state)
 	};
 
 	traffic_server(s, i, &end);
-	server.address = address_of(s, &end);
-	server.port_be = end.port_be;
+	server.address = image_address(s, &end);
+	/* As configurations have them: where the port stays as it is, servers are given none. */
+	if (s->forward == SHUNT_NAT || s->forward == SHUNT_FULLNAT)
+		server.port_be = end.port_be;
 	snprintf(server.name, sizeof(server.name), "s%u", i);
 	return server;
 }
@@ -70,7 +72,7 @@ image_service(const struct scenario *s, uint32_t i)
 	};
 
 	traffic_service(s, i % s->services, &end);
-	service.address = address_of(s, &end);
+	service.address = image_address(s, &end);
 	service.port_be = service.last_port_be = end.port_be;
 	return service;
 }
@@ -87,6 +89,12 @@ fill_backend(struct shunt_backend *b, const struct maglev_member *members, const
 		members, b->member_count, (uint16_t *)(out + b->member_count), b->slot_count);
 }
 
+enum shunt_hash_on
+image_hash_on(const struct scenario *s)
+{
+	return s->by_connection ? SHUNT_HASH_CONNECTION : SHUNT_HASH_SOURCE_PORT;
+}
+
 int
 image_put_backend(struct object_store *objects, const struct scenario *s, uint32_t without)
 {
@@ -94,7 +102,7 @@ image_put_backend(struct object_store *objects, const struct scenario *s, uint32
 	uint32_t *ids = calloc(s->servers, sizeof(*ids));
 	struct shunt_backend head = {
 		.algorithm = SHUNT_SOURCE,
-		.hash_on = SHUNT_HASH_SOURCE_PORT,
+		.hash_on = image_hash_on(s),
 		.forward = s->forward,
 		.encap = s->forward == SHUNT_TUNNEL ? SHUNT_IPIP : SHUNT_ENCAP_NONE,
 		.name = "bench",
@@ -167,7 +175,7 @@ put_sources(struct object_store *objects, const struct scenario *s)
 		struct shunt_source source;
 
 		image_source(s, i, &end);
-		source.address = address_of(s, &end);
+		source.address = image_address(s, &end);
 		result = put(objects, SHUNT_KIND_SOURCE, SOURCE_ID + i, &source, sizeof(source));
 	}
 	return result;
@@ -181,7 +189,7 @@ put_ways(struct object_store *objects, const struct scenario *s)
 	struct traffic_end end;
 
 	image_source(s, 0, &end);
-	nexthop.source = address_of(s, &end);
+	nexthop.source = image_address(s, &end);
 	if (put(objects, SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings)) < 0 ||
 		put(objects, SHUNT_KIND_NEXTHOP, NEXTHOP_ID, &nexthop, sizeof(nexthop)) < 0)
 		return -EINVAL;

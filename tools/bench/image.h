@@ -8,6 +8,10 @@
 #include "scenario.h"
 #include "traffic.h"
 
+/* The address of one of the traffic's ends. */
+struct shunt_addr image_address(const struct scenario *scenario, const struct traffic_end *end);
+enum shunt_hash_on image_hash_on(const struct scenario *scenario);
+
 /* NULL: no memory. */
 struct object_store *image_create(const struct scenario *scenario);
 

@@ -34,6 +34,7 @@ static const struct scenario whole[] = {
 	{ SHUNT_DR, 4, false, 64, K64, 1, 10, 0, .stateless = true },
 	{ SHUNT_DR, 4, false, 64, M1, 1, 10, 0, .stateless = true },
 	{ SHUNT_DR, 4, false, 64, M10, 1, 10, 0, .stateless = true },
+	{ SHUNT_DR, 4, false, 64, M1, 1, 10, 0, .stateless = true, .by_connection = true },
 	{ SHUNT_TUNNEL, 4, false, 64, K64, 1, 10, 0 },
 	{ SHUNT_TUNNEL, 4, false, 64, M1, 1, 10, 0 },
 	{ SHUNT_TUNNEL, 4, false, 64, M1, 1, 10, 0, .stateless = true },
@@ -53,6 +54,7 @@ static const struct scenario whole[] = {
 	{ SHUNT_NAT, 4, false, 64, M10, 1, 10, 100 },
 	{ SHUNT_DR, 4, false, 64, M1, 1, 10, 100 },
 	{ SHUNT_DR, 4, false, 64, M10, 1, 10, 100 },
+	{ SHUNT_DR, 4, false, 64, M1, 1, 10, 100, .by_connection = true },
 	{ SHUNT_DR, 4, false, 64, M1, 1, 10, 100, .stateless = true },
 	{ SHUNT_TUNNEL, 4, false, 64, M1, 1, 10, 100 },
 	{ SHUNT_NAT, 6, false, 64, M1, 1, 10, 100 },
@@ -97,7 +99,8 @@ is_same(const struct scenario *a, const struct scenario *b)
 	return a->forward == b->forward && a->version == b->version && a->zipf == b->zipf &&
 		a->burst == b->burst && a->flows == b->flows && a->services == b->services &&
 		a->servers == b->servers && a->new_percent == b->new_percent &&
-		a->kind == b->kind && a->stateless == b->stateless;
+		a->kind == b->kind && a->stateless == b->stateless &&
+		a->by_connection == b->by_connection;
 }
 
 struct scenario_aim
@@ -183,7 +186,8 @@ scenario_describe(const struct scenario *s, char *out, size_t size)
 	char flows[16];
 
 	scenario_flows(s, flows, sizeof(flows));
-	snprintf(out, size, "%-7s %s %4s flows %3u%% new %4u x %-4u burst %u %s%s",
+	snprintf(out, size, "%-7s %s %4s flows %3u%% new %4u x %-4u burst %u %s%s%s",
 		scenario_mode(s), scenario_family(s), flows, s->new_percent, s->services,
-		s->servers, s->burst, kind, s->stateless ? " stateless" : "");
+		s->servers, s->burst, kind, s->stateless ? " stateless" : "",
+		s->by_connection ? " by connection" : "");
 }

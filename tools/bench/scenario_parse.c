@@ -134,6 +134,17 @@ set_flow_mode(struct scenario *s, const char *value)
 	return good;
 }
 
+static bool
+set_hash_on(struct scenario *s, const char *value)
+{
+	static const char *const names[] = { "source-port", "connection" };
+	uint8_t i;
+	bool good = one_of(value, names, 2, &i);
+
+	s->by_connection = i == 1;
+	return good;
+}
+
 static const struct word {
 	const char *name;
 	const char *values;
@@ -148,6 +159,7 @@ static const struct word {
 	{ "burst", "packets received at a time, 1 to 64", set_burst },
 	{ "distribution", "uniform or zipf", set_distribution },
 	{ "flow-mode", "stateful, or stateless (modes dr and tunnel)", set_flow_mode },
+	{ "hash-on", "source-port or connection", set_hash_on },
 	{ "kind", "packets, or connections from SYN to FIN (mode nat)", set_kind },
 };
 

@@ -118,7 +118,7 @@ turn(struct verifier *v, struct dress_body *body, struct expect_input *input)
 	const struct world *w = v->world;
 	struct traffic_end server, to = input->client;
 
-	traffic_server(&w->scenario, expect_server(w, &input->client), &server);
+	traffic_server(&w->scenario, expect_server(w, &input->client, input->service), &server);
 	if (w->scenario.forward == SHUNT_FULLNAT)
 		world_source(w, &input->client, input->service, &to);
 	memcpy(body->source, server.address, sizeof(body->source));

@@ -209,7 +209,10 @@ set_callback(struct world *w, rte_rx_callback_fn receive, void *context)
 static uint32_t
 server_of_client(const void *context, const struct traffic_end *client)
 {
-	return expect_server(context, client);
+	const struct world *w = context;
+	uint64_t number = traffic_number(&w->scenario, client);
+
+	return expect_server(w, client, traffic_service_of(&w->scenario, number));
 }
 
 /* After establish(): from now on connections come, if the scenario has them. */
