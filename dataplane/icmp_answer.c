@@ -12,13 +12,20 @@ enum {
 	IP4_DONT_FRAGMENT = 0x40,
 	IP6_MAX_BYTES = 1280, /* the least MTU of IPv6: RFC 4443 section 2.4(c) */
 
-	ICMP4_TIME_EXCEEDED = 11, /* code 0: in transit */
-	ICMP6_TIME_EXCEEDED = 3,  /* code 0: in transit */
-
 	ANSWER_TTL = 64,
 };
 
 static_assert(ICMP_ANSWER_ROOM == IP6_BYTES + ICMP_BYTES, "the greater of the two");
+
+/* Type and code, by enum icmp_answer. */
+static const uint8_t types4[][2] = {
+	[ICMP_ANSWER_TIME_EXCEEDED] = { 11, 0 }, /* in transit */
+	[ICMP_ANSWER_PORT_UNREACHABLE] = { 3, 3 },
+};
+static const uint8_t types6[][2] = {
+	[ICMP_ANSWER_TIME_EXCEEDED] = { 3, 0 },
+	[ICMP_ANSWER_PORT_UNREACHABLE] = { 1, 4 },
+};
 
 bool
 icmp_answer_allowed(const struct pkt *p)
@@ -28,7 +35,7 @@ icmp_answer_allowed(const struct pkt *p)
 
 /* bytes: of ICMP. The quoted packet stands behind already. */
 static void
-answer_ip4(uint8_t *ip, uint32_t bytes, const struct gen_service *service)
+answer_ip4(uint8_t *ip, uint32_t bytes, const uint8_t type[2], const struct gen_service *service)
 {
 	uint8_t *icmp = ip + IP4_BYTES;
 
@@ -42,12 +49,12 @@ answer_ip4(uint8_t *ip, uint32_t bytes, const struct gen_service *service)
 	memcpy(ip + 12, service->address, 4);
 	memcpy(ip + 16, icmp + ICMP_BYTES + 12, 4);
 	field_store_checksum(ip + IP4_CHECKSUM, checksum_sum(ip, IP4_BYTES));
-	icmp[0] = ICMP4_TIME_EXCEEDED;
+	memcpy(icmp, type, 2);
 	field_store_checksum(icmp + ICMP_CHECKSUM, checksum_sum(icmp, bytes));
 }
 
 static void
-answer_ip6(uint8_t *ip, uint32_t bytes, const struct gen_service *service)
+answer_ip6(uint8_t *ip, uint32_t bytes, const uint8_t type[2], const struct gen_service *service)
 {
 	const uint8_t pseudo[2] = { 0, PROTOCOL_ICMP6 };
 	uint8_t *icmp = ip + IP6_BYTES;
@@ -60,7 +67,7 @@ answer_ip6(uint8_t *ip, uint32_t bytes, const struct gen_service *service)
 	ip[7] = ANSWER_TTL;
 	memcpy(ip + 8, service->address, 16);
 	memcpy(ip + 24, icmp + ICMP_BYTES + 8, 16);
-	icmp[0] = ICMP6_TIME_EXCEEDED;
+	memcpy(icmp, type, 2);
 	/* The pseudo header's length is the IP header's: there are no extension headers. */
 	sum = (uint64_t)checksum_sum(ip + 8, 32) + checksum_sum(ip + 4, 2);
 	sum += checksum_sum(pseudo, sizeof(pseudo));
@@ -68,8 +75,8 @@ answer_ip6(uint8_t *ip, uint32_t bytes, const struct gen_service *service)
 }
 
 void
-icmp_answer_time_exceeded(
-	struct pkt *p, const struct gen_service *service, const struct shunt_mac *port_mac)
+icmp_answer(struct pkt *p, enum icmp_answer answer, const struct gen_service *service,
+	const struct shunt_mac *port_mac)
 {
 	unsigned int headers = (p->version == 4 ? IP4_BYTES : IP6_BYTES) + ICMP_BYTES;
 	uint32_t most = (p->version == 4 ? IP4_MAX_BYTES : IP6_MAX_BYTES) - headers;
@@ -81,9 +88,9 @@ icmp_answer_time_exceeded(
 	memcpy(start, start + ETHERNET_SOURCE, sizeof(port_mac->bytes));
 	memcpy(start + ETHERNET_SOURCE, port_mac->bytes, sizeof(port_mac->bytes));
 	if (p->version == 4)
-		answer_ip4(start + p->l3_offset, ICMP_BYTES + quoted, service);
+		answer_ip4(start + p->l3_offset, ICMP_BYTES + quoted, types4[answer], service);
 	else
-		answer_ip6(start + p->l3_offset, ICMP_BYTES + quoted, service);
+		answer_ip6(start + p->l3_offset, ICMP_BYTES + quoted, types6[answer], service);
 	p->data = start;
 	p->bytes = p->l3_offset + headers + quoted;
 	p->out_port = p->in_port;

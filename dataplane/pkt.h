@@ -119,6 +119,13 @@ pkt_poison(struct pkt *p)
 #endif
 }
 
+/* Dropped, but not silently: its sender is to have an RST, or ICMP's port unreachable. */
+static inline bool
+pkt_is_refused(const struct pkt *p)
+{
+	return p->drop == SHUNT_DROP_REFUSED || p->drop == SHUNT_DROP_MAXCONN;
+}
+
 /* IP bytes of the packet: what the counters count. */
 static inline uint32_t
 pkt_ip_bytes(const struct pkt *p)

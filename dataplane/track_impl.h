@@ -102,6 +102,16 @@ bool track_comes_from(const struct tracker *t, const struct pkt *p, const struct
  */
 bool track_wants_claim(const struct tracker *t, const struct pkt *p);
 
+/* track_admit.c: */
+
+/*
+ * May this client's packet begin a flow, or go on without one? The backend that it goes to, which
+ * has a server that takes it; NULL: none, and drop is set. What is decided here is decided once for
+ * a flow.
+ */
+const struct gen_backend *
+track_admit(struct tracker *t, struct pkt *p, const struct gen_backend *backend);
+
 /* track_fullnat.c: */
 
 /* Is this the value of a flow as this server's mode has them? */

@@ -89,10 +89,9 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 		return;
 	if (backend && backend->answers && track_stateless_miss(t, p, backend, &key, flow, tick))
 		return;
-	if (!backend || backend->member_count == 0) {
-		p->drop = SHUNT_DROP_NO_SERVER;
+	backend = track_admit(t, p, backend);
+	if (!backend)
 		return;
-	}
 	/* Rewriting would drop it: a packet that goes no further begins nothing. */
 	if ((backend->forward == SHUNT_NAT || backend->forward == SHUNT_FULLNAT) &&
 		field_ttl_is_used_up(p)) {

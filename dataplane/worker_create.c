@@ -104,6 +104,8 @@ worker_create(
 	buckets = (w->stats->flow_v4_bytes + w->stats->flow_v6_bytes) / 64;
 	w->ttl_limit.period = second / ICMP_ANSWERS_PER_SECOND;
 	w->ttl_limit.burst = ICMP_ANSWERS_BURST;
+	w->refuse_limit.period = second / ICMP_REFUSALS_PER_SECOND;
+	w->refuse_limit.burst = ICMP_REFUSALS_BURST;
 	w->too_big_limit.period = second / TOO_BIG_PER_SECOND;
 	w->too_big_limit.burst = TOO_BIG_BURST;
 	worker_tcp_init(w, second);

@@ -12,20 +12,36 @@
 #include "too_big.h"
 #include "worker_impl.h"
 
-/* Tells the sender that the TTL was used up: the packet becomes the error. False: it does not. */
+/* Makes of a packet an ICMP error from its service to its sender. False: it stays what it is. */
 static bool
-answer_ttl(struct worker *w, struct pkt *p)
+answer_icmp(struct worker *w, struct pkt *p, enum icmp_answer answer, struct rate_limit *limit)
 {
 	const struct gen_service *services = w->tracker->generation->services;
 
 	/* A reply may be of another family than the service that it would be answered from. */
-	if (p->drop != SHUNT_DROP_TTL || services[p->service].version != p->version ||
+	if (services[p->service].version != p->version ||
 		rte_pktmbuf_headroom(burst_mbuf(&w->burst, p)) < ICMP_ANSWER_ROOM ||
-		!icmp_answer_allowed(p) || !rate_limit_take(&w->ttl_limit, rte_rdtsc()))
+		!icmp_answer_allowed(p) || !rate_limit_take(limit, rte_rdtsc()))
 		return false;
-	icmp_answer_time_exceeded(p, &services[p->service], &w->port_macs[p->in_port]);
+	icmp_answer(p, answer, &services[p->service], &w->port_macs[p->in_port]);
 	w->stats->icmp_sent++;
 	return true;
+}
+
+/* Tells the sender that the TTL was used up. */
+static bool
+answer_ttl(struct worker *w, struct pkt *p)
+{
+	return p->drop == SHUNT_DROP_TTL &&
+		answer_icmp(w, p, ICMP_ANSWER_TIME_EXCEEDED, &w->ttl_limit);
+}
+
+/* A TCP segment is refused by an RST: worker_answer_reset(). */
+static bool
+answer_refused(struct worker *w, struct pkt *p)
+{
+	return pkt_is_refused(p) && p->protocol == SHUNT_UDP &&
+		answer_icmp(w, p, ICMP_ANSWER_PORT_UNREACHABLE, &w->refuse_limit);
 }
 
 /* Makes a packet that is too big the answer to its sender, within limits. */
@@ -43,7 +59,8 @@ answer_too_big(struct worker *w, struct pkt *p)
 bool
 worker_answer(struct worker *w, struct pkt *p)
 {
-	return answer_ttl(w, p) || answer_too_big(w, p) || worker_answer_reset(w, p);
+	return answer_ttl(w, p) || answer_too_big(w, p) || answer_refused(w, p) ||
+		worker_answer_reset(w, p);
 }
 
 /*

@@ -62,6 +62,7 @@ struct worker {
 	uint16_t least_mtu; /* of these */
 	uint16_t port_vlans[SHUNT_MAX_PORTS][2];
 	struct rate_limit ttl_limit; /* of ICMP errors sent */
+	struct rate_limit refuse_limit;
 	struct rate_limit too_big_limit;
 	struct rate_limit tunnel_limit;	 /* of errors about tunnels looked into */
 	struct rate_limit doubt_limit;	 /* of challenges to the senders of RSTs */
@@ -129,7 +130,7 @@ struct pkt *const *worker_stateless(struct worker *w, struct pkt **rest, unsigne
 
 /* Makes a dropped packet the ICMP error to its sender. False: there is none to send. */
 bool worker_answer(struct worker *w, struct pkt *p);
-/* The same for a segment of a flow that is being reset: the packet becomes an RST. */
+/* The same for a segment that is refused, or of a flow being reset: the packet becomes an RST. */
 bool worker_answer_reset(struct worker *w, struct pkt *p);
 /* Challenges the senders of the RSTs that the tracker doubts. Before rewriting. */
 void worker_challenge(struct worker *w);

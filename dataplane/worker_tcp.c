@@ -111,7 +111,7 @@ provoke(void *context, const struct ends *ends, const struct link *link)
 bool
 worker_answer_reset(struct worker *w, struct pkt *p)
 {
-	if (p->drop != SHUNT_DROP_RESET || !tcp_answer_allowed(p) ||
+	if ((p->drop != SHUNT_DROP_RESET && !pkt_is_refused(p)) || !tcp_answer_allowed(p) ||
 		!rate_limit_take(&w->reset_limit, rte_rdtsc()))
 		return false;
 	tcp_answer_reset(p, &w->port_macs[p->in_port]);

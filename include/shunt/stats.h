@@ -56,6 +56,8 @@
 	X(NO_SERVICE, "no-service", "no service and no server has this address and port")         \
 	X(NO_FLOW, "no-flow", "reply, end of a connection or ICMP error of no flow")              \
 	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                     \
+	X(REFUSED, "refused", "refused by a rule; its sender is told")                            \
+	X(MAXCONN, "maxconn", "no server has room for one more session; its sender is told")      \
 	X(RESET, "reset", "segment of a session that is reset; its sender is told by an RST")     \
 	X(TCP_ANSWER, "tcp-answer", "RST in answer to a challenge of Shunt's own")                \
 	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known")  \

@@ -374,9 +374,9 @@ test_limit(void)
 	}
 }
 
-/* What a router that has no TTL left says: limits of length, checksums, the quotation. */
+/* Limits of length, checksums, the quotation, and what it says. */
 static void
-test_time_exceeded(void)
+answer_with(enum icmp_answer answer, uint8_t drop, const uint8_t says4[2], const uint8_t says6[2])
 {
 	static const size_t payloads[] = { 0, 1, 500, 548 - 28, 549 - 28, 1232 - 48, 1400 };
 	static uint8_t payload[1400];
@@ -400,8 +400,8 @@ test_time_exceeded(void)
 		parse_pkt(&p);
 		CU_ASSERT_EQUAL_FATAL(p.drop, SHUNT_DROP_NONE);
 		CU_ASSERT_TRUE(icmp_answer_allowed(&p));
-		p.drop = SHUNT_DROP_TTL;
-		icmp_answer_time_exceeded(&p, &service, &port_macs[2]);
+		p.drop = drop;
+		icmp_answer(&p, answer, &service, &port_macs[2]);
 		CU_ASSERT_EQUAL(p.drop, SHUNT_DROP_NONE);
 		CU_ASSERT_PTR_EQUAL(p.data, room + ICMP_ANSWER_ROOM - grown);
 		CU_ASSERT_EQUAL(p.out_port, 2);
@@ -411,6 +411,7 @@ test_time_exceeded(void)
 		ip = p.data + 14;
 		CU_ASSERT_EQUAL(memcmp(p.data, frame + 6, 6), 0);
 		CU_ASSERT_EQUAL(memcmp(p.data + 6, port_macs[2].bytes, 6), 0);
+		CU_ASSERT_EQUAL(memcmp(ip + (v4 ? 20 : 40), v4 ? says4 : says6, 2), 0);
 		CU_ASSERT_EQUAL(memcmp(ip + at, s.dst, n), 0);
 		CU_ASSERT_EQUAL(memcmp(ip + at + n, s.src, n), 0);
 		CU_ASSERT_EQUAL(memcmp(ip + grown, frame + 14, p.bytes - 14 - grown), 0);
@@ -420,6 +421,22 @@ test_time_exceeded(void)
 		CU_ASSERT_FALSE(icmp_answer_allowed(&p));
 		free(room);
 	}
+}
+
+/* What a router that has no TTL left says. */
+static void
+test_time_exceeded(void)
+{
+	answer_with(ICMP_ANSWER_TIME_EXCEEDED, SHUNT_DROP_TTL, (uint8_t[]){ 11, 0 },
+		(uint8_t[]){ 3, 0 });
+}
+
+/* What a host says of a port that nobody has. */
+static void
+test_port_unreachable(void)
+{
+	answer_with(ICMP_ANSWER_PORT_UNREACHABLE, SHUNT_DROP_REFUSED, (uint8_t[]){ 3, 3 },
+		(uint8_t[]){ 1, 4 });
 }
 
 static const struct unit_test tests[] = {
@@ -432,6 +449,7 @@ static const struct unit_test tests[] = {
 	{ "what is quoted", test_parse_inner },
 	{ "token bucket", test_limit },
 	{ "time exceeded", test_time_exceeded },
+	{ "port unreachable", test_port_unreachable },
 };
 
 UNIT_MAIN("icmp", tests)
