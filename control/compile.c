@@ -6,6 +6,7 @@
 #include "compile_impl.h"
 #include "ids.h"
 #include "netlink.h"
+#include "pool.h"
 #include "removed.h"
 #include "state.h"
 #include "tables.h"
@@ -245,6 +246,8 @@ set_server_state(struct shunt_server *object, const struct server *server)
 	object->weight = server->weight;
 	object->file_weight = server->file_weight;
 	object->changed_ms = server->changed_ms;
+	object->slowstart_ms = server->config.slowstart_ms;
+	object->up_since_ms = server->config.slowstart_ms ? server->up_since_ms : 0;
 }
 
 static int
@@ -408,6 +411,8 @@ compiler_compile(struct compiler *c, struct control *control, struct image *imag
 {
 	int rc;
 
+	for (size_t i = 0; i < control->backend_count; i++)
+		pool_update(control->backends[i]);
 	ids_begin(c->nexthops);
 	ids_begin(c->servers);
 	ids_begin(c->backends);
@@ -454,12 +459,14 @@ compiler_update(struct compiler *c, const struct control *control, struct image 
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < control->backend_count; i++) {
-		const struct backend *backend = control->backends[i];
+		struct backend *backend = control->backends[i];
+		bool all;
 
 		if (!backend->changed)
 			continue;
+		all = pool_update(backend);
 		for (size_t j = 0; rc == 0 && j < backend_all_count(backend); j++) {
-			if (backend_any(backend, j)->changed)
+			if (all || backend_any(backend, j)->changed)
 				rc = update_server(backend_any(backend, j), image);
 		}
 		if (rc == 0 && !image_get(image, SHUNT_KIND_BACKEND, backend->id, NULL))

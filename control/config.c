@@ -28,6 +28,7 @@ static const struct config_defaults built_in = {
 	},
 	.algorithm = SHUNT_SOURCE,
 	.forward = SHUNT_NAT,
+	.server = { .weight = 1 },
 };
 
 static void
@@ -55,7 +56,8 @@ read_global(struct json_at at, struct config *config)
 static void
 read_defaults(struct json_at at, struct config_defaults *defaults)
 {
-	static const char *const keys[] = { "timeout", "check", "balance", "forward", NULL };
+	static const char *const keys[] = { "timeout", "check", "balance", "forward",
+		"default-server", NULL };
 
 	if (!json_get_object(at, keys))
 		return;
@@ -64,6 +66,7 @@ read_defaults(struct json_at at, struct config_defaults *defaults)
 	config_read_check(json_at_member(&at, "check"), &defaults->check);
 	config_read_balance(json_at_member(&at, "balance"), &defaults->algorithm);
 	config_read_forward(json_at_member(&at, "forward"), &defaults->forward);
+	config_read_default_server(json_at_member(&at, "default-server"), &defaults->server);
 }
 
 /* Without rules an ACL does nothing, so that ignoring one is safe, unlike ignoring a rule. */

@@ -31,16 +31,29 @@ struct server_config {
 	uint16_t port_be; /* 0: keeps_port, or it is wrong */
 	bool keeps_port;  /* has none: takes the one that the client has sent to */
 	uint16_t weight;
-	bool backup; /* used when no other server can be */
+	bool backup;	       /* used when no other server can be */
+	uint32_t maxconn;      /* sessions at a time; 0: any number */
+	uint32_t slowstart_ms; /* to its whole share, when it has come up; 0: at once */
 	struct check_config check;
 };
 
 struct backend_config {
 	char name[SHUNT_NAME_SIZE];
-	uint8_t algorithm; /* enum shunt_algorithm */
-	uint8_t hash_on;   /* enum shunt_hash_on */
-	uint8_t forward;   /* enum shunt_forward */
-	uint8_t encap;	   /* enum shunt_encap: of a tunnel */
+	uint8_t algorithm;     /* enum shunt_algorithm */
+	uint8_t hash_on;       /* enum shunt_hash_on */
+	uint8_t ignored_bits4; /* of clients' addresses, by the hash: 32 and 128 less the prefix */
+	uint8_t ignored_bits6;
+	uint16_t balance_factor; /* hash-balance-factor; 0: none */
+	bool reject_full;	 /* on-maxconn */
+	bool all_backups;
+	uint32_t quorum; /* weight; 0: none */
+	uint32_t hysteresis;
+	uint8_t panic_threshold; /* per cent of the weight; 0: none */
+	uint32_t persist_ms;	 /* persistence; 0: none */
+	uint8_t persist_prefix4;
+	uint8_t persist_prefix6;
+	uint8_t forward; /* enum shunt_forward */
+	uint8_t encap;	 /* enum shunt_encap: of a tunnel */
 	uint16_t encap_port_be;
 	uint16_t mss_clamp;				      /* 0: none */
 	struct shunt_addr sources[SHUNT_MAX_BACKEND_SOURCES]; /* of full NAT */

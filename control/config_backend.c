@@ -15,30 +15,6 @@
 #define GUE_PORT 6080
 
 void
-config_read_balance(struct json_at at, uint8_t *algorithm)
-{
-	/* HAProxy's words first, then those of ipvsadm. */
-	static const struct json_word words[] = {
-		{ "source", SHUNT_SOURCE },
-		{ "roundrobin", SHUNT_ROUNDROBIN },
-		{ "leastconn", SHUNT_LEASTCONN },
-		{ "sh", SHUNT_SOURCE },
-		{ "mh", SHUNT_SOURCE },
-		{ "rr", SHUNT_ROUNDROBIN },
-		{ "wrr", SHUNT_ROUNDROBIN },
-		{ "lc", SHUNT_LEASTCONN },
-		{ "wlc", SHUNT_LEASTCONN },
-		{ "random", JSON_WORD_UNSUPPORTED },
-		{ "first", JSON_WORD_UNSUPPORTED },
-		{ NULL, 0 },
-	};
-	int value;
-
-	if (json_get_word(at, words, &value))
-		*algorithm = value;
-}
-
-void
 config_read_forward(struct json_at at, uint8_t *forward)
 {
 	static const struct json_word words[] = {
@@ -52,24 +28,6 @@ config_read_forward(struct json_at at, uint8_t *forward)
 
 	if (json_get_word(at, words, &value))
 		*forward = value;
-}
-
-static void
-read_hash_on(struct json_at at, const struct backend_config *backend, uint8_t *hash_on)
-{
-	static const struct json_word words[] = {
-		{ "source", SHUNT_HASH_SOURCE },
-		{ "source-port", SHUNT_HASH_SOURCE_PORT },
-		{ "connection", SHUNT_HASH_CONNECTION },
-		{ NULL, 0 },
-	};
-	int value;
-
-	if (!json_get_word(at, words, &value))
-		return;
-	*hash_on = value;
-	if (backend->algorithm != SHUNT_SOURCE)
-		json_at_warning(at, "has no effect: only \"balance\": \"source\" hashes");
 }
 
 static void
@@ -143,14 +101,38 @@ finish_check(const struct config_defaults *defaults, struct check_config *check)
 		check->timeout_ms = defaults->check_timeout_ms;
 }
 
+/* What a server can do, which `default-server` may say for all. */
+static void
+read_capacity(const struct json_at *at, struct server_config *server)
+{
+	int64_t value;
+
+	if (json_get_int(json_at_member(at, "weight"), 0, SHUNT_MAX_WEIGHT, &value))
+		server->weight = value;
+	if (json_get_int(json_at_member(at, "maxconn"), 0, UINT32_MAX, &value))
+		server->maxconn = value;
+	json_get_time_ms(
+		json_at_member(at, "slowstart"), 0, SHUNT_MAX_TIMEOUT_MS, &server->slowstart_ms);
+}
+
+void
+config_read_default_server(struct json_at at, struct server_config *server)
+{
+	static const char *const keys[] = { "weight", "maxconn", "slowstart", NULL };
+
+	if (json_get_object(at, keys))
+		read_capacity(&at, server);
+}
+
 static void
 read_server(struct json_at at, const struct config_defaults *defaults, struct server_config *server)
 {
-	static const char *const keys[] = { "name", "address", "weight", "backup", "check", NULL };
+	static const char *const keys[] = { "name", "address", "weight", "backup", "check",
+		"maxconn", "slowstart", NULL };
 	struct json_at name = json_at_member(&at, "name");
 	struct json_at address = json_at_member(&at, "address");
-	int64_t weight = 1;
 
+	*server = defaults->server;
 	server->check = defaults->check;
 	if (!json_get_object(at, keys))
 		return;
@@ -164,8 +146,7 @@ read_server(struct json_at at, const struct config_defaults *defaults, struct se
 			server->keeps_port = false;
 		}
 	}
-	json_get_int(json_at_member(&at, "weight"), 0, SHUNT_MAX_WEIGHT, &weight);
-	server->weight = weight;
+	read_capacity(&at, server);
 	json_get_bool(json_at_member(&at, "backup"), &server->backup);
 	config_read_check(json_at_member(&at, "check"), &server->check);
 	finish_check(defaults, &server->check);
@@ -193,9 +174,8 @@ read_servers(
 		read_server(json_at_element(&at, i), defaults, &backend->servers[i]);
 }
 
-/* False, and an error if it is there, where the key means nothing. */
-static bool
-key_is_for(struct json_at at, bool right, const char *what)
+bool
+config_key_is_for(struct json_at at, bool right, const char *what)
 {
 	if (!right && json_at_present(at))
 		json_at_error(at, "is for %s only", what);
@@ -216,10 +196,10 @@ read_encap(struct json_at at, struct backend_config *backend)
 	int64_t number = GUE_PORT;
 	int value;
 
-	if (key_is_for(encap, backend->forward == SHUNT_TUNNEL, "\"forward\": \"tunnel\"") &&
+	if (config_key_is_for(encap, backend->forward == SHUNT_TUNNEL, "\"forward\": \"tunnel\"") &&
 		json_at_require(encap) && json_get_word(encap, words, &value))
 		backend->encap = value;
-	if (!key_is_for(port, backend->encap == SHUNT_GUE, "\"encap\": \"gue\""))
+	if (!config_key_is_for(port, backend->encap == SHUNT_GUE, "\"encap\": \"gue\""))
 		return;
 	json_get_int(port, 1, 65535, &number);
 	backend->encap_port_be = htons(number);
@@ -231,7 +211,7 @@ read_mss_clamp(struct json_at at, struct backend_config *backend)
 	bool direct = backend->forward == SHUNT_DR || backend->forward == SHUNT_TUNNEL;
 	int64_t value;
 
-	if (!key_is_for(at, direct, "\"forward\": \"dr\" and \"tunnel\"") ||
+	if (!config_key_is_for(at, direct, "\"forward\": \"dr\" and \"tunnel\"") ||
 		(json_is_integer(at.value) && json_integer_value(at.value) == 0))
 		return;
 	if (json_get_int(at, SHUNT_MIN_MSS, SHUNT_MAX_MSS, &value))
@@ -259,7 +239,9 @@ read_backend(
 {
 	static const char *const keys[] = { "name", "balance", "hash-on", "forward", "check",
 		"servers", "source-addresses", "encap", "encap-port", "mss-clamp", "on-marked-down",
-		NULL };
+		"default-server", "source-prefix", "source-prefix6", "hash-balance-factor",
+		"on-maxconn", "allbackups", "quorum", "hysteresis", "panic-threshold",
+		"persistence", NULL };
 	struct config_defaults inner = *defaults;
 
 	backend->algorithm = defaults->algorithm;
@@ -269,16 +251,17 @@ read_backend(
 	if (json_at_require(json_at_member(&at, "name")))
 		json_get_name(json_at_member(&at, "name"), backend->name);
 	config_read_balance(json_at_member(&at, "balance"), &backend->algorithm);
-	read_hash_on(json_at_member(&at, "hash-on"), backend, &backend->hash_on);
 	config_read_forward(json_at_member(&at, "forward"), &backend->forward);
-	if (key_is_for(json_at_member(&at, "source-addresses"), backend->forward == SHUNT_FULLNAT,
-		    "\"forward\": \"fullnat\""))
+	if (config_key_is_for(json_at_member(&at, "source-addresses"),
+		    backend->forward == SHUNT_FULLNAT, "\"forward\": \"fullnat\""))
 		config_read_sources(json_at_member(&at, "source-addresses"), backend);
 	read_encap(at, backend);
 	read_mss_clamp(json_at_member(&at, "mss-clamp"), backend);
 	read_on_marked_down(json_at_member(&at, "on-marked-down"), backend);
 	config_read_check(json_at_member(&at, "check"), &inner.check);
+	config_read_default_server(json_at_member(&at, "default-server"), &inner.server);
 	read_servers(json_at_member(&at, "servers"), &inner, backend);
+	config_read_choice(at, backend);
 }
 
 void

@@ -238,6 +238,23 @@ forward_name(uint8_t forward)
 	return names[forward];
 }
 
+/* What a backend has that goes by its flows; NULL: nothing. */
+static const char *
+counted_key(const struct backend_config *backend)
+{
+	if (backend->balance_factor)
+		return "hash-balance-factor";
+	if (backend->persist_ms)
+		return "persistence";
+	for (size_t i = 0; i < backend->server_count; i++) {
+		if (backend->servers[i].maxconn)
+			return "maxconn";
+		if (backend->servers[i].slowstart_ms)
+			return "slowstart";
+	}
+	return NULL;
+}
+
 /* Without a flow's entry a packet has nothing to go by but the hash, and replies have nothing. */
 static void
 check_flow_mode(struct json_at frontend_at, const struct frontend_config *frontend,
@@ -247,6 +264,8 @@ check_flow_mode(struct json_at frontend_at, const struct frontend_config *fronte
 		[SHUNT_SOURCE] = "source",
 		[SHUNT_ROUNDROBIN] = "roundrobin",
 		[SHUNT_LEASTCONN] = "leastconn",
+		[SHUNT_RANDOM] = "random",
+		[SHUNT_FIRST] = "first",
 	};
 	struct json_at at = json_at_member(&frontend_at, "flow-mode");
 
@@ -262,6 +281,11 @@ check_flow_mode(struct json_at frontend_at, const struct frontend_config *fronte
 			"\"stateless\" needs \"balance\": \"source\", but backend \"%s\" has "
 			"\"%s\"",
 			backend->name, balances[backend->algorithm]);
+	else if (counted_key(backend))
+		json_at_error(at,
+			"\"stateless\" does not go with \"%s\", which backend \"%s\" has: it "
+			"needs flows to be known",
+			counted_key(backend), backend->name);
 }
 
 /* A packet keeps its family, unless it goes inside another one or is translated as a whole. */

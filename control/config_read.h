@@ -23,13 +23,19 @@ struct config_defaults {
 	struct check_config check; /* times of 0: derived from others when all is read */
 	uint8_t algorithm;
 	uint8_t forward;
+	struct server_config server; /* default-server: weight, maxconn, slowstart */
 };
 
 /* config_backend.c */
-void config_read_balance(struct json_at at, uint8_t *algorithm);
 void config_read_forward(struct json_at at, uint8_t *forward);
 /* `check` holds what is inherited and takes what is said here. */
 void config_read_check(struct json_at at, struct check_config *check);
+void config_read_default_server(struct json_at at, struct server_config *server);
+/* config_choice.c: how a backend chooses among its servers, of which there are some already. */
+void config_read_balance(struct json_at at, uint8_t *algorithm);
+void config_read_choice(struct json_at backend_at, struct backend_config *backend);
+/* False, and an error if it is there, where the key means nothing. */
+bool config_key_is_for(struct json_at at, bool right, const char *what);
 void config_read_backends(
 	struct json_at at, const struct config_defaults *defaults, struct config *config);
 

@@ -124,6 +124,8 @@ pick_by_hash(
 	uint32_t hash, slot;
 	size_t length;
 
+	shunt_selection_network(
+		&key.client, backend->ignored_bits4 % 33, backend->ignored_bits6 % 129);
 	settings = image_get(image, SHUNT_KIND_SETTINGS, 1, &length);
 	if (!settings || length != sizeof(*settings) || !backend->slot_count)
 		return 0;

@@ -139,6 +139,9 @@ server_inherit(struct server *server, const struct server *old)
 	server->check_fail = old->check_fail;
 	server->check_down = old->check_down;
 	server->check_error = old->check_error;
+	server->was_up = old->was_up;
+	server->up_since_ms = old->up_since_ms;
+	server->cold = old->cold;
 	if (strcmp(server_state_name(server), server_state_name(old)) == 0)
 		server->changed_ms = old->changed_ms;
 }
@@ -166,6 +169,7 @@ server_create(struct control *control, const struct server_config *config, struc
 	server->admin = SHUNT_ADMIN_READY;
 	server->weight = config->weight;
 	server->file_weight = config->weight;
+	server->cold = !control->config;
 	health_init(&server->health, &config->check);
 	/* Never probed is what a restart of control shall see, too: see server_adopt(). */
 	server->changed_ms = server->health.fresh && !old ? 0 : wall_ms();
@@ -211,6 +215,8 @@ backend_create(
 	backend->config.servers = NULL;
 	backend->config.server_count = 0;
 	backend->id = old ? old->id : 0;
+	backend->panic = old && old->panic;
+	backend->quorum_lost = old && old->quorum_lost;
 	backend->servers = calloc(config->server_count + 1, sizeof(struct server *));
 	backend->by_name = calloc(config->server_count + 1, sizeof(struct server *));
 	if (!backend->servers || !backend->by_name)
@@ -452,7 +458,11 @@ state_destroy(struct control *control)
 enum shunt_server_state
 server_state(const struct server *server)
 {
-	if (server->admin == SHUNT_ADMIN_MAINT || server->health.verdict == SHUNT_HEALTH_DOWN)
+	bool believed = !server->backend->panic || server->config.backup || server->removed ||
+		server->health.fresh;
+
+	if (server->admin == SHUNT_ADMIN_MAINT ||
+		(server->health.verdict == SHUNT_HEALTH_DOWN && believed))
 		return SHUNT_SERVER_DOWN;
 	return server->admin == SHUNT_ADMIN_DRAIN || server->removed ? SHUNT_SERVER_DRAIN
 								     : SHUNT_SERVER_UP;
@@ -521,6 +531,8 @@ server_adopt(struct server *server, const struct shunt_server *image)
 	 */
 	if (image->admin < SHUNT_ADMIN_COUNT && !server->admin_set)
 		server->admin = image->admin;
+	server->was_up = image->state == SHUNT_SERVER_UP;
+	server->up_since_ms = image->up_since_ms;
 	/* Counted from the image's, so that a command given meanwhile still makes a difference. */
 	server->reset_mark = (uint8_t)(server->reset_mark + image->reset_mark);
 	if (image->file_weight == server->config.weight && image->weight <= SHUNT_MAX_WEIGHT &&

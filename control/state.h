@@ -36,6 +36,10 @@ struct server {
 	struct health health; /* verdict and streak */
 	struct probe *probe;  /* NULL: not checked */
 	uint64_t changed_ms;  /* wall clock of the last change of state, ms since 1970; 0: none */
+	/* pool.c: */
+	bool was_up;	      /* it can take flows, as last seen; since when, by CLOCK_MONOTONIC: */
+	uint64_t up_since_ms; /* 0: since ever */
+	bool cold;	      /* it was there at the start, and has not been found down */
 	uint64_t check_fail;  /* failed probes */
 	uint64_t check_down;  /* changes from up to down */
 	uint64_t check_error; /* probes that could not be made here and say nothing of the server */
@@ -56,8 +60,10 @@ struct backend {
 	size_t server_count;
 	struct server **removed; /* those that a reload has removed: removed.h */
 	size_t removed_count;
-	uint32_t id;  /* in the image; 0: not yet given */
-	bool changed; /* a server of it */
+	uint32_t id;	  /* in the image; 0: not yet given */
+	bool changed;	  /* a server of it */
+	bool panic;	  /* pool.c: too few servers are up, health is not believed */
+	bool quorum_lost; /* the servers that are up have too little weight together */
 	/* Ids of config.sources, ascending, as the image has them. */
 	uint8_t source_ids[SHUNT_MAX_BACKEND_SOURCES];
 	/* Ids of the first service that leads here, of IPv4 and IPv6: where probes may go through.

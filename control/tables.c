@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "maglev.h"
+#include "pool.h"
 #include "roundrobin.h"
 #include "shunt/selection.h"
 #include "state.h"
@@ -13,8 +14,8 @@
 /* Of a server with weight: it is in the backend's table, whether it is up or not. */
 struct recipe_member {
 	struct shunt_member member;
+	uint32_t up; /* it takes new flows: 0, 1 */
 	uint64_t identity;
-	uint64_t up; /* it takes new flows: 0, 1 */
 };
 
 /* All that a backend's object depends on; compared as bytes. */
@@ -150,12 +151,6 @@ tables_end(struct tables *tables)
 	}
 }
 
-static bool
-takes_flows(const struct server *server)
-{
-	return server_state(server) == SHUNT_SERVER_UP && server->weight > 0;
-}
-
 /* One that a command has set to no weight keeps its place, to come back to, with the file's. */
 static uint16_t
 place_weight(const struct server *server)
@@ -167,41 +162,55 @@ static struct recipe_member
 recipe_member(const struct server *server, bool up)
 {
 	return (struct recipe_member){
-		.member = { .server = server->id, .weight = place_weight(server) },
+		.member = {
+			.server = server->id,
+			.weight = place_weight(server),
+			.maxconn = server->config.maxconn,
+		},
 		.identity = maglev_identity(&server->config.address, server->config.port_be),
 		.up = up,
 	};
 }
 
+/* As in HAProxy: the first backup server that can takes all, or with `allbackups` each its part. */
+static uint32_t
+choose_backups(const struct backend *backend, struct recipe_member *members)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < backend->server_count; i++) {
+		const struct server *server = backend->servers[i];
+
+		if (server->config.backup && pool_takes(backend, server) &&
+			(count == 0 || backend->config.all_backups))
+			members[count++] = recipe_member(server, true);
+	}
+	return count;
+}
+
 /*
- * The servers that have a place in the table; *up: those that take flows. As in HAProxy without
- * `allbackups`: if no other server does, it is the first backup that can, and no one beside it.
+ * The servers that have a place in the table; *up: those that take flows. With backup servers none
+ * else has one; if there is nobody at all, all keep theirs, and none takes flows.
  */
 static uint32_t
 choose_members(const struct backend *backend, struct recipe_member *members, uint32_t *up)
 {
-	const struct server *backup = NULL;
-	uint32_t count = 0;
+	bool backup = pool_is_backup(backend);
+	uint32_t count = backup ? choose_backups(backend, members) : 0;
 
-	*up = 0;
+	*up = count;
+	if (count > 0)
+		return count;
 	for (size_t i = 0; i < backend->server_count; i++) {
 		const struct server *server = backend->servers[i];
-		bool takes = takes_flows(server);
+		bool takes = !backup && pool_takes(backend, server);
 
-		if (server->config.backup) {
-			backup = backup || !takes ? backup : server;
-			continue;
-		}
-		if (place_weight(server) == 0)
+		if (server->config.backup || place_weight(server) == 0)
 			continue;
 		members[count++] = recipe_member(server, takes);
 		*up += takes;
 	}
-	if (*up > 0 || !backup)
-		return count;
-	members[0] = recipe_member(backup, true);
-	*up = 1;
-	return 1;
+	return count;
 }
 
 /*
@@ -247,6 +256,13 @@ recipe_create(const struct backend *backend, struct maglev_member *scratch, size
 	head->encap = backend->config.encap;
 	head->encap_port_be = backend->config.encap_port_be;
 	head->mss_clamp = backend->config.mss_clamp;
+	head->balance_factor = backend->config.balance_factor;
+	head->ignored_bits4 = backend->config.ignored_bits4;
+	head->ignored_bits6 = backend->config.ignored_bits6;
+	head->reject_full = backend->config.reject_full;
+	head->persist_ms = backend->config.persist_ms;
+	head->persist_prefix4 = backend->config.persist_prefix4;
+	head->persist_prefix6 = backend->config.persist_prefix6;
 	memcpy(head->sources, backend->source_ids, sizeof(head->sources));
 	head->shutdown_sessions = backend->config.shutdown_sessions;
 	places = choose_members(backend, recipe->members, &head->member_count);

@@ -2,6 +2,10 @@
 #include "agent_ask.h"
 
 #include <errno.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+#include <rte_random.h>
 
 #include "classify.h"
 #include "stateless.h"
@@ -17,11 +21,25 @@ count_entries(void *context, uint32_t service)
 	return sum;
 }
 
+static uint64_t
+monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 struct gen_moment
 agent_moment(const struct agent_settings *settings)
 {
 	struct gen_moment moment = {
 		.first = UINT32_MAX,
+		.clock = rte_rdtsc(),
+		.clock_per_ms = rte_get_tsc_hz() / 1000,
+		.monotonic_ms = monotonic_ms(),
+		.worker_count = settings->worker_count,
+		.seed = rte_rand(),
 		.entries = count_entries,
 		/* It is only read. */
 		.context = (void *)(uintptr_t)settings,

@@ -62,6 +62,10 @@ fast_hash_find(struct fast_hash *h, uint64_t id)
 	s->address = fast_load32(service->address);
 	s->count = backend->answers->count;
 	s->slots = backend->answers->slots;
+	s->client_mask = UINT32_MAX;
+	if (backend->ignored_bits4)
+		s->client_mask = __builtin_bswap32(
+			(uint32_t)((uint64_t)UINT32_MAX << backend->ignored_bits4));
 	s->port_mask = backend->hash_on == SHUNT_HASH_SOURCE ? 0 : UINT16_MAX;
 	s->end = SIP_BYTES(backend->hash_on == SHUNT_HASH_SOURCE ? 16 : 18);
 }
@@ -79,7 +83,8 @@ hash_of(const struct fast_hash *h, uint64_t key)
 		return select_hash_of(g, g->backends[g->services[s->id].backend],
 			&g->services[s->id], shunt_addr_from_v4((const uint8_t *)&address), port_be,
 			0);
-	return sip_end(&h->sip, FAST_HASH_MAPPED | key << 32, s->end | (port_be & s->port_mask));
+	return sip_end(&h->sip, FAST_HASH_MAPPED | (key & s->client_mask) << 32,
+		s->end | (port_be & s->port_mask));
 }
 
 /* A client's packet, which parse would let pass. */

@@ -13,6 +13,7 @@ struct group {
 	words address;
 	words count;
 	words slots;
+	words client_mask;
 	words port_mask;
 	words end;
 	lanes by_slot;
@@ -29,6 +30,7 @@ find_alike(const struct fast_hash_service *s, lanes which, struct group *g)
 	g->address = all(s->address);
 	g->count = all(s->count);
 	g->slots = all((uintptr_t)s->slots);
+	g->client_mask = all(s->client_mask);
 	g->port_mask = all(s->port_mask);
 	g->end = all(s->end);
 }
@@ -37,7 +39,8 @@ WIDE_INLINE void
 find_each(struct fast_hash *h, const uint64_t *key, lanes which, struct group *g)
 {
 	uint64_t address[FAST_GROUP] = { 0 }, count[FAST_GROUP] = { 0 }, slots[FAST_GROUP] = { 0 },
-		 port_mask[FAST_GROUP] = { 0 }, end[FAST_GROUP] = { 0 };
+		 client_mask[FAST_GROUP] = { 0 }, port_mask[FAST_GROUP] = { 0 },
+		 end[FAST_GROUP] = { 0 };
 	const struct fast_hash_service *s = &h->service;
 
 	g->by_slot = g->connection = 0;
@@ -53,12 +56,14 @@ find_each(struct fast_hash *h, const uint64_t *key, lanes which, struct group *g
 		address[k] = s->address;
 		count[k] = s->count;
 		slots[k] = (uintptr_t)s->slots;
+		client_mask[k] = s->client_mask;
 		port_mask[k] = s->port_mask;
 		end[k] = s->end;
 	}
 	g->address = load8(address);
 	g->count = load8(count);
 	g->slots = load8(slots);
+	g->client_mask = load8(client_mask);
 	g->port_mask = load8(port_mask);
 	g->end = load8(end);
 }
@@ -150,7 +155,9 @@ aim_group(struct fast_hash *h, struct fast_burst *f, unsigned int i, lanes which
 		end = _mm512_or_si512(
 			g.end, _mm512_and_si512(_mm512_srli_epi64(key, 32), g.port_mask));
 		hash = sip_end(&h->sip,
-			_mm512_or_si512(all(FAST_HASH_MAPPED), _mm512_slli_epi64(key, 32)), end);
+			_mm512_or_si512(all(FAST_HASH_MAPPED),
+				_mm512_slli_epi64(_mm512_and_si512(key, g.client_mask), 32)),
+			end);
 		index = _mm512_srli_epi64(_mm512_mul_epu32(hash, g.count), 32);
 		store8(&f->slot[i], _mm512_add_epi64(g.slots, _mm512_slli_epi64(index, 2)));
 		for (unsigned int c = by_slot & g.connection; c; c &= c - 1)

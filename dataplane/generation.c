@@ -8,6 +8,7 @@
 #include "known.h"
 #include "mem.h"
 #include "objects.h"
+#include "persist.h"
 #include "pmtu.h"
 
 int
@@ -175,6 +176,23 @@ share_pmtu(struct gen_builder *b)
 	return 0;
 }
 
+/* Kept as long as a backend wants it, through all generations. */
+static int
+share_persist(struct gen_builder *b)
+{
+	struct generation *g = b->generation;
+
+	if (!g->has_persist)
+		return 0;
+	if (b->before && b->before->persist) {
+		g->persist = b->before->persist;
+		g->persist->references++;
+		return 0;
+	}
+	g->persist = persist_create(b->moment->seed);
+	return g->persist ? 0 : gen_out_of_memory(b);
+}
+
 static struct generation *
 generation_alloc(uint64_t number, const struct object_store *objects, uint32_t server_count)
 {
@@ -228,7 +246,10 @@ generation_create(const struct object_store *objects, uint64_t number,
 	const struct generation *before, uint32_t port_count, struct generation_error *error,
 	int *result)
 {
-	const struct gen_moment start = { .entries = some_entries };
+	const struct gen_moment start = {
+		.entries = some_entries,
+		.worker_count = SHUNT_MAX_WORKERS,
+	};
 
 	return generation_create_at(objects, number, before, port_count, &start, error, result);
 }
@@ -245,6 +266,7 @@ generation_create_at(const struct object_store *objects, uint64_t number,
 		mark_plain_servers,
 		build_known,
 		share_pmtu,
+		share_persist,
 	};
 	uint32_t servers = object_store_end(objects, SHUNT_KIND_SERVER);
 	struct gen_builder b = {
@@ -279,6 +301,7 @@ generation_destroy(struct generation *generation)
 	classifier_destroy(generation->classifier);
 	known_destroy(generation->known);
 	pmtu_destroy(generation->pmtu);
+	persist_destroy(generation->persist);
 	for (uint32_t id = 0; generation->backends && id < SHUNT_MAX_BACKENDS; id++)
 		gen_backend_release(generation->backends[id]);
 	mem_free(generation->backends);

@@ -20,6 +20,7 @@ struct classifier;	/* classify.h */
 struct known;		/* known.h */
 struct shared_services; /* generation_services.c */
 struct pmtu_table;	/* pmtu.h */
+struct persist_table;	/* persist.h */
 
 enum gen_family {
 	GEN_V4,
@@ -143,12 +144,35 @@ struct gen_answers {
 	uint32_t slots[];      /* [count]: see stateless_slot() */
 };
 
+/* A server's share grows, from when it began to take flows; in the clock of select_state. */
+struct gen_ramp {
+	uint64_t begins;
+	float per_cycle; /* of its share; 0: it has it all */
+};
+
+struct select_loads; /* select_loads.h */
+
 struct gen_backend {
 	uint32_t references; /* agent only */
 	uint8_t algorithm;
 	uint8_t hash_on;
 	uint8_t forward;
+	bool is_simple; /* nothing stands between the algorithm and its server: the next eight */
+	bool has_maxconn;
+	bool reject_full;
+	uint16_t balance_factor;
 	uint16_t id;
+	uint64_t ramped;	      /* when the last of these has its share; 0: there are none */
+	const struct gen_ramp *ramps; /* [member_count], if there are any */
+	uint32_t persist_ticks;	      /* 0: none */
+	uint8_t persist_prefix4;
+	uint8_t persist_prefix6;
+	uint8_t ignored_bits4; /* of clients' addresses, by the hash */
+	uint8_t ignored_bits6;
+	/* [worker_count]: what each knows of the members, and nobody else touches; or NULL */
+	struct select_loads **loads;
+	uint32_t worker_count;
+	uint32_t weight; /* of all members */
 	uint32_t member_count;
 	uint32_t slot_count;
 	uint32_t schedule_count;
@@ -174,8 +198,10 @@ struct generation {
 	const struct flow_timeouts *timeouts;	      /* [SHUNT_MAX_SERVICES], by service id */
 	struct gen_backend **backends;		      /* [SHUNT_MAX_BACKENDS], by id; NULL: none */
 	struct gen_source sources[SHUNT_MAX_SOURCES]; /* by id */
-	bool has_fullnat; /* a backend of that mode: workers need source ports */
-	bool has_answers; /* a backend that has some */
+	bool has_fullnat;	       /* a backend of that mode: workers need source ports */
+	bool has_answers;	       /* a backend that has some */
+	bool has_persist;	       /* a backend that wants it */
+	struct persist_table *persist; /* of all generations since; workers write to it; or NULL */
 	struct classifier *classifier;
 	struct known *known;
 	struct pmtu_table *pmtu; /* of all generations; workers write to it, see pmtu.h */
@@ -196,6 +222,12 @@ struct gen_moment {
 	/* Ticks since the start: no worker is behind the first, none beyond the last. */
 	uint32_t first;
 	uint32_t last;
+	/* The same moment: workers' clock (select_state), its cycles in a ms, CLOCK_MONOTONIC. */
+	uint64_t clock;
+	uint64_t clock_per_ms;
+	uint64_t monotonic_ms;
+	uint32_t worker_count; /* 0 is 1 */
+	uint64_t seed;	       /* secret, for tables that are made now */
 	/* The entries that a service has in all flow tables, counted after `first` was read. */
 	uint64_t (*entries)(void *context, uint32_t service);
 	void *context;

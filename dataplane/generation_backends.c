@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The backends of a generation, and what they refer to. */
+#include <errno.h>
 #include <stddef.h>
 
 #include "generation_impl.h"
 #include "mem.h"
 #include "objects.h"
+#include "select_loads.h"
 
 /* A backend and the object whose bytes its arrays are; shared between generations by count. */
 struct shared_backend {
@@ -24,8 +26,86 @@ set_sources(const struct generation *g, const struct shunt_backend *image, struc
 	}
 }
 
+/* Of one that began to take flows in the future, or long ago, nothing is said. */
+static struct gen_ramp
+ramp_of(const struct gen_moment *now, const struct shunt_server *server)
+{
+	uint64_t age_ms = now->monotonic_ms - server->up_since_ms;
+
+	if (!server->up_since_ms || server->up_since_ms > now->monotonic_ms ||
+		age_ms >= server->slowstart_ms)
+		return (struct gen_ramp){ 0 };
+	return (struct gen_ramp){
+		.begins = now->clock - age_ms * now->clock_per_ms,
+		.per_cycle = 1 / ((float)server->slowstart_ms * (float)now->clock_per_ms),
+	};
+}
+
+/* How far the members are with their slow start. */
+static int
+set_ramps(struct gen_builder *b, struct gen_backend *out)
+{
+	const struct gen_moment *now = b->moment;
+	struct gen_ramp *ramps = NULL;
+
+	for (uint32_t i = 0; i < out->member_count; i++) {
+		const struct shunt_server *server =
+			gen_bytes_of(b, SHUNT_KIND_SERVER, out->members[i].server);
+		struct gen_ramp ramp = { 0 };
+		uint64_t end;
+
+		if (server && server->slowstart_ms && now->clock_per_ms)
+			ramp = ramp_of(now, server);
+		if (ramp.per_cycle <= 0)
+			continue;
+		if (!ramps) {
+			ramps = mem_alloc(out->member_count * sizeof(*ramps));
+			out->ramps = ramps;
+		}
+		if (!ramps)
+			return gen_out_of_memory(b);
+		ramps[i] = ramp;
+		end = ramp.begins + server->slowstart_ms * now->clock_per_ms;
+		out->ramped = end > out->ramped ? end : out->ramped;
+	}
+	return 0;
+}
+
+/* What select_limit.c goes by. */
+static int
+set_limits(struct gen_builder *b, const struct shunt_backend *image, struct gen_backend *out)
+{
+	bool tree = image->algorithm == SHUNT_LEASTCONN;
+
+	out->reject_full = image->reject_full;
+	out->balance_factor = image->balance_factor;
+	for (uint32_t i = 0; i < out->member_count; i++) {
+		out->has_maxconn |= out->members[i].maxconn > 0;
+		out->weight += out->members[i].weight;
+	}
+	out->worker_count = b->moment->worker_count ? b->moment->worker_count : 1;
+	if (out->member_count && (tree || out->has_maxconn || out->balance_factor)) {
+		out->loads = select_loads_create(out, out->worker_count, tree);
+		if (!out->loads)
+			return gen_out_of_memory(b);
+	}
+	if (set_ramps(b, out) < 0)
+		return -ENOMEM;
+	out->is_simple = !out->has_maxconn && !out->balance_factor && !out->ramps;
+	return 0;
+}
+
+static void
+shared_destroy(struct shared_backend *shared)
+{
+	select_loads_destroy(shared->backend.loads);
+	mem_free((void *)(uintptr_t)shared->backend.ramps);
+	mem_free(shared->backend.answers);
+	mem_free(shared);
+}
+
 static struct gen_backend *
-backend_create(const struct generation *g, struct object *object)
+backend_create(struct gen_builder *b, struct object *object)
 {
 	struct shared_backend *shared = mem_alloc(sizeof(*shared));
 	const struct shunt_backend *image = (const void *)object->bytes;
@@ -46,7 +126,16 @@ backend_create(const struct generation *g, struct object *object)
 	out->members = (const void *)(image + 1);
 	out->slots = (const void *)(out->members + out->member_count);
 	out->schedule = out->slots + out->slot_count;
-	set_sources(g, image, out);
+	out->ignored_bits4 = image->ignored_bits4;
+	out->ignored_bits6 = image->ignored_bits6;
+	out->persist_ticks = (image->persist_ms + SHUNT_FLOW_TICK_MS - 1) / SHUNT_FLOW_TICK_MS;
+	out->persist_prefix4 = image->persist_prefix4;
+	out->persist_prefix6 = image->persist_prefix6;
+	set_sources(b->generation, image, out);
+	if (set_limits(b, image, out) < 0) {
+		shared_destroy(shared);
+		return NULL;
+	}
 	return out;
 }
 
@@ -55,7 +144,10 @@ gen_backend_bytes(const struct gen_backend *backend)
 {
 	const struct shared_backend *shared = (const struct shared_backend *)backend;
 
-	return shared ? sizeof(*shared) + sizeof(*shared->object) + shared->object->length : 0;
+	if (!shared)
+		return 0;
+	return sizeof(*shared) + sizeof(*shared->object) + shared->object->length +
+		select_loads_bytes(backend);
 }
 
 void
@@ -66,8 +158,7 @@ gen_backend_release(struct gen_backend *backend)
 	if (!backend || --backend->references > 0)
 		return;
 	object_release(shared->object);
-	mem_free(backend->answers);
-	mem_free(shared);
+	shared_destroy(shared);
 }
 
 int
@@ -77,7 +168,7 @@ gen_backend_set_answers(struct gen_builder *b, uint32_t id, struct gen_answers *
 
 	if (backend->references > 1) {
 		struct object *object = object_store_hold(b->objects, SHUNT_KIND_BACKEND, id);
-		struct gen_backend *own = backend_create(b->generation, object);
+		struct gen_backend *own = backend_create(b, object);
 
 		if (!own) {
 			object_release(object);
@@ -152,7 +243,7 @@ gen_build_backend(struct gen_builder *b, uint32_t id)
 		old->references++;
 		backend = old;
 	} else {
-		backend = backend_create(b->generation, object);
+		backend = backend_create(b, object);
 		if (!backend) {
 			object_release(object);
 			return gen_out_of_memory(b);
@@ -160,6 +251,7 @@ gen_build_backend(struct gen_builder *b, uint32_t id)
 	}
 	b->generation->backends[id] = backend;
 	b->generation->has_fullnat |= backend->forward == SHUNT_FULLNAT;
+	b->generation->has_persist |= backend->persist_ticks > 0;
 	return check_backend_refers(b, backend);
 }
 

@@ -26,6 +26,8 @@ is_same_server(const struct object *before, const struct object *after)
 	a.weight = b.weight;
 	a.file_weight = b.file_weight;
 	a.changed_ms = b.changed_ms;
+	a.up_since_ms = b.up_since_ms;
+	a.slowstart_ms = b.slowstart_ms;
 	return memcmp(&a, &b, sizeof(a)) == 0;
 }
 
@@ -100,6 +102,7 @@ update_backends(struct gen_builder *b)
 	int rc = 0;
 
 	g->has_fullnat = before->has_fullnat;
+	g->has_persist = before->has_persist;
 	for (uint32_t id = 0; id < SHUNT_MAX_BACKENDS; id++) {
 		if (before->backends[id] &&
 			object_store_get(before->objects, SHUNT_KIND_BACKEND, id) ==

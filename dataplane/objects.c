@@ -137,7 +137,9 @@ check_server(const struct shunt_server *s)
 		return "server: weight out of range";
 	if (s->probe_service >= SHUNT_MAX_SERVICES)
 		return "server: service id of its probes out of range";
-	if (!all_zero(s->pad2, sizeof(s->pad2)))
+	if (s->slowstart_ms > SHUNT_MAX_TIMEOUT_MS)
+		return "server: slow start takes too long";
+	if (!all_zero(s->pad2, sizeof(s->pad2)) || !all_zero(s->pad3, sizeof(s->pad3)))
 		return "server: padding is not zero";
 	if (!name_is_good(s->name))
 		return "server: name is not ended and filled up with NULs";
@@ -224,6 +226,26 @@ check_backend_forward(const struct shunt_backend *b)
 	return NULL;
 }
 
+static const char *
+check_backend_choice(const struct shunt_backend *b)
+{
+	if (b->reject_full > 1)
+		return "backend: unknown fate of sessions without room";
+	if (b->ignored_bits4 > 32 || b->ignored_bits6 > 128)
+		return "backend: more bits than an address has are left out of the hash";
+	if (b->balance_factor && b->balance_factor <= 100)
+		return "backend: a balance factor that no server could keep to";
+	if (b->balance_factor && b->algorithm != SHUNT_SOURCE)
+		return "backend: a balance factor for an algorithm that has none";
+	if (b->persist_ms > SHUNT_MAX_TIMEOUT_MS)
+		return "backend: persistence for too long";
+	if (b->persist_prefix4 > 32 || b->persist_prefix6 > 128)
+		return "backend: persistence by more bits than an address has";
+	if (!b->persist_ms && (b->persist_prefix4 || b->persist_prefix6))
+		return "backend: client networks without persistence";
+	return NULL;
+}
+
 /* The fixed part alone; lengths are checked by the caller. */
 static const char *
 check_backend_head(const struct shunt_backend *b)
@@ -236,8 +258,8 @@ check_backend_head(const struct shunt_backend *b)
 		return "backend: unknown hash-on";
 	if (check_backend_forward(b))
 		return check_backend_forward(b);
-	if (!all_zero(b->pad, sizeof(b->pad)))
-		return "backend: padding is not zero";
+	if (check_backend_choice(b))
+		return check_backend_choice(b);
 	if (b->member_count >= SHUNT_MAX_SERVERS)
 		return "backend: too many members";
 	if (b->slot_count > SHUNT_MAX_SLOTS)

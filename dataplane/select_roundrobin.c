@@ -9,13 +9,14 @@
 
 static uint32_t
 pick(struct select_state *state, const struct generation *generation,
-	const struct gen_backend *backend, const struct pkt *p)
+	const struct gen_backend *backend, const struct pkt *p, uint32_t attempt)
 {
 	uint32_t *position = &state->position[backend->id];
 	uint32_t at = *position;
 
 	(void)generation;
 	(void)p;
+	(void)attempt; /* the next one */
 	/* Kept plus one, so that 0 says that this worker has not begun. */
 	if (at == 0 || at > backend->schedule_count)
 		at = select_start(state, backend->schedule_count) + 1;

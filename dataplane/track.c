@@ -10,7 +10,11 @@ track_session_begins(struct tracker *t, uint16_t service, uint32_t server)
 {
 	t->services[service].sessions++;
 	t->services[service].sessions_total++;
-	t->servers[server].sessions++;
+	/* One that was reserved is counted already. */
+	if (t->select.reserved == server)
+		t->select.reserved = 0;
+	else
+		t->servers[server].sessions++;
 	t->servers[server].sessions_total++;
 }
 
@@ -54,6 +58,7 @@ tracker_create(const struct shunt_stats *stats, uint32_t worker, uint32_t flow_c
 	t->select.worker = worker;
 	t->select.worker_count = stats->worker_count;
 	t->select.stats = stats;
+	t->select.random = flow_seed[0] | 1;
 	return t;
 }
 

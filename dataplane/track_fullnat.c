@@ -201,8 +201,8 @@ track_new_fullnat(struct tracker *t, struct pkt *p, const struct gen_backend *ba
 		p->drop = SHUNT_DROP_NO_FLOW;
 		return;
 	}
-	p->server = track_is_first(p) ? select_server(&t->select, t->generation, backend, p)
-				      : select_by_hash(t->generation, backend, p);
+	if (!track_choose(t, p, backend))
+		return;
 	port = take_port(t, p, backend, tick);
 	if (!port) {
 		p->drop = SHUNT_DROP_NO_SOURCE_PORT;

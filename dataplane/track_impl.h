@@ -112,6 +112,12 @@ bool track_wants_claim(const struct tracker *t, const struct pkt *p);
 const struct gen_backend *
 track_admit(struct tracker *t, struct pkt *p, const struct gen_backend *backend);
 
+/*
+ * Gives a new flow's packet its server. False: none has room, and drop is set. Either the session
+ * begins (track_session_begins()), or select_release() is called.
+ */
+bool track_choose(struct tracker *t, struct pkt *p, const struct gen_backend *backend);
+
 /* track_fullnat.c: */
 
 /* Is this the value of a flow as this server's mode has them? */

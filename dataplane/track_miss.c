@@ -25,12 +25,8 @@ new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 	uint64_t value;
 	enum flow_state state = p->protocol == SHUNT_UDP ? FLOW_UDP : FLOW_SYN;
 
-	/*
-	 * A TCP flow seen from its middle on (the dataplane was restarted, say) goes where the
-	 * hash sends it: if that was the rule at its beginning too, it lives on.
-	 */
-	p->server = track_is_first(p) ? select_server(&t->select, t->generation, backend, p)
-				      : select_by_hash(t->generation, backend, p);
+	if (!track_choose(t, p, backend))
+		return;
 	value = flow_value(p->server, state, p->hop, tick);
 	if (gen_server_is_shared(&t->generation->servers[p->server], p->protocol)) {
 		/* Not the old flow any more, if there was one: its claim is free. */
@@ -102,6 +98,7 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	begin(t, p);
 	if (backend->forward == SHUNT_FULLNAT) {
 		track_new_fullnat(t, p, backend, &key, flow, tick);
+		select_release(&t->select);
 		return;
 	}
 	if (flow) {
@@ -116,6 +113,7 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	}
 	t->stats->flows_created++;
 	new_flow(t, p, backend, &key, flow, tick);
+	select_release(&t->select);
 }
 
 /* Is this a reply to the client remembered there? A client may use one port for TCP and UDP. */

@@ -325,6 +325,7 @@ worker_tick(struct worker *w)
 {
 	uint64_t now = rte_rdtsc();
 
+	w->tracker->select.clock = now;
 	while (now >= w->tick_tsc) {
 		w->tick++;
 		__atomic_store_n(&w->tracker->now, w->tracker->now + 1, __ATOMIC_RELEASE);

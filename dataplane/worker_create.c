@@ -81,8 +81,11 @@ worker_create(
 	w->stats->lcore = lcore;
 	w->tracker = tracker_create(settings->stats, index, settings->flow_capacity, seed);
 	w->frags = frag_table_create(index, seed);
-	if (w->tracker)
+	if (w->tracker) {
 		w->tracker->owner_seed = settings->owner_seed;
+		w->tracker->select.clock = rte_rdtsc();
+		w->tracker->select.look_period = second / 1000 * SELECT_LOOK_MS;
+	}
 	w->peers = mem_alloc(count * sizeof(struct rte_ring *));
 	w->tx.rings = mem_alloc(count * sizeof(struct rte_ring *));
 	snprintf(name, sizeof(name), "inbox_%u", index);

@@ -93,6 +93,18 @@ shunt_selection_hash(
 	return (uint32_t)shunt_siphash(secret, key, bytes);
 }
 
+/* Clears an address' last bits, as many as its family's argument says. */
+static inline void
+shunt_selection_network(struct shunt_addr *a, unsigned int bits4, unsigned int bits6)
+{
+	unsigned int bits = shunt_addr_is_v4(a) ? bits4 : bits6;
+	unsigned int kept = sizeof(a->bytes) - bits / 8;
+
+	memset(a->bytes + kept, 0, bits / 8);
+	if (bits % 8)
+		a->bytes[kept - 1] &= (uint8_t)(0xff << (bits % 8));
+}
+
 /* slot_count: a power of two or not, up to SHUNT_MAX_SLOTS. */
 static inline uint32_t
 shunt_selection_slot(uint32_t hash, uint32_t slot_count)

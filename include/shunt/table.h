@@ -87,12 +87,18 @@ struct shunt_server {
 	uint32_t probe_service; /* id: probes go through its address; 0: to the server's own */
 	/* control: wall clock of the last change of state, ms since 1970; 0: not probed yet */
 	uint64_t changed_ms;
+	/* Since when it takes flows, ms of CLOCK_MONOTONIC; 0: since ever. For slowstart_ms. */
+	uint64_t up_since_ms;
+	uint32_t slowstart_ms; /* so long its share grows to what it is to be; 0: it has it at once
+				*/
+	uint8_t pad3[4];
 	char name[SHUNT_NAME_SIZE]; /* control: within the backend, NUL-padded */
 };
 
 struct shunt_member {
-	uint32_t server; /* id */
-	uint32_t weight; /* 1..SHUNT_MAX_WEIGHT */
+	uint32_t server;  /* id */
+	uint32_t weight;  /* 1..SHUNT_MAX_WEIGHT */
+	uint32_t maxconn; /* sessions that it may have, over all workers; 0: any number */
 };
 
 /*
@@ -116,11 +122,22 @@ struct shunt_backend {
 	uint16_t encap_port_be; /* SHUNT_GUE: where servers listen; else 0 */
 	/* SHUNT_DR, SHUNT_TUNNEL: clients' MSS is lowered to it; 0: left alone */
 	uint16_t mss_clamp;
+	/* A client network's next flows go to the server of its last one for so long; 0: not. */
+	uint32_t persist_ms;
+	uint8_t persist_prefix4; /* what a client network is: 0..32, 0..128 */
+	uint8_t persist_prefix6;
+	/* SHUNT_SOURCE: a server's part of all sessions, at most, in per cent of its share, more
+	 * than 100; 0: any. */
+	uint16_t balance_factor;
+	/* The last bits of clients' addresses that the hash leaves out: 0..32, 0..128. */
+	uint8_t ignored_bits4;
+	uint8_t ignored_bits6;
+	/* When the server that is chosen has no room: 1: the session is refused; 0: another's. */
+	uint8_t reject_full;
 	/* When a server is down: 1: its flows are reset, and UDP ones selected anew; 0: kept. */
 	uint8_t shutdown_sessions;
 	/* SHUNT_FULLNAT: ids of source addresses, of either family, ascending; then zeros. */
 	uint8_t sources[SHUNT_MAX_BACKEND_SOURCES];
-	uint8_t pad[3];
 	char name[SHUNT_NAME_SIZE]; /* control */
 };
 
@@ -170,9 +187,9 @@ shunt_backend_bytes(const struct shunt_backend *b)
 
 static_assert(sizeof(struct shunt_settings) == 24, "image layout");
 static_assert(sizeof(struct shunt_nexthop) == 32, "image layout");
-static_assert(sizeof(struct shunt_server) == 112, "image layout");
-static_assert(sizeof(struct shunt_member) == 8, "image layout");
-static_assert(sizeof(struct shunt_backend) == 104, "image layout");
+static_assert(sizeof(struct shunt_server) == 128, "image layout");
+static_assert(sizeof(struct shunt_member) == 12, "image layout");
+static_assert(sizeof(struct shunt_backend) == 112, "image layout");
 static_assert(sizeof(struct shunt_service) == 108, "image layout");
 static_assert(sizeof(struct shunt_local) == 16, "image layout");
 static_assert(sizeof(struct shunt_source) == 16, "image layout");

@@ -63,6 +63,8 @@ enum shunt_algorithm {
 	SHUNT_SOURCE = 0,     /* consistent hash */
 	SHUNT_ROUNDROBIN = 1, /* smooth weighted */
 	SHUNT_LEASTCONN = 2,  /* fewest flows for its weight */
+	SHUNT_RANDOM = 3,     /* of two at random, the one with fewer flows for its weight */
+	SHUNT_FIRST = 4,      /* the first in the file that has room */
 	SHUNT_ALGORITHM_COUNT,
 };
 

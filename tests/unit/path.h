@@ -42,7 +42,8 @@ struct path {
 	uint8_t version;
 	enum shunt_algorithm algorithm;
 	uint8_t forward;
-	uint8_t sources;	    /* of full NAT */
+	uint8_t sources; /* of full NAT */
+	uint32_t persist_ms;
 	uint8_t state[SERVERS + 1]; /* by server id */
 };
 
@@ -161,6 +162,9 @@ path_publish(struct path *path)
 	}
 	backend = helper_backend(path->algorithm, members, count, SLOTS);
 	backend->forward = path->forward;
+	backend->persist_ms = path->persist_ms;
+	backend->persist_prefix4 = path->persist_ms ? 32 : 0;
+	backend->persist_prefix6 = path->persist_ms ? 128 : 0;
 	if (path->forward == SHUNT_FULLNAT)
 		path_put_sources(path, backend);
 	helper_put(

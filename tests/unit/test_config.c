@@ -158,6 +158,8 @@ test_balance_words(void)
 		{ "leastconn", SHUNT_LEASTCONN },
 		{ "lc", SHUNT_LEASTCONN },
 		{ "wlc", SHUNT_LEASTCONN },
+		{ "random", SHUNT_RANDOM },
+		{ "first", SHUNT_FIRST },
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -292,10 +294,10 @@ test_defaults_wrong(void)
 {
 	config_case_expect(
 		"'frontends': [], 'defaults': {'timeout': {'syn': 0, 'established': '25h', "
-		"'fin': 'x', 'udp': -1, 'check': [], 'client': '1s'}, 'balance': 'random', "
+		"'fin': 'x', 'udp': -1, 'check': [], 'client': '1s'}, 'balance': 'uri', "
 		"'forward': 'full', 'check': 5, 'mode': 'tcp'}",
 		"$.defaults.mode: unknown key; the keys here are: timeout, check, balance, "
-		"forward\n"
+		"forward, default-server\n"
 		"$.defaults.timeout.client: unknown key; the keys here are: syn, established, fin, "
 		"udp, check\n"
 		"$.defaults.timeout.syn: must be from 1ms to 1d, found the number 0\n"
@@ -304,8 +306,8 @@ test_defaults_wrong(void)
 		"$.defaults.timeout.udp: must be from 1ms to 1d, found the number -1\n"
 		"$.defaults.timeout.check: " TIME_WANTED "an array\n"
 		"$.defaults.check: must be true, false or an object, found the number 5\n"
-		"$.defaults.balance: 'random' is not supported by this version; use 'source', "
-		"'roundrobin', 'leastconn'\n"
+		"$.defaults.balance: must be one of 'source', 'roundrobin', 'leastconn', 'random', "
+		"'first', found the string 'uri'\n"
 		"$.defaults.forward: must be one of 'nat', 'dr', 'tunnel', 'fullnat', found the "
 		"string 'full'\n" FRONTENDS_NONE);
 }
@@ -411,17 +413,19 @@ test_backends_wrong(void)
 		"{'name': 'app', 'servers': {}}", B ".servers: must be an array, found an object");
 	expect_backend("{'servers': [{'name': 's', 'address': '10.0.0.1:80'}]}",
 		B ".name: missing, but required\n" F ".default-backend: there is no backend 'app'");
-	expect_backend("{'name': 'app', 'balance': 'first', 'hash-on': 'src', 'forward': 'half', "
+	expect_backend("{'name': 'app', 'balance': 'firs', 'hash-on': 'src', 'forward': 'half', "
 		       "'check': 'tcp', 'source-addresses': ['10.0.0.9'], 'encap': 'gue', "
 		       "'server': 1, 'servers': [{'name': 's', 'address': '10.0.0.1:80'}]}",
-		B ".server: unknown key; did you mean 'servers'?\n" B
-		  ".balance: 'first' is not supported by this version; use 'source', 'roundrobin', "
-		  "'leastconn'\n" B ".hash-on: must be one of 'source', 'source-port', "
-		  "'connection', found the string 'src'\n" B
-		  ".forward: must be one of 'nat', 'dr', 'tunnel', 'fullnat', found the string "
-		  "'half'\n" B ".source-addresses: is for 'forward': 'fullnat' only\n" B
-		  ".encap: is for 'forward': 'tunnel' only\n" B
-		  ".check: must be true, false or an object, found the string 'tcp'");
+		B
+		".server: unknown key; did you mean 'servers'?\n" B
+		".balance: must be one of 'source', 'roundrobin', 'leastconn', 'random', 'first', "
+		"found the string 'firs'\n" B
+		".forward: must be one of 'nat', 'dr', 'tunnel', 'fullnat', found the string "
+		"'half'\n" B ".source-addresses: is for 'forward': 'fullnat' only\n" B
+		".encap: is for 'forward': 'tunnel' only\n" B
+		".check: must be true, false or an object, found the string 'tcp'\n" B
+		".hash-on: must be one of 'source', 'source-port', 'connection', found the string "
+		"'src'");
 	expect_backend("{'name': 'app', 'balance': 'rr', 'hash-on': 'source', 'servers': [{'name': "
 		       "'s', 'address': '10.0.0.1:80'}]}",
 		B ".hash-on: warning: has no effect: only 'balance': 'source' hashes");

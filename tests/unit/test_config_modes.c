@@ -117,9 +117,11 @@ protocols(void)
 		"protocol, timeout, default-backend, announce, on-timeout, flow-mode, rules\n"
 		"$.backends[0].on-timeout: unknown key; the keys here are: name, balance, hash-on, "
 		"forward, check, servers, source-addresses, encap, encap-port, mss-clamp, "
-		"on-marked-down\n"
+		"on-marked-down, default-server, source-prefix, source-prefix6, "
+		"hash-balance-factor, on-maxconn, allbackups, quorum, hysteresis, panic-threshold, "
+		"persistence\n"
 		"$.backends[0].servers[0].on-marked-down: unknown key; the keys here are: name, "
-		"address, weight, backup, check\n"
+		"address, weight, backup, check, maxconn, slowstart\n"
 		"$.backends[0].servers[0].check.vai: unknown key; the keys here are: type, inter, "
 		"fastinter, downinter, timeout, rise, fall, port, via");
 }

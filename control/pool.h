@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which servers of a backend take new flows: its own ones that are up, in an emergency those that
+ * are down too (`panic-threshold`), or, if too few are left (`quorum`), the backup ones.
+ */
+#ifndef CONTROL_POOL_H
+#define CONTROL_POOL_H
+
+#include "state.h"
+
+/*
+ * Finds out anew what follows from the servers' states, and logs what has changed. True: servers
+ * mean something else to the dataplane than before, though their own states are the same.
+ */
+bool pool_update(struct backend *backend);
+
+/* Does this server take new flows? After pool_update(). */
+bool pool_takes(const struct backend *backend, const struct server *server);
+
+/* Do the backend's flows go to backup servers? Then to no other. After pool_update(). */
+bool pool_is_backup(const struct backend *backend);
+
+#endif
