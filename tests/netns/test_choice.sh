@@ -103,8 +103,9 @@ check "random: of 300 open connections each server has a third" \
 leave random
 
 clients bounded tcp 8005 30 192.0.2.1
+# 120 % of a third, and what two workers have placed while they did not look at each other.
 check "hash-balance-factor: one client fills no server beyond its part" \
-	seen bounded "max(s.values()) <= 12 and sum(s.values()) == 30"
+	seen bounded "max(s.values()) <= 15 and sum(s.values()) == 30"
 leave bounded
 
 clients persist tcp 8006 60 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6
