@@ -77,16 +77,18 @@ image_service(const struct scenario *s, uint32_t i)
 	return service;
 }
 
-/* The row of who takes new flows, and Maglev's table over them. */
+/* The row of who takes new flows, Maglev's table over them, and turns if they are taken in turn. */
 static int
 fill_backend(struct shunt_backend *b, const struct maglev_member *members, const uint32_t *ids)
 {
 	struct shunt_member *out = (struct shunt_member *)(b + 1);
+	uint16_t *slots = (uint16_t *)(out + b->member_count);
 
 	for (uint32_t i = 0; i < b->member_count; i++)
 		out[i] = (struct shunt_member){ .server = ids[i], .weight = 1 };
-	return maglev_build(
-		members, b->member_count, (uint16_t *)(out + b->member_count), b->slot_count);
+	for (uint32_t i = 0; i < b->schedule_count; i++)
+		slots[b->slot_count + i] = (uint16_t)i;
+	return maglev_build(members, b->member_count, slots, b->slot_count);
 }
 
 enum shunt_hash_on
@@ -101,7 +103,7 @@ image_put_backend(struct object_store *objects, const struct scenario *s, uint32
 	struct maglev_member *members = calloc(s->servers, sizeof(*members));
 	uint32_t *ids = calloc(s->servers, sizeof(*ids));
 	struct shunt_backend head = {
-		.algorithm = SHUNT_SOURCE,
+		.algorithm = s->balance,
 		.hash_on = image_hash_on(s),
 		.forward = s->forward,
 		.encap = s->forward == SHUNT_TUNNEL ? SHUNT_IPIP : SHUNT_ENCAP_NONE,
@@ -125,6 +127,7 @@ image_put_backend(struct object_store *objects, const struct scenario *s, uint32
 	}
 	if (members && ids) {
 		head.slot_count = maglev_slot_count(members, head.member_count);
+		head.schedule_count = s->balance == SHUNT_ROUNDROBIN ? head.member_count : 0;
 		b = calloc(1, shunt_backend_bytes(&head));
 	}
 	if (b) {

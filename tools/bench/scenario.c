@@ -60,6 +60,9 @@ static const struct scenario whole[] = {
 	{ SHUNT_NAT, 6, false, 64, M1, 1, 10, 100 },
 	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 0 },
 	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 100 },
+	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 100, .balance = SHUNT_ROUNDROBIN },
+	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 100, .balance = SHUNT_LEASTCONN },
+	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 100, .balance = SHUNT_RANDOM },
 	{ SHUNT_NAT, 4, false, 64, M1, 1000, 10, 0 },
 	{ SHUNT_NAT, 4, false, 64, M1, 1000, 1000, 0 },
 	{ SHUNT_DR, 4, false, 64, M1, 1000, 1000, 0 },
@@ -100,7 +103,7 @@ is_same(const struct scenario *a, const struct scenario *b)
 		a->burst == b->burst && a->flows == b->flows && a->services == b->services &&
 		a->servers == b->servers && a->new_percent == b->new_percent &&
 		a->kind == b->kind && a->stateless == b->stateless &&
-		a->by_connection == b->by_connection;
+		a->by_connection == b->by_connection && a->balance == b->balance;
 }
 
 struct scenario_aim
@@ -156,6 +159,20 @@ scenario_mode(const struct scenario *s)
 }
 
 const char *
+scenario_balance(const struct scenario *s)
+{
+	static const char *const names[SHUNT_ALGORITHM_COUNT] = {
+		[SHUNT_SOURCE] = "source",
+		[SHUNT_ROUNDROBIN] = "roundrobin",
+		[SHUNT_LEASTCONN] = "leastconn",
+		[SHUNT_RANDOM] = "random",
+		[SHUNT_FIRST] = "first",
+	};
+
+	return names[s->balance];
+}
+
+const char *
 scenario_family(const struct scenario *s)
 {
 	return s->version == 4 ? "ipv4" : "ipv6";
@@ -186,8 +203,9 @@ scenario_describe(const struct scenario *s, char *out, size_t size)
 	char flows[16];
 
 	scenario_flows(s, flows, sizeof(flows));
-	snprintf(out, size, "%-7s %s %4s flows %3u%% new %4u x %-4u burst %u %s%s%s",
+	snprintf(out, size, "%-7s %s %4s flows %3u%% new %4u x %-4u burst %u %s%s%s%s%s",
 		scenario_mode(s), scenario_family(s), flows, s->new_percent, s->services,
 		s->servers, s->burst, kind, s->stateless ? " stateless" : "",
-		s->by_connection ? " by connection" : "");
+		s->by_connection ? " by connection" : "", s->balance ? " " : "",
+		s->balance ? scenario_balance(s) : "");
 }

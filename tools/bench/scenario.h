@@ -23,8 +23,9 @@ struct scenario {
 	uint32_t servers;     /* of the one backend behind all services */
 	uint32_t new_percent; /* of the packets: first ones of new clients */
 	uint8_t kind;	      /* enum scenario_kind */
-	bool udp;	/* there are services of UDP beside those of TCP, at the same addresses */
-	bool stateless; /* flow mode of the services; modes dr and tunnel only */
+	bool udp;	 /* there are services of UDP beside those of TCP, at the same addresses */
+	bool stateless;	 /* flow mode of the services; modes dr and tunnel only */
+	uint8_t balance; /* enum shunt_algorithm */
 	bool by_connection; /* servers are chosen by whole connections, not by client and port */
 };
 
@@ -56,6 +57,7 @@ struct scenario_aim {
 struct scenario_aim scenario_aim(const struct scenario *scenario);
 
 const char *scenario_mode(const struct scenario *s);		       /* "nat", ... */
+const char *scenario_balance(const struct scenario *s);		       /* "source", ... */
 const char *scenario_family(const struct scenario *s);		       /* "ipv4", "ipv6" */
 const char *scenario_distribution(const struct scenario *s);	       /* "uniform", "zipf" */
 void scenario_flows(const struct scenario *s, char *out, size_t size); /* "64k", "1M" */

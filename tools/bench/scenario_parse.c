@@ -135,6 +135,20 @@ set_flow_mode(struct scenario *s, const char *value)
 }
 
 static bool
+set_balance(struct scenario *s, const char *value)
+{
+	static const char *const names[] = { "source", "roundrobin", "leastconn", "random" };
+	static const uint8_t balances[] = { SHUNT_SOURCE, SHUNT_ROUNDROBIN, SHUNT_LEASTCONN,
+		SHUNT_RANDOM };
+	uint8_t i;
+	bool good = one_of(value, names, 4, &i);
+
+	if (good)
+		s->balance = balances[i];
+	return good;
+}
+
+static bool
 set_hash_on(struct scenario *s, const char *value)
 {
 	static const char *const names[] = { "source-port", "connection" };
@@ -159,6 +173,7 @@ static const struct word {
 	{ "burst", "packets received at a time, 1 to 64", set_burst },
 	{ "distribution", "uniform or zipf", set_distribution },
 	{ "flow-mode", "stateful, or stateless (modes dr and tunnel)", set_flow_mode },
+	{ "balance", "source, roundrobin, leastconn or random", set_balance },
 	{ "hash-on", "source-port or connection", set_hash_on },
 	{ "kind", "packets, or connections from SYN to FIN (mode nat)", set_kind },
 };
@@ -235,6 +250,8 @@ check(const char *text, struct scenario *s, uint32_t seen)
 	}
 	if (s->stateless && s->forward != SHUNT_DR && s->forward != SHUNT_TUNNEL)
 		return refuse(text, "flows are stateless in modes dr and tunnel only");
+	if (s->balance != SHUNT_SOURCE && (s->stateless || s->kind == SCENARIO_CONNECTIONS))
+		return refuse(text, "connections and stateless flows need balance=source");
 	if (!image_has_ports(s))
 		return refuse(text,
 			"full NAT has not so many ports to one server; more servers are needed");
