@@ -25,24 +25,22 @@ fast_hash_begin(struct fast_hash *h, const struct fast_view *v)
 	h->service.by_slot = false;
 }
 
-/* The rest of shunt_selection_hash(): the two words that are left. */
-static inline uint32_t
-sip_end(const struct fast_sip *sip, uint64_t address, uint64_t end)
+static inline void
+sip_word(struct fast_sip *s, uint64_t word)
 {
-	uint64_t v0 = sip->v[0], v1 = sip->v[1], v2 = sip->v[2], v3 = sip->v[3];
+	s->v[3] ^= word;
+	SHUNT_SIP_ROUND(s->v[0], s->v[1], s->v[2], s->v[3]);
+	SHUNT_SIP_ROUND(s->v[0], s->v[1], s->v[2], s->v[3]);
+	s->v[0] ^= word;
+}
 
-	v3 ^= address;
-	SHUNT_SIP_ROUND(v0, v1, v2, v3);
-	SHUNT_SIP_ROUND(v0, v1, v2, v3);
-	v0 ^= address;
-	v3 ^= end;
-	SHUNT_SIP_ROUND(v0, v1, v2, v3);
-	SHUNT_SIP_ROUND(v0, v1, v2, v3);
-	v0 ^= end;
-	v2 ^= 0xff;
+static inline uint32_t
+sip_end(struct fast_sip *s)
+{
+	s->v[2] ^= 0xff;
 	for (int i = 0; i < 4; i++)
-		SHUNT_SIP_ROUND(v0, v1, v2, v3);
-	return (uint32_t)(v0 ^ v1 ^ v2 ^ v3);
+		SHUNT_SIP_ROUND(s->v[0], s->v[1], s->v[2], s->v[3]);
+	return (uint32_t)(s->v[0] ^ s->v[1] ^ s->v[2] ^ s->v[3]);
 }
 
 void
@@ -67,24 +65,30 @@ fast_hash_find(struct fast_hash *h, uint64_t id)
 		s->client_mask = __builtin_bswap32(
 			(uint32_t)((uint64_t)UINT32_MAX << backend->ignored_bits4));
 	s->port_mask = backend->hash_on == SHUNT_HASH_SOURCE ? 0 : UINT16_MAX;
-	s->end = SIP_BYTES(backend->hash_on == SHUNT_HASH_SOURCE ? 16 : 18);
+	s->tail = (uint64_t)service->port_be << 16 | (uint64_t)service->protocol << 32;
+	s->end = SIP_BYTES(s->connection			? sizeof(struct shunt_selection_key)
+			: backend->hash_on == SHUNT_HASH_SOURCE ? 16
+								: 18);
 }
 
-/* Of h->service. */
+/* shunt_selection_hash() of a client of h->service, from its address on. */
 static inline uint32_t
 hash_of(const struct fast_hash *h, uint64_t key)
 {
 	const struct fast_hash_service *s = &h->service;
-	const struct generation *g = h->view->stateless;
-	uint32_t address = (uint32_t)key;
+	struct fast_sip sip = h->sip;
 	uint16_t port_be = (uint16_t)(key >> 32);
 
-	if (s->connection)
-		return select_hash_of(g, g->backends[g->services[s->id].backend],
-			&g->services[s->id], shunt_addr_from_v4((const uint8_t *)&address), port_be,
-			0);
-	return sip_end(&h->sip, FAST_HASH_MAPPED | (key & s->client_mask) << 32,
-		s->end | (port_be & s->port_mask));
+	sip_word(&sip, FAST_HASH_MAPPED | (key & s->client_mask) << 32);
+	if (!s->connection) {
+		sip_word(&sip, s->end | (port_be & s->port_mask));
+		return sip_end(&sip);
+	}
+	sip_word(&sip, port_be | s->tail);
+	sip_word(&sip, 0);
+	sip_word(&sip, FAST_HASH_MAPPED | (uint64_t)s->address << 32);
+	sip_word(&sip, s->end);
+	return sip_end(&sip);
 }
 
 /* A client's packet, which parse would let pass. */

@@ -30,6 +30,7 @@ struct fast_hash_service {
 	uint32_t address; /* its own */
 	uint32_t count;	  /* of slots */
 	const uint32_t *slots;
+	uint64_t tail;	      /* connection: its port and protocol, behind the client's port */
 	uint64_t client_mask; /* of the client's address, as it lies in a flow's key */
 	uint64_t port_mask;   /* of the client's port: what the hash covers of it */
 	uint64_t end;	      /* what else is in the last word that is hashed */

@@ -16,8 +16,10 @@ struct group {
 	words client_mask;
 	words port_mask;
 	words end;
+	words tail;
 	lanes by_slot;
-	lanes connection;
+	bool connection; /* as most are */
+	lanes others;	 /* that are not as these */
 };
 
 WIDE_INLINE void
@@ -26,7 +28,9 @@ find_alike(const struct fast_hash_service *s, lanes which, struct group *g)
 	g->by_slot = s->by_slot ? which : 0;
 	if (!s->by_slot)
 		return;
-	g->connection = s->connection ? which : 0;
+	g->connection = s->connection;
+	g->others = 0;
+	g->tail = all(s->tail);
 	g->address = all(s->address);
 	g->count = all(s->count);
 	g->slots = all((uintptr_t)s->slots);
@@ -39,11 +43,13 @@ WIDE_INLINE void
 find_each(struct fast_hash *h, const uint64_t *key, lanes which, struct group *g)
 {
 	uint64_t address[FAST_GROUP] = { 0 }, count[FAST_GROUP] = { 0 }, slots[FAST_GROUP] = { 0 },
-		 client_mask[FAST_GROUP] = { 0 }, port_mask[FAST_GROUP] = { 0 },
-		 end[FAST_GROUP] = { 0 };
+		 tail[FAST_GROUP] = { 0 }, client_mask[FAST_GROUP] = { 0 },
+		 port_mask[FAST_GROUP] = { 0 }, end[FAST_GROUP] = { 0 };
 	const struct fast_hash_service *s = &h->service;
 
-	g->by_slot = g->connection = 0;
+	lanes connection = 0;
+
+	g->by_slot = 0;
 	for (unsigned int left = which; left; left &= left - 1) {
 		unsigned int k = (unsigned int)__builtin_ctz(left);
 
@@ -52,7 +58,8 @@ find_each(struct fast_hash *h, const uint64_t *key, lanes which, struct group *g
 		if (!s->by_slot)
 			continue;
 		g->by_slot |= (lanes)(1u << k);
-		g->connection |= (lanes)((unsigned int)s->connection << k);
+		connection |= (lanes)((unsigned int)s->connection << k);
+		tail[k] = s->tail;
 		address[k] = s->address;
 		count[k] = s->count;
 		slots[k] = (uintptr_t)s->slots;
@@ -63,6 +70,9 @@ find_each(struct fast_hash *h, const uint64_t *key, lanes which, struct group *g
 	g->address = load8(address);
 	g->count = load8(count);
 	g->slots = load8(slots);
+	g->connection = connection == g->by_slot;
+	g->others = g->connection ? 0 : connection;
+	g->tail = load8(tail);
 	g->client_mask = load8(client_mask);
 	g->port_mask = load8(port_mask);
 	g->end = load8(end);
@@ -96,26 +106,46 @@ sip_round(words v[4])
 	v[2] = _mm512_rol_epi64(v[2], 32);
 }
 
-/* As in fast_hash.c; only the lower half counts. */
-WIDE_INLINE words
-sip_end(const struct fast_sip *sip, words address, words end)
+WIDE_INLINE void
+sip_word(words v[4], words word)
 {
-	words v[4] = { all(sip->v[0]), all(sip->v[1]), all(sip->v[2]), all(sip->v[3]) };
+	v[3] = _mm512_xor_si512(v[3], word);
+	sip_round(v);
+	sip_round(v);
+	v[0] = _mm512_xor_si512(v[0], word);
+}
 
-	v[3] = _mm512_xor_si512(v[3], address);
-	sip_round(v);
-	sip_round(v);
-	v[0] = _mm512_xor_si512(v[0], address);
-	v[3] = _mm512_xor_si512(v[3], end);
-	sip_round(v);
-	sip_round(v);
-	v[0] = _mm512_xor_si512(v[0], end);
+/* Only the lower half counts. */
+WIDE_INLINE words
+sip_end(words v[4])
+{
 	v[2] = _mm512_xor_si512(v[2], all(0xff));
 	sip_round(v);
 	sip_round(v);
 	sip_round(v);
 	sip_round(v);
 	return _mm512_xor_si512(_mm512_xor_si512(v[0], v[1]), _mm512_xor_si512(v[2], v[3]));
+}
+
+/* As hash_of(), of eight clients, all of them by connection or none. */
+WIDE_INLINE words
+hashes_of(const struct fast_sip *sip, const struct group *g, words key)
+{
+	words v[4] = { all(sip->v[0]), all(sip->v[1]), all(sip->v[2]), all(sip->v[3]) };
+	words mapped = all(FAST_HASH_MAPPED), port = _mm512_srli_epi64(key, 32);
+
+	sip_word(v,
+		_mm512_or_si512(
+			mapped, _mm512_slli_epi64(_mm512_and_si512(key, g->client_mask), 32)));
+	if (!g->connection) {
+		sip_word(v, _mm512_or_si512(g->end, _mm512_and_si512(port, g->port_mask)));
+		return sip_end(v);
+	}
+	sip_word(v, _mm512_or_si512(_mm512_and_si512(port, all(UINT16_MAX)), g->tail));
+	sip_word(v, all(0));
+	sip_word(v, _mm512_or_si512(mapped, _mm512_slli_epi64(g->address, 32)));
+	sip_word(v, g->end);
+	return sip_end(v);
 }
 
 WIDE_INLINE void
@@ -136,7 +166,7 @@ prefetch_buckets(const struct fast_burst *f, unsigned int i, unsigned int which)
 WIDE_INLINE lanes
 aim_group(struct fast_hash *h, struct fast_burst *f, unsigned int i, lanes which)
 {
-	words key = load8(&f->key[i]), service = field(key, 48, 16), hash, index, end;
+	words key = load8(&f->key[i]), service = field(key, 48, 16), hash, index;
 	uint64_t first = lowest(which, service);
 	struct group g;
 	lanes by_slot;
@@ -152,15 +182,10 @@ aim_group(struct fast_hash *h, struct fast_burst *f, unsigned int i, lanes which
 	if (by_slot)
 		by_slot &= are_fine(&g, key, _mm_loadl_epi64((const __m128i *)&f->kind[i]));
 	if (by_slot) {
-		end = _mm512_or_si512(
-			g.end, _mm512_and_si512(_mm512_srli_epi64(key, 32), g.port_mask));
-		hash = sip_end(&h->sip,
-			_mm512_or_si512(all(FAST_HASH_MAPPED),
-				_mm512_slli_epi64(_mm512_and_si512(key, g.client_mask), 32)),
-			end);
+		hash = hashes_of(&h->sip, &g, key);
 		index = _mm512_srli_epi64(_mm512_mul_epu32(hash, g.count), 32);
 		store8(&f->slot[i], _mm512_add_epi64(g.slots, _mm512_slli_epi64(index, 2)));
-		for (unsigned int c = by_slot & g.connection; c; c &= c - 1)
+		for (unsigned int c = by_slot & g.others; c; c &= c - 1)
 			fast_hash_aim(h, f, i + (unsigned int)__builtin_ctz(c));
 		prefetch_slots(f, i, by_slot);
 	}

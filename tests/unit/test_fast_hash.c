@@ -26,11 +26,12 @@ static const struct {
 	uint8_t encap;
 	uint16_t mss_clamp;
 	uint32_t slots;
+	uint8_t ignored_bits; /* of clients' addresses */
 } backends[BACKENDS + 1] = {
-	[1] = { SHUNT_DR, SHUNT_HASH_SOURCE, SHUNT_ENCAP_NONE, 0, 512 },
+	[1] = { SHUNT_DR, SHUNT_HASH_SOURCE, SHUNT_ENCAP_NONE, 0, 512, 3 },
 	[2] = { SHUNT_DR, SHUNT_HASH_SOURCE_PORT, SHUNT_ENCAP_NONE, 1200, 1024 },
 	[3] = { SHUNT_TUNNEL, SHUNT_HASH_SOURCE, SHUNT_IPIP, 0, 256 },
-	[4] = { SHUNT_DR, SHUNT_HASH_CONNECTION, SHUNT_ENCAP_NONE, 0, 256 },
+	[4] = { SHUNT_DR, SHUNT_HASH_CONNECTION, SHUNT_ENCAP_NONE, 0, 256, 5 },
 	[5] = { SHUNT_NAT, SHUNT_HASH_SOURCE, SHUNT_ENCAP_NONE, 0, 256 },
 };
 
@@ -103,6 +104,7 @@ put_backend(uint32_t id)
 	b->forward = backends[id].forward;
 	b->hash_on = backends[id].hash_on;
 	b->encap = backends[id].encap;
+	b->ignored_bits4 = backends[id].ignored_bits;
 	b->mss_clamp = backends[id].mss_clamp;
 	helper_put(bed.path.objects, SHUNT_KIND_BACKEND, id, b, shunt_backend_bytes(b));
 	free(b);
@@ -256,8 +258,10 @@ slot_of(uint64_t flow)
 		.protocol = service->protocol,
 		.service = shunt_addr_from_v4(service->address),
 	};
-	uint32_t hash = shunt_selection_hash(g->hash_secret, backend->hash_on, &key);
+	uint32_t hash;
 
+	shunt_selection_network(&key.client, backends[service->backend].ignored_bits, 0);
+	hash = shunt_selection_hash(g->hash_secret, backend->hash_on, &key);
 	return backend->answers->slots[shunt_selection_slot(hash, backend->answers->count)];
 }
 
