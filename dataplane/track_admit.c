@@ -5,10 +5,10 @@
 const struct gen_backend *
 track_admit(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
 {
-	(void)t;
 	if (!backend || backend->member_count == 0) {
 		p->drop = SHUNT_DROP_NO_SERVER;
 		return NULL;
 	}
-	return backend;
+	p->drop = (uint8_t)track_limit(t, p);
+	return p->drop ? NULL : backend;
 }

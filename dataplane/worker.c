@@ -325,6 +325,7 @@ worker_tick(struct worker *w)
 {
 	uint64_t now = rte_rdtsc();
 
+	w->tracker->clock = now;
 	while (now >= w->tick_tsc) {
 		w->tick++;
 		__atomic_store_n(&w->tracker->now, w->tracker->now + 1, __ATOMIC_RELEASE);
@@ -370,6 +371,7 @@ worker_start_clock(struct worker *w)
 	w->tick_tsc = rte_rdtsc() + w->cycles_per_tick;
 	w->sweep_tsc = rte_rdtsc();
 	w->step_tsc = rte_rdtsc() + w->cycles_per_step;
+	w->tracker->clock = rte_rdtsc();
 }
 
 unsigned int
