@@ -88,6 +88,17 @@ adopt_backend(const struct adoption *a, uint32_t id, const struct shunt_backend 
 	ids_adopt(a->compiler->backends, &key, id);
 }
 
+static void
+adopt_limit(const struct adoption *a, uint32_t id, const struct shunt_limit *object)
+{
+	struct limit_key key = { 0 };
+
+	if (!name_is_good(object->frontend))
+		return;
+	compile_copy_name(key.frontend, object->frontend);
+	ids_adopt(a->compiler->limits, &key, id);
+}
+
 /*
  * What cannot be adopted (a name that is none, an identity that is there twice) is left out: it
  * gets an id of its own, and the next transaction deletes what nobody owns.
@@ -116,6 +127,9 @@ adopt_object(void *context, uint32_t kind, uint32_t id, const void *bytes, size_
 		break;
 	case SHUNT_KIND_SERVICE:
 		adopt_service(a, id, bytes);
+		break;
+	case SHUNT_KIND_LIMIT:
+		adopt_limit(a, id, bytes);
 		break;
 	case SHUNT_KIND_LOCAL:
 		ids_adopt(a->compiler->locals, bytes, id);

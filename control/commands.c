@@ -4,17 +4,13 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#include "commands_impl.h"
 #include "jsonfile.h"
 #include "shunt/api.h"
 #include "flow_mode.h"
 #include "removed.h"
 #include "show.h"
 #include "state.h"
-
-/* The dataplane looks a flow up between two turns of its workers; this is ample. */
-#define FLOW_TIMEOUT_MS 2000
-/* Only one flow can be asked for at a time; another request's takes well under this. */
-#define FLOW_TURN_MS 5
 
 static void
 finish(struct command_request *request, json_t *answer)
@@ -366,90 +362,32 @@ run_help(struct command_request *request, struct json_at args)
 	finish_data(request, list);
 }
 
-static void
-finish_lookup(struct command_request *request, uint32_t flow)
+/*
+ * For command_ask.c
+ */
+
+void
+command_finish(struct command_request *request, json_t *answer)
 {
-	finish_data(request, lookup_answer(request->control, &request->lookup, flow));
+	finish(request, answer);
 }
 
-static void
-on_flow(void *context, int server)
+void
+command_finish_data(struct command_request *request, json_t *data)
 {
-	struct command_request *request = context;
-
-	finish_lookup(request, server > 0 ? (uint32_t)server : 0);
+	finish_data(request, data);
 }
 
-/* Asks the owner of the flow, or waits for its turn to ask. */
-static void
-ask_flow(struct command_request *request)
+void
+command_finish_counters(struct command_request *request, json_t *data)
 {
-	struct control *control = request->control;
-	const struct service *service = lookup_service(control, &request->lookup);
-	uint64_t now_ms = loop_now_ms(control->loop);
-	struct shunt_flow_query query = {
-		.client = request->lookup.client,
-		.client_port_be = request->lookup.client_port_be,
-	};
-	uint64_t delay_ms;
-	int result;
-
-	if (!service || !service->id || !control->publish || !publish_connected(control->publish)) {
-		finish_lookup(request, 0);
-		return;
-	}
-	query.service = service->id;
-	if (service->port_be != service->last_port_be)
-		query.range_port_be = request->lookup.port_be;
-	request->waiting = COMMAND_WAITS_FLOW;
-	result = publish_flow_query(control->publish, &query, on_flow, request);
-	if (request->waiting == COMMAND_WAITS_NOT)
-		return; /* answered within the call */
-	if (result == 0) {
-		delay_ms = request->deadline_ms > now_ms ? request->deadline_ms - now_ms : 0;
-	} else if (result == -EBUSY && now_ms < request->deadline_ms) {
-		request->waiting = COMMAND_WAITS_TURN;
-		delay_ms = FLOW_TURN_MS;
-	} else if (result == -ENOTCONN) {
-		finish_lookup(request, 0);
-		return;
-	} else {
-		finish(request,
-			command_error("the dataplane could not be asked: %s", strerror(-result)));
-		return;
-	}
-	if (loop_timer_set(control->loop, &request->timer, delay_ms) < 0) {
-		command_cancel(request);
-		finish(request, NULL);
-	}
+	finish_counters(request, data);
 }
 
-static void
-on_flow_timer(struct loop_timer *timer, uint64_t now_ms)
+void
+command_finish_refused(struct command_request *request, const struct json_errors *errors)
 {
-	struct command_request *request = loop_container(timer, struct command_request, timer);
-
-	(void)now_ms;
-	if (request->waiting == COMMAND_WAITS_TURN) {
-		ask_flow(request);
-		return;
-	}
-	command_cancel(request);
-	finish(request,
-		command_error("the dataplane did not say within %d ms which server the flow has",
-			FLOW_TIMEOUT_MS));
-}
-
-static void
-run_lookup(struct command_request *request, struct json_at args)
-{
-	if (!lookup_parse(&request->lookup, args)) {
-		finish_refused(request, args.errors);
-		return;
-	}
-	request->deadline_ms = loop_now_ms(request->control->loop) + FLOW_TIMEOUT_MS;
-	request->timer.on_timer = on_flow_timer;
-	ask_flow(request);
+	finish_refused(request, errors);
 }
 
 /*
@@ -464,11 +402,13 @@ static const command_function functions[SHUNT_CMD_COUNT] = {
 	[SHUNT_CMD_SHOW_SERVERS] = run_show_servers,
 	[SHUNT_CMD_SHOW_DROPS] = run_show_drops,
 	[SHUNT_CMD_SHOW_WORKERS] = run_show_workers,
+	[SHUNT_CMD_SHOW_TOP_SOURCES] = command_show_top_sources,
+	[SHUNT_CMD_SHOW_TOP_SOURCES_N] = command_show_top_sources,
 	[SHUNT_CMD_SET_SERVER_STATE] = run_set_server_state,
 	[SHUNT_CMD_SET_SERVER_WEIGHT] = run_set_server_weight,
 	[SHUNT_CMD_SHUTDOWN_SESSIONS] = run_shutdown_sessions,
 	[SHUNT_CMD_RELOAD] = run_reload,
-	[SHUNT_CMD_LOOKUP] = run_lookup,
+	[SHUNT_CMD_LOOKUP] = command_lookup,
 	[SHUNT_CMD_HELP] = run_help,
 };
 

@@ -17,7 +17,7 @@ struct control;
 enum command_waiting {
 	COMMAND_WAITS_NOT,
 	COMMAND_WAITS_CHANGE, /* for the workers to acknowledge */
-	COMMAND_WAITS_FLOW,   /* for the dataplane to look a flow up */
+	COMMAND_WAITS_FLOW,   /* for the dataplane to look a flow, or client networks, up */
 	COMMAND_WAITS_TURN,   /* for another request's flow to be looked up first */
 };
 
@@ -35,6 +35,7 @@ struct command_request {
 	struct loop_timer timer;
 	uint64_t deadline_ms;
 	struct lookup lookup;
+	uint32_t rows; /* not 0: of client networks; else the lookup is what is asked */
 };
 
 /* The object is the caller's to release. */

@@ -27,10 +27,11 @@ compiler_create(void)
 	c->services = ids_create(SHUNT_MAX_SERVICES, sizeof(struct service_key));
 	c->locals = ids_create(SHUNT_MAX_LOCALS, sizeof(struct shunt_addr));
 	c->sources = ids_create(SHUNT_MAX_SOURCES, sizeof(struct shunt_addr));
+	c->limits = ids_create(SHUNT_MAX_LIMITS, sizeof(struct limit_key));
 	c->tables = tables_create();
 	c->local_addresses = calloc(SHUNT_MAX_LOCALS, sizeof(*c->local_addresses));
 	if (!c->nexthops || !c->servers || !c->backends || !c->services || !c->locals ||
-		!c->sources || !c->tables || !c->local_addresses) {
+		!c->sources || !c->limits || !c->tables || !c->local_addresses) {
 		compiler_destroy(c);
 		return NULL;
 	}
@@ -48,6 +49,7 @@ compiler_destroy(struct compiler *c)
 	ids_destroy(c->services);
 	ids_destroy(c->locals);
 	ids_destroy(c->sources);
+	ids_destroy(c->limits);
 	tables_destroy(c->tables);
 	free(c->local_addresses);
 	free(c->last);
@@ -103,6 +105,16 @@ give_source_ids(struct compiler *c, struct backend *backend,
 		qsort(backend->source_ids, count, 1, compare_source_ids);
 }
 
+static void
+give_limit_id(struct compiler *c, struct service *service,
+	uint32_t (*give)(struct ids *ids, const void *key))
+{
+	struct limit_key key = { 0 };
+
+	compile_copy_name(key.frontend, service->frontend);
+	service->limit_id = config_has_limit(&service->limit) ? give(c->limits, &key) : 0;
+}
+
 /*
  * Ids are given in two passes: first everyone who has one is found, so that none of those can be
  * given away in the second.
@@ -128,6 +140,7 @@ give_ids(struct compiler *c, struct control *control,
 		struct service_key key = service_key(&control->services[i]);
 
 		control->services[i].id = give(c->services, &key);
+		give_limit_id(c, &control->services[i], give);
 	}
 }
 
@@ -158,6 +171,8 @@ check_ids(const struct control *control)
 	for (size_t i = 0; i < control->service_count; i++) {
 		if (!control->services[i].id)
 			return no_more_ids("services", SHUNT_MAX_SERVICES);
+		if (config_has_limit(&control->services[i].limit) && !control->services[i].limit_id)
+			return no_more_ids("limits", SHUNT_MAX_LIMITS);
 	}
 	return 0;
 }
@@ -318,6 +333,18 @@ put_backends(struct compiler *c, const struct control *control, struct image *im
 	return rc;
 }
 
+/* Of the services of a frontend, which have one together, the first puts it. */
+static int
+put_limit(const struct service *service, struct image *image)
+{
+	struct shunt_limit object = service->limit;
+
+	if (!service->limit_id || image_get(image, SHUNT_KIND_LIMIT, service->limit_id, NULL))
+		return 0;
+	compile_copy_name(object.frontend, service->frontend);
+	return image_put(image, SHUNT_KIND_LIMIT, service->limit_id, &object, sizeof(object));
+}
+
 static int
 put_services(const struct control *control, struct image *image)
 {
@@ -337,10 +364,13 @@ put_services(const struct control *control, struct image *image)
 			.timeout_udp_ms = service->timeout.udp_ms,
 			.reset_idle = service->reset_idle,
 			.stateless = service->stateless,
+			.limit = service->limit_id,
 		};
 
 		compile_copy_name(object.frontend, service->frontend);
 		rc = image_put(image, SHUNT_KIND_SERVICE, service->id, &object, sizeof(object));
+		if (rc == 0)
+			rc = put_limit(service, image);
 	}
 	return rc;
 }
@@ -419,6 +449,7 @@ compiler_compile(struct compiler *c, struct control *control, struct image *imag
 	ids_begin(c->services);
 	ids_begin(c->locals);
 	ids_begin(c->sources);
+	ids_begin(c->limits);
 	give_ids(c, control, ids_find);
 	give_ids(c, control, ids_get);
 	rc = check_ids(control);

@@ -27,6 +27,10 @@ struct backend_key {
 	char name[SHUNT_NAME_SIZE];
 };
 
+struct limit_key {
+	char frontend[SHUNT_NAME_SIZE];
+};
+
 static_assert(sizeof(struct server_key) == 2 * SHUNT_NAME_SIZE + 18, "no padding");
 static_assert(sizeof(struct service_key) == 22, "no padding");
 
@@ -44,6 +48,7 @@ struct compiler {
 	struct ids *services;
 	struct ids *locals;
 	struct ids *sources;
+	struct ids *limits;
 	struct tables *tables;
 	struct shunt_addr *local_addresses; /* scratch */
 	struct way *last;		    /* known of each server, by id; NULL: of none */

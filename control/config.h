@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#include "shunt/types.h"
+#include "shunt/table.h"
 
 struct json_errors; /* config/jsonfile.h */
 
@@ -82,12 +82,20 @@ struct frontend_config {
 	uint8_t protocol; /* enum shunt_protocol */
 	bool announce;	  /* put the addresses on the kernel interface */
 	struct timeout_config timeout;
-	bool reset_idle; /* on-timeout */
-	bool stateless;	 /* flow-mode */
+	bool reset_idle;	  /* on-timeout */
+	bool stateless;		  /* flow-mode */
+	struct shunt_limit limit; /* without its name; see config_has_limit() */
 	struct bind_config *binds;
 	size_t bind_count;
 	size_t backend; /* index into backends */
 };
+
+/* Does it limit anything? */
+static inline bool
+config_has_limit(const struct shunt_limit *limit)
+{
+	return limit->maxconn || limit->rate || limit->source_maxconn || limit->source_rate;
+}
 
 struct neighbor_config {
 	struct shunt_addr address;

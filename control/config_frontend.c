@@ -166,7 +166,8 @@ read_frontend(
 	struct json_at at, const struct config_defaults *defaults, struct frontend_config *frontend)
 {
 	static const char *const keys[] = { "name", "bind", "protocol", "timeout",
-		"default-backend", "announce", "on-timeout", "flow-mode", "rules", NULL };
+		"default-backend", "announce", "on-timeout", "flow-mode", "maxconn", "rate-limit",
+		"source-limit", "on-limit", "rules", NULL };
 
 	frontend->timeout = defaults->timeout;
 	if (!json_get_object(at, keys))
@@ -176,6 +177,7 @@ read_frontend(
 	read_binds(json_at_member(&at, "bind"), frontend);
 	read_words(at, frontend);
 	config_read_timeout(json_at_member(&at, "timeout"), &frontend->timeout, NULL);
+	config_read_limits(at, frontend);
 	read_rules(json_at_member(&at, "rules"));
 }
 

@@ -47,6 +47,9 @@ void config_read_frontends(
 /* False, and an error, unless packets can be sent to the address. */
 bool config_check_unicast(struct json_at at, const struct shunt_addr *address);
 
+/* config_limit.c: after all else of the frontend. */
+void config_read_limits(struct json_at at, struct frontend_config *frontend);
+
 /* config_ports.c: what the ports of frontends and servers must have in common. */
 void config_check_ports(struct json_at *root, struct config *config);
 /* Has a server's address been read? */

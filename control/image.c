@@ -155,6 +155,7 @@ length_is_good(uint32_t kind, const struct image_object *object)
 		[SHUNT_KIND_SERVICE] = sizeof(struct shunt_service),
 		[SHUNT_KIND_LOCAL] = sizeof(struct shunt_local),
 		[SHUNT_KIND_SOURCE] = sizeof(struct shunt_source),
+		[SHUNT_KIND_LIMIT] = sizeof(struct shunt_limit),
 	};
 	const struct shunt_backend *backend = (const void *)object->bytes;
 

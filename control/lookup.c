@@ -207,6 +207,17 @@ answer_candidates(const struct control *control, const struct service *service,
 	return NULL;
 }
 
+/* A limit refuses what begins now; in a moment it may be let in. */
+static json_t *
+answer_refusal(const struct service *service, uint32_t refusal)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "%s, at this moment: %s", shunt_drop_name(refusal),
+		shunt_drop_explanation(refusal));
+	return answer(service->limit.drop ? "drop" : "reject", service, NULL, text);
+}
+
 static const char *
 hash_reason(uint8_t hash_on, bool stateless)
 {
@@ -243,7 +254,8 @@ with_sources(json_t *data, const struct service *service)
 }
 
 json_t *
-lookup_answer(const struct control *control, const struct lookup *lookup, uint32_t flow)
+lookup_answer(
+	const struct control *control, const struct lookup *lookup, uint32_t flow, uint32_t refusal)
 {
 	const struct service *service = lookup_service(control, lookup);
 	const struct image *image = control->publish ? publish_image(control->publish) : NULL;
@@ -266,6 +278,8 @@ lookup_answer(const struct control *control, const struct lookup *lookup, uint32
 			"the dataplane has not been told of this service yet");
 	if (!backend->member_count)
 		return answer("drop", service, NULL, "no-server: the backend has no server up");
+	if (refusal)
+		return answer_refusal(service, refusal);
 	if (backend->algorithm != SHUNT_SOURCE)
 		return with_sources(answer_candidates(control, service, backend), service);
 	return with_sources(answer_server(control, service, pick_by_hash(image, backend, lookup),

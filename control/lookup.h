@@ -33,8 +33,10 @@ const struct service *lookup_service(const struct control *control, const struct
 
 /*
  * The answer's data. flow: the id of the server the client's flow has, 0 if it has none or if
- * nobody could be asked. NULL: out of memory.
+ * nobody could be asked. refusal: enum shunt_drop: why a limit would refuse a new flow now, or 0.
+ * NULL: out of memory.
  */
-json_t *lookup_answer(const struct control *control, const struct lookup *lookup, uint32_t flow);
+json_t *lookup_answer(const struct control *control, const struct lookup *lookup, uint32_t flow,
+	uint32_t refusal);
 
 #endif

@@ -125,7 +125,8 @@ publish_pump(struct publish *p)
 		rc = transaction_send(&p->transaction, p->client);
 	/* A question stands between transactions, never within one. */
 	if (rc == 0 && p->query.busy && !p->query.sent) {
-		rc = session_client_send_query(p->client, &p->query.query);
+		rc = p->query.rows ? session_client_ask_sources(p->client, p->query.rows)
+				   : session_client_send_query(p->client, &p->query.query);
 		p->query.sent = rc == 0;
 	}
 	session_client_ring(p->client);
@@ -294,6 +295,13 @@ on_late(struct publish *p, const struct shunt_msg *msg)
 }
 
 static void
+on_flow_answer(struct publish *p, const struct shunt_msg *msg)
+{
+	p->refusal = msg->kind < SHUNT_DROP_COUNT ? msg->kind : 0;
+	query_answer(p, msg->result);
+}
+
+static void
 receive(struct publish *p)
 {
 	struct shunt_msg msg;
@@ -303,7 +311,10 @@ receive(struct publish *p)
 			on_done(p, &msg);
 		else if (msg.op == SHUNT_OP_LATE)
 			on_late(p, &msg);
-		else if (msg.op == SHUNT_OP_FLOW_ANSWER && p->query.sent)
+		else if (msg.op == SHUNT_OP_FLOW_ANSWER && p->query.sent && !p->query.rows)
+			on_flow_answer(p, &msg);
+		else if (msg.op == SHUNT_OP_SOURCES_ANSWER && p->query.sent &&
+			msg.result <= (int64_t)p->query.rows)
 			query_answer(p, msg.result);
 		else
 			lose_session(p, "it sent a message that this version does not know");

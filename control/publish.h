@@ -71,6 +71,18 @@ void publish_wait_cancel(struct publish *publish, struct publish_waiter *waiter)
  */
 int publish_flow_query(struct publish *publish, const struct shunt_flow_query *query,
 	void (*done)(void *context, int server), void *context);
+/* While done() runs: why a limit would refuse a new flow like that now; 0: none would. */
+uint32_t publish_flow_refusal(const struct publish *publish);
+
+/*
+ * Asks for the `max` client networks nearest to their limits; the same for the rest. done():
+ * how many there are, or -errno; while it runs they are publish_sources().
+ */
+int publish_sources_query(struct publish *publish, uint32_t max,
+	void (*done)(void *context, int count), void *context);
+const struct shunt_source_row *publish_sources(const struct publish *publish);
+
+/* Of either. */
 void publish_flow_query_cancel(struct publish *publish, void *context);
 
 #endif

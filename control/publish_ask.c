@@ -67,22 +67,44 @@ publish_wait_cancel(struct publish *p, struct publish_waiter *waiter)
 		waiters_remove(&p->waiters, waiter);
 }
 
-int
-publish_flow_query(struct publish *p, const struct shunt_flow_query *query,
-	void (*done)(void *context, int server), void *context)
+/* There is one question at a time. */
+static int
+ask(struct publish *p, const struct query *query)
 {
 	if (!publish_connected(p))
 		return -ENOTCONN;
 	if (p->query.busy)
 		return -EBUSY;
-	p->query = (struct query){
-		.query = *query,
-		.busy = true,
-		.done = done,
-		.context = context,
-	};
+	p->query = *query;
+	p->query.busy = true;
 	publish_pump(p);
 	return 0;
+}
+
+int
+publish_flow_query(struct publish *p, const struct shunt_flow_query *query,
+	void (*done)(void *context, int server), void *context)
+{
+	return ask(p, &(struct query){ .query = *query, .done = done, .context = context });
+}
+
+uint32_t
+publish_flow_refusal(const struct publish *p)
+{
+	return p->refusal;
+}
+
+int
+publish_sources_query(
+	struct publish *p, uint32_t max, void (*done)(void *context, int count), void *context)
+{
+	return ask(p, &(struct query){ .rows = max, .done = done, .context = context });
+}
+
+const struct shunt_source_row *
+publish_sources(const struct publish *p)
+{
+	return session_client_sources(p->client);
 }
 
 void

@@ -10,7 +10,8 @@
 
 struct query {
 	struct shunt_flow_query query;
-	bool busy; /* no answer yet */
+	uint32_t rows; /* not 0: it asks for so many client networks, and not for a flow */
+	bool busy;     /* no answer yet */
 	bool sent;
 	void (*done)(void *context, int server); /* NULL: cancelled */
 	void *context;
@@ -41,6 +42,7 @@ struct publish {
 	struct transaction transaction;
 	struct waiters waiters;
 	struct query query;
+	uint32_t refusal; /* enum shunt_drop: of the flow asked for last */
 	uint32_t port_count;
 	struct shunt_port_info ports[SHUNT_MAX_PORTS];
 };

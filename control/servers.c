@@ -286,6 +286,7 @@ services_create(const struct control *control, struct control *next, const struc
 				.timeout = frontend->timeout,
 				.reset_idle = frontend->reset_idle,
 				.stateless = frontend->stateless,
+				.limit = frontend->limit,
 				.backend = next->backends[frontend->backend],
 			};
 			memcpy(service->frontend, frontend->name, sizeof(service->frontend));

@@ -19,8 +19,9 @@
 #define DOORBELL_BURST	256
 #define MAX_FDS		8 /* taken from one message, to be closed if they are too many */
 
-/* The end of the area belongs to the flow query, the rest to objects. */
-#define QUERY_OFFSET (SHUNT_AREA_BYTES - 64)
+/* The end of the area belongs to the flow query, what is below to rows, the rest to objects. */
+#define QUERY_OFFSET   (SHUNT_AREA_BYTES - 64)
+#define SOURCES_OFFSET (QUERY_OFFSET - SHUNT_MAX_SOURCE_ROWS * sizeof(struct shunt_source_row))
 
 #define RING_BYTES (sizeof(struct rte_ring) + SHUNT_RING_COUNT * sizeof(struct shunt_msg))
 
@@ -60,7 +61,7 @@ session_client_connect(
 		rc = -errno;
 		goto fail;
 	}
-	client->area_limit = QUERY_OFFSET;
+	client->area_limit = SOURCES_OFFSET;
 	*out = client;
 	return 0;
 fail:
@@ -400,7 +401,7 @@ void
 session_client_clear(struct session_client *client)
 {
 	client->area_used = 0;
-	client->area_limit = QUERY_OFFSET;
+	client->area_limit = SOURCES_OFFSET;
 }
 
 /*
@@ -415,7 +416,7 @@ find_place(struct session_client *client, uint32_t bytes)
 		return 0;
 	if (rte_ring_count(client->to_dataplane) > 0)
 		return -ENOBUFS;
-	client->area_limit = QUERY_OFFSET;
+	client->area_limit = SOURCES_OFFSET;
 	if (bytes <= client->area_limit - client->area_used)
 		return 0;
 	client->area_limit = client->area_last;
@@ -450,4 +451,22 @@ session_client_send_query(struct session_client *client, const struct shunt_flow
 		return -ENOBUFS;
 	memcpy(client->area + QUERY_OFFSET, query, sizeof(*query));
 	return session_client_send(client, &msg);
+}
+
+int
+session_client_ask_sources(struct session_client *client, uint32_t max)
+{
+	struct shunt_msg msg = {
+		.op = SHUNT_OP_SOURCES,
+		.offset = SOURCES_OFFSET,
+		.length = max * sizeof(struct shunt_source_row),
+	};
+
+	return session_client_send(client, &msg);
+}
+
+const struct shunt_source_row *
+session_client_sources(const struct session_client *client)
+{
+	return (const void *)(client->area + SOURCES_OFFSET);
 }

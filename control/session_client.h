@@ -55,5 +55,8 @@ int session_client_send_bytes(
 	struct session_client *client, struct shunt_msg *msg, const void *bytes, size_t length);
 /* The same for a query, which has a place of its own: only when the one before is answered. */
 int session_client_send_query(struct session_client *client, const struct shunt_flow_query *query);
+/* Asks for up to `max` rows, at most SHUNT_MAX_SOURCE_ROWS, which are there with the answer. */
+int session_client_ask_sources(struct session_client *client, uint32_t max);
+const struct shunt_source_row *session_client_sources(const struct session_client *client);
 
 #endif

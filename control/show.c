@@ -18,6 +18,7 @@ struct traffic {
 	uint64_t in_bytes;
 	uint64_t out_packets;
 	uint64_t out_bytes;
+	uint64_t refused; /* frontends only */
 };
 
 static const struct shunt_stats *
@@ -43,6 +44,7 @@ traffic_add(struct traffic *sum, const struct traffic *part)
 	sum->in_bytes += part->in_bytes;
 	sum->out_packets += part->out_packets;
 	sum->out_bytes += part->out_bytes;
+	sum->refused += part->refused;
 }
 
 static struct traffic
@@ -55,7 +57,7 @@ server_traffic(const struct shunt_stats *stats, uint32_t id)
 	for (uint32_t i = 0; i < worker_count(stats); i++) {
 		const struct shunt_server_stats *s = &shunt_stats_servers(stats, i)[id];
 		struct traffic part = { s->sessions, s->sessions_total, s->in_packets, s->in_bytes,
-			s->out_packets, s->out_bytes };
+			s->out_packets, s->out_bytes, 0 };
 
 		traffic_add(&sum, &part);
 	}
@@ -86,7 +88,7 @@ service_traffic(const struct shunt_stats *stats, uint32_t id)
 	for (uint32_t i = 0; i < worker_count(stats); i++) {
 		const struct shunt_service_stats *s = &shunt_stats_services(stats, i)[id];
 		struct traffic part = { s->sessions, s->sessions_total, s->in_packets, s->in_bytes,
-			s->out_packets, s->out_bytes };
+			s->out_packets, s->out_bytes, s->refused };
 
 		traffic_add(&sum, &part);
 	}
@@ -254,6 +256,7 @@ show_workers(const struct control *control)
 				object, "handed_over_share", json_real(share > 1 ? 1 : share)) |
 			set_count(object, "untracked", w->untracked) |
 			set_count(object, "exceptions", w->exceptions) |
+			set_count(object, "sources_evicted", w->sources_evicted) |
 			set_count(object, "icmp_sent", w->icmp_sent) |
 			set_count(object, "tcp_challenges", w->tcp_challenges) |
 			set_count(object, "tcp_resets", w->tcp_resets) |
@@ -379,6 +382,17 @@ append_stat(json_t *rows, const char *type, const char *proxy, const char *name,
 	return json_array_append_new(rows, whole(row, failed));
 }
 
+/* What only frontends have, to the row appended last. */
+static int
+add_limits(json_t *rows, const struct shunt_limit *limit, uint64_t refused)
+{
+	json_t *row = json_array_get(rows, json_array_size(rows) - 1);
+
+	return set_count(row, "refused", refused) |
+		json_object_set_new(row, "maxconn",
+			limit->maxconn ? json_integer(limit->maxconn) : json_null());
+}
+
 /* The services of a frontend, its bind lines, stand one after the other in the state. */
 static int
 append_frontends(json_t *rows, const struct control *control, const struct shunt_stats *stats)
@@ -387,6 +401,7 @@ append_frontends(json_t *rows, const struct control *control, const struct shunt
 	size_t i = 0;
 
 	while (i < control->service_count) {
+		const struct shunt_limit *limit = &control->services[i].limit;
 		const char *name = control->services[i].frontend;
 		enum flow_mode flow_mode =
 			control->services[i].stateless ? FLOW_MODE_STATELESS : FLOW_MODE_STATEFUL;
@@ -400,6 +415,7 @@ append_frontends(json_t *rows, const struct control *control, const struct shunt
 		}
 		failed |=
 			append_stat(rows, "frontend", name, "FRONTEND", "open", 0, &sum, flow_mode);
+		failed |= add_limits(rows, limit, sum.refused);
 	}
 	return failed;
 }

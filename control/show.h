@@ -10,11 +10,15 @@
 #include <jansson.h>
 
 struct control;
+struct shunt_source_row; /* shunt/session.h */
 
 json_t *show_info(const struct control *control);
 json_t *show_stat(const struct control *control);
 json_t *show_servers(const struct control *control);
 json_t *show_drops(const struct control *control);
 json_t *show_workers(const struct control *control);
+/* show_sources.c: rows that the dataplane has told. */
+json_t *
+show_sources(const struct control *control, const struct shunt_source_row *rows, size_t count);
 
 #endif

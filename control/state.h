@@ -96,8 +96,10 @@ struct service {
 	struct timeout_config timeout;
 	bool reset_idle;
 	bool stateless;
+	struct shunt_limit limit; /* the frontend's; see config_has_limit() */
 	struct backend *backend;
-	uint32_t id; /* in the image; 0: not yet given */
+	uint32_t id;	   /* in the image; 0: not yet given */
+	uint32_t limit_id; /* the same of its limit; 0: it has none */
 };
 
 struct control {

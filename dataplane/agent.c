@@ -15,6 +15,7 @@
 #include "agent_ask.h"
 #include "classify.h"
 #include "generation.h"
+#include "limit.h"
 #include "probe_via.h"
 #include "session.h"
 #include "shunt/log.h"
@@ -277,11 +278,11 @@ tell_workers(struct agent *a)
 	}
 }
 
-/* Source ports are made with the first generation that has full NAT. */
+/* Source ports and what is counted for limits are made with the first generation that has them. */
 static int
 prepare_workers(struct agent *a, const struct generation *generation)
 {
-	int result = 0;
+	int result = limiter_prepare(a->settings->limiter, generation);
 
 	for (uint32_t i = 0; i < a->settings->worker_count && result == 0; i++)
 		result = worker_prepare(a->settings->workers[i], generation);
@@ -312,8 +313,9 @@ on_commit(struct agent *a, const struct shunt_msg *msg)
 			refuse(t, result, error.kind, error.id, error.text);
 		else if (prepare_workers(a, generation) < 0) {
 			refuse(t, -ENOMEM, 0, 0,
-				"no memory for full NAT's source ports: reserve more hugepages, or "
-				"make flow-table-size smaller");
+				"no memory for full NAT's source ports, or for the client networks "
+				"of limits: reserve more hugepages, or make flow-table-size or "
+				"source-table-size smaller");
 			generation_destroy(generation);
 			generation = NULL;
 		}
@@ -353,7 +355,19 @@ on_flow(struct agent *a, const struct shunt_msg *msg)
 	if (bytes) {
 		memcpy(&query, bytes, sizeof(query));
 		found.result = agent_find_flow(a->settings, a->generation, &query);
+		found.kind = agent_ask_limit(a->settings, a->generation, &query);
 	}
+	answer(a, &found);
+}
+
+static void
+on_sources(struct agent *a, const struct shunt_msg *msg)
+{
+	struct shunt_msg found = { .op = SHUNT_OP_SOURCES_ANSWER, .result = -EINVAL };
+	void *room = session_room(a->session, msg->offset, msg->length);
+
+	if (room)
+		found.result = agent_top_sources(a->settings, a->generation, room, msg->length);
 	answer(a, &found);
 }
 
@@ -386,6 +400,8 @@ read_session(struct agent *a)
 			on_commit(a, &msg);
 		else if (msg.op == SHUNT_OP_FLOW)
 			on_flow(a, &msg);
+		else if (msg.op == SHUNT_OP_SOURCES)
+			on_sources(a, &msg);
 		else
 			refuse(&a->transaction, -EBADMSG, 0, 0, "unknown message");
 	}

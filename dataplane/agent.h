@@ -13,6 +13,7 @@
 #include "worker.h"
 
 struct agent;
+struct limiter;
 struct probe_via;
 struct xdp;
 
@@ -25,6 +26,7 @@ struct agent_settings {
 	int stats_fd;
 	struct xdp *xdp;
 	struct probe_via *probe_via;
+	struct limiter *limiter;
 	uint64_t owner_seed;
 };
 

@@ -2,12 +2,14 @@
 #include "agent_ask.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include <rte_cycles.h>
 #include <rte_random.h>
 
 #include "classify.h"
+#include "limit.h"
 #include "stateless.h"
 
 static uint64_t
@@ -43,6 +45,7 @@ agent_moment(const struct agent_settings *settings)
 		.entries = count_entries,
 		/* It is only read. */
 		.context = (void *)(uintptr_t)settings,
+		.clock_hz = rte_get_tsc_hz(),
 	};
 
 	for (uint32_t i = 0; i < settings->worker_count; i++) {
@@ -80,4 +83,41 @@ agent_find_flow(const struct agent_settings *settings, const struct generation *
 	if (!server && generation)
 		server = stateless_former_of(generation, &key, worker_now(worker));
 	return (int)server;
+}
+
+enum shunt_drop
+agent_ask_limit(const struct agent_settings *settings, const struct generation *generation,
+	const struct shunt_flow_query *query)
+{
+	uint32_t limit;
+
+	if (!generation || query->service >= SHUNT_MAX_SERVICES)
+		return SHUNT_DROP_NONE;
+	limit = generation->services[query->service].limit;
+	if (!limit)
+		return SHUNT_DROP_NONE;
+	return limit_ask(settings->limiter, generation->limits, limit, &query->client, rte_rdtsc());
+}
+
+/* Rows are put together here, for the peer may write to the room at any moment. */
+int
+agent_top_sources(const struct agent_settings *settings, const struct generation *generation,
+	void *room, uint64_t bytes)
+{
+	uint64_t max = bytes / sizeof(struct shunt_source_row);
+	struct shunt_source_row *rows;
+	uint32_t count;
+
+	if (!generation || !settings->limiter->sources || max == 0)
+		return 0;
+	if (max > SHUNT_MAX_SOURCE_ROWS)
+		max = SHUNT_MAX_SOURCE_ROWS;
+	rows = calloc(max, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	count = source_table_top(
+		settings->limiter->sources, generation->limits, rte_rdtsc(), rows, (uint32_t)max);
+	memcpy(room, rows, count * sizeof(*rows));
+	free(rows);
+	return (int)count;
 }

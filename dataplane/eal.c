@@ -45,6 +45,7 @@ needed_bytes(const struct settings *settings, bool huge)
 	if (!huge)
 		worker += source_ports_bytes(settings->flow_table_size);
 	return (huge ? SLACK_BYTES : SLACK_PAGES_BYTES) +
+		source_table_bytes(settings->source_table_size) +
 		port_mbuf_bytes(port_mbuf_count(settings)) + settings->worker_count * worker;
 }
 

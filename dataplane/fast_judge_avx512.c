@@ -61,7 +61,7 @@ equal(words a, uint64_t b)
 WIDE_INLINE lanes
 are_usual(const struct fast_view *v, words value)
 {
-	const uint64_t mask = FAST_VALUE_SPECIAL | 0xfull << 20 | 0xffffull << 48;
+	const uint64_t mask = FAST_VALUE_SPECIAL | 0x7ull << 20 | 0xffffull << 48;
 	uint64_t usual = (uint64_t)FLOW_ESTABLISHED << 20 | (uint64_t)v->tick << 48;
 
 	return _mm512_cmpeq_epi64_mask(and64(value, mask), all(usual));
@@ -74,7 +74,7 @@ are_steady(const struct fast_view *v, struct group *g)
 	words ticks, shift;
 	lanes good;
 
-	g->state = field(g->value, 20, 4);
+	g->state = field(g->value, 20, 3);
 	g->age = _mm512_setzero_si512();
 	g->limit = all(UINT16_MAX);
 	if (!(g->which & ~are_usual(v, g->value)))

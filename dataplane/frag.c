@@ -333,7 +333,8 @@ static enum frag_step
 drop(struct pkt *p, enum shunt_drop reason)
 {
 	p->drop = (uint8_t)reason;
-	p->server = 0; /* if it is for the first one's being too big: this one is not split */
+	p->silent = true; /* the first one's sender is told, if anybody */
+	p->server = 0;	  /* if it is for the first one's being too big: this one is not split */
 	return FRAG_DROP;
 }
 

@@ -228,6 +228,7 @@ build_objects(struct gen_builder *b)
 	static int (*const steps[])(struct gen_builder *) = {
 		check_nexthops,
 		build_sources,
+		gen_build_limits,
 		gen_build_servers,
 		gen_build_backends,
 		gen_build_services,
@@ -306,6 +307,7 @@ generation_destroy(struct generation *generation)
 		gen_backend_release(generation->backends[id]);
 	mem_free(generation->backends);
 	gen_services_release(generation->shared);
+	gen_limits_release(generation->limits);
 	mem_free(generation->resets);
 	mem_free(generation->servers);
 	object_store_destroy(generation->objects);
@@ -316,8 +318,9 @@ struct generation_bytes
 generation_bytes(const struct generation *g)
 {
 	struct generation_bytes bytes = {
-		.services = gen_services_bytes(g->shared) + classifier_bytes(g->classifier) +
-			known_bytes(g->known),
+		.services = gen_services_bytes(g->shared) + sizeof(*g->limits) +
+			g->limits->end * sizeof(g->limits->limit[0]) +
+			classifier_bytes(g->classifier) + known_bytes(g->known),
 		.servers = sizeof(*g) +
 			g->server_count * (sizeof(*g->servers) + sizeof(*g->resets)) +
 			SHUNT_MAX_BACKENDS * sizeof(struct gen_backend *),

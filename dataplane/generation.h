@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "flow.h"
+#include "generation_limits.h"
 #include "link.h"
 #include "shunt/table.h"
 
@@ -101,7 +102,8 @@ struct gen_service {
 	uint8_t reset_idle; /* see struct shunt_service */
 	uint8_t stateless;  /* see stateless.h */
 	uint8_t leftover;   /* stateless, but flows in any slot may have entries from before */
-	uint8_t pad[33];
+	uint16_t limit;	    /* id: see generation_limits.h; 0: none */
+	uint8_t pad[30];
 };
 
 static_assert(offsetof(struct gen_service, backend) == 16 &&
@@ -197,6 +199,7 @@ struct generation {
 	const struct gen_service *services;	      /* [SHUNT_MAX_SERVICES], by id */
 	const struct flow_timeouts *timeouts;	      /* [SHUNT_MAX_SERVICES], by service id */
 	struct gen_backend **backends;		      /* [SHUNT_MAX_BACKENDS], by id; NULL: none */
+	struct gen_limits *limits;		      /* never NULL */
 	struct gen_source sources[SHUNT_MAX_SOURCES]; /* by id */
 	bool has_fullnat;	       /* a backend of that mode: workers need source ports */
 	bool has_answers;	       /* a backend that has some */
@@ -217,6 +220,9 @@ struct generation_error {
 	const char *text; /* static */
 };
 
+/* The clock of workers where nobody says what it is: nanoseconds. */
+#define GEN_CLOCK_HZ 1000000000ull
+
 /* What is so among the workers while a generation is built, and they use the one before. */
 struct gen_moment {
 	/* Ticks since the start: no worker is behind the first, none beyond the last. */
@@ -231,6 +237,7 @@ struct gen_moment {
 	/* The entries that a service has in all flow tables, counted after `first` was read. */
 	uint64_t (*entries)(void *context, uint32_t service);
 	void *context;
+	uint64_t clock_hz; /* of the workers' clock (struct tracker); 0: GEN_CLOCK_HZ */
 };
 
 /*

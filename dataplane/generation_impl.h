@@ -46,7 +46,12 @@ int gen_build_servers(struct gen_builder *b);
 /* Needs sources and servers. Sets backends and has_fullnat. */
 int gen_build_backends(struct gen_builder *b);
 
-/* Needs servers and backends. Sets hash_secret, services and timeouts. */
+/* Sets limits. */
+int gen_build_limits(struct gen_builder *b);
+
+bool gen_limit_exists(const struct generation *g, uint32_t id);
+
+/* Needs servers, backends and limits. Sets hash_secret, services and timeouts. */
 int gen_build_services(struct gen_builder *b);
 
 /* Needs backends and services. Sets the backends' answers and has_answers. */
@@ -90,5 +95,6 @@ uint64_t gen_services_bytes(const struct shared_services *shared);
 /* One reference less. NULL is fine. */
 void gen_backend_release(struct gen_backend *backend);
 void gen_services_release(struct shared_services *shared);
+void gen_limits_release(struct gen_limits *limits);
 
 #endif

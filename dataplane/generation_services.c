@@ -95,6 +95,7 @@ services_create(const struct gen_builder *b)
 		out->protocol = s->protocol;
 		out->reset_idle = s->reset_idle;
 		out->stateless = s->stateless;
+		out->limit = (uint16_t)s->limit;
 		out->leftover = s->stateless && has_leftover(b, id);
 		out->backend = s->backend;
 		gen_set_address(&s->address, s->port_be, out->address, &out->version, &out->l3_sum,
@@ -159,6 +160,8 @@ check_service(struct gen_builder *b, uint32_t id, const struct gen_service *s)
 		return gen_refuse(b, SHUNT_KIND_SERVICE, id,
 			"its backend has servers of the other address family (only a tunnel "
 			"and full NAT lead from one to the other)");
+	if (s->limit && !gen_limit_exists(b->generation, s->limit))
+		return gen_refuse(b, SHUNT_KIND_SERVICE, id, "its limit does not exist");
 	/* Two of a client's connections would look alike there. */
 	if (backend->forward == SHUNT_NAT && gen_service_is_range(s) &&
 		(b->families[s->backend] & GEN_HAS_PORT))

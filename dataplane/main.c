@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_random.h>
@@ -23,6 +24,7 @@
 #include "agent.h"
 #include "eal.h"
 #include "jsonfile.h"
+#include "limit.h"
 #include "port.h"
 #include "probe_via.h"
 #include "shunt/log.h"
@@ -153,6 +155,7 @@ struct parts {
 	struct ports ports;
 	struct twin *twin;
 	struct probe_via *probe_via;
+	struct limiter *limiter;
 };
 
 static int
@@ -167,6 +170,7 @@ run_agent(const struct options *options, const struct settings *settings, const 
 		.flow_capacity = settings->flow_table_size,
 		.sleeps = settings->idle == SETTINGS_IDLE_ADAPTIVE,
 		.owner_seed = rte_rand(),
+		.limiter = parts->limiter,
 	};
 	const struct agent_settings agent_settings = {
 		.run_dir = options->run_dir,
@@ -177,6 +181,7 @@ run_agent(const struct options *options, const struct settings *settings, const 
 		.stats_fd = parts->stats_fd,
 		.xdp = parts->xdp,
 		.probe_via = parts->probe_via,
+		.limiter = parts->limiter,
 		.owner_seed = worker_settings.owner_seed,
 	};
 	struct agent *agent;
@@ -209,11 +214,16 @@ static int
 run_ports(const struct options *options, const struct settings *settings, const char *filter,
 	struct parts *parts)
 {
+	const uint64_t seed[2] = { rte_rand(), rte_rand() };
 	int result = twin_create(&parts->twin, settings, &parts->ports);
 
 	if (result == 0) {
 		parts->probe_via = probe_via_create(settings, filter);
-		result = parts->probe_via ? run_agent(options, settings, parts) : -ENOMEM;
+		parts->limiter =
+			limiter_create(rte_get_tsc_hz(), settings->source_table_size, seed);
+		result = parts->probe_via && parts->limiter ? run_agent(options, settings, parts)
+							    : -ENOMEM;
+		limiter_destroy(parts->limiter);
 		probe_via_destroy(parts->probe_via);
 	}
 	twin_destroy(parts->twin);

@@ -171,11 +171,42 @@ check_service(const struct shunt_service *s)
 		return "service: padding is not zero";
 	if (s->backend == 0 || s->backend >= SHUNT_MAX_BACKENDS)
 		return "service: backend id out of range";
+	if (s->limit >= SHUNT_MAX_LIMITS || (s->limit && s->stateless))
+		return "service: limit id out of range, or a limit of what is not counted";
 	if (!timeout_is_good(s->timeout_syn_ms) || !timeout_is_good(s->timeout_established_ms) ||
 		!timeout_is_good(s->timeout_fin_ms) || !timeout_is_good(s->timeout_udp_ms))
 		return "service: timeout out of range";
 	if (!name_is_good(s->frontend))
 		return "service: frontend name is not ended and filled up with NULs";
+	return NULL;
+}
+
+static bool
+rate_is_good(uint32_t rate, uint32_t burst)
+{
+	return rate <= SHUNT_MAX_RATE && burst <= SHUNT_MAX_BURST && (rate != 0) == (burst != 0);
+}
+
+static const char *
+check_limit(const struct shunt_limit *l)
+{
+	bool sources = l->source_maxconn || l->source_rate;
+	uint8_t v4 = l->source_prefix, v6 = l->source_prefix_v6;
+
+	if (l->maxconn > SHUNT_MAX_MAXCONN || l->source_maxconn > SHUNT_MAX_MAXCONN)
+		return "limit: number of sessions out of range";
+	if (!rate_is_good(l->rate, l->burst) || !rate_is_good(l->source_rate, l->source_burst))
+		return "limit: rate or burst out of range, or one without the other";
+	if (sources && (v4 < SHUNT_MIN_PREFIX || v4 > 32 || v6 < SHUNT_MIN_PREFIX_V6 || v6 > 128))
+		return "limit: prefix out of range";
+	if (!sources && (v4 || v6))
+		return "limit: prefixes without a limit of sources";
+	if (l->drop > 1)
+		return "limit: unknown way to refuse";
+	if (l->pad)
+		return "limit: padding is not zero";
+	if (!name_is_good(l->frontend))
+		return "limit: frontend name is not ended and filled up with NULs";
 	return NULL;
 }
 
@@ -321,6 +352,7 @@ check_length(uint32_t kind, uint64_t length)
 		[SHUNT_KIND_SERVICE] = sizeof(struct shunt_service),
 		[SHUNT_KIND_LOCAL] = sizeof(struct shunt_local),
 		[SHUNT_KIND_SOURCE] = sizeof(struct shunt_source),
+		[SHUNT_KIND_LIMIT] = sizeof(struct shunt_limit),
 	};
 
 	if (kind == SHUNT_KIND_BACKEND) {
@@ -353,6 +385,8 @@ check_object(const struct object *o)
 		return address_is_good(&local->address)
 			? NULL
 			: "local address: unspecified, multicast or broadcast";
+	case SHUNT_KIND_LIMIT:
+		return check_limit(bytes);
 	case SHUNT_KIND_SOURCE:
 		return address_is_good(&source->address)
 			? NULL

@@ -88,6 +88,9 @@ struct pkt {
 	/* Not 0: what the client's port becomes, which the server sees as another than its own. */
 	uint16_t other_port_be;
 
+	/* track_admit(), with a limit's reason to drop: nobody is told */
+	uint8_t silent;
+
 	/* full NAT: of a packet to a server, track sets them; of a reply, classify and track */
 	uint8_t source;		    /* id of the source address; 0: not that mode */
 	uint16_t source_port;	    /* as a number */
@@ -119,11 +122,19 @@ pkt_poison(struct pkt *p)
 #endif
 }
 
+/* Refused by a limit of its frontend. */
+static inline bool
+pkt_is_limited(const struct pkt *p)
+{
+	return p->drop >= SHUNT_DROP_RATE_LIMIT && p->drop <= SHUNT_DROP_SOURCE_MAXCONN;
+}
+
 /* Dropped, but not silently: its sender is to have an RST, or ICMP's port unreachable. */
 static inline bool
 pkt_is_refused(const struct pkt *p)
 {
-	return p->drop == SHUNT_DROP_REFUSED || p->drop == SHUNT_DROP_MAXCONN;
+	return p->drop == SHUNT_DROP_REFUSED || p->drop == SHUNT_DROP_MAXCONN ||
+		(pkt_is_limited(p) && !p->silent);
 }
 
 /* IP bytes of the packet: what the counters count. */

@@ -282,3 +282,9 @@ session_bytes(const struct session *s, uint64_t offset, uint64_t length)
 		return NULL;
 	return s->area + offset;
 }
+
+void *
+session_room(const struct session *s, uint64_t offset, uint64_t length)
+{
+	return session_bytes(s, offset, length) ? s->area + offset : NULL;
+}

@@ -48,5 +48,7 @@ int session_send(struct session *session, const struct shunt_msg *msg);
 
 /* The bytes a message names, or NULL if they are not within the area. The peer may change them. */
 const void *session_bytes(const struct session *session, uint64_t offset, uint64_t length);
+/* The same to write an answer to. */
+void *session_room(const struct session *session, uint64_t offset, uint64_t length);
 
 #endif

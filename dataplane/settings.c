@@ -12,6 +12,10 @@
 #define FLOWS_MIN     (1u << 10)
 #define FLOWS_MAX     (64u << 20)
 
+#define SOURCES_DEFAULT (64u << 10)
+#define SOURCES_MIN	(1u << 10)
+#define SOURCES_MAX	(1u << 20)
+
 #define MBUFS_MIN 1024
 #define MBUFS_MAX (16 << 20)
 
@@ -366,7 +370,7 @@ read_memory(const struct json_at *section, struct settings *settings)
 		{ "pages", SETTINGS_MEMORY_PAGES },
 		{ NULL, 0 },
 	};
-	uint64_t flows = FLOWS_DEFAULT;
+	uint64_t flows = FLOWS_DEFAULT, sources = SOURCES_DEFAULT;
 	int memory = SETTINGS_MEMORY_AUTO;
 	int64_t mbufs = 0;
 
@@ -374,9 +378,12 @@ read_memory(const struct json_at *section, struct settings *settings)
 	json_get_size(json_at_member(section, "memory-size"), MEMORY_MIN, MEMORY_MAX,
 		&settings->memory_size_bytes);
 	json_get_size(json_at_member(section, "flow-table-size"), FLOWS_MIN, FLOWS_MAX, &flows);
+	json_get_size(
+		json_at_member(section, "source-table-size"), SOURCES_MIN, SOURCES_MAX, &sources);
 	json_get_int(json_at_member(section, "mbufs"), MBUFS_MIN, MBUFS_MAX, &mbufs);
 	settings->memory = memory;
 	settings->flow_table_size = flows;
+	settings->source_table_size = sources;
 	settings->mbufs = mbufs;
 }
 
@@ -404,7 +411,7 @@ struct settings *
 settings_parse(const struct json_at *section)
 {
 	static const char *const keys[] = { "lcores", "memory", "memory-size", "flow-table-size",
-		"idle", "mbufs", "xdp-filter", "ports", NULL };
+		"source-table-size", "idle", "mbufs", "xdp-filter", "ports", NULL };
 	size_t errors_before = json_errors_count(section->errors);
 	struct settings *settings;
 

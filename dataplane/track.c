@@ -6,16 +6,17 @@
 #include "track_impl.h"
 
 void
-track_session_begins(struct tracker *t, uint16_t service, uint32_t server)
+track_session_begins(struct tracker *t, struct pkt *p)
 {
-	t->services[service].sessions++;
-	t->services[service].sessions_total++;
+	t->services[p->service].sessions++;
+	t->services[p->service].sessions_total++;
 	/* One that was reserved is counted already. */
-	if (t->select.reserved == server)
+	if (t->select.reserved == p->server)
 		t->select.reserved = 0;
 	else
-		t->servers[server].sessions++;
-	t->servers[server].sessions_total++;
+		t->servers[p->server].sessions++;
+	t->servers[p->server].sessions_total++;
+	track_limit_begins(t, p);
 }
 
 void
@@ -26,7 +27,7 @@ track_flow_gone(void *context, const struct flow_key *key, uint64_t value)
 	track_claim_release(t, key, value);
 	t->stats->flows_expired++;
 	if (track_is_session(flow_state(value)))
-		track_session_ends(t, key->service, flow_server(value));
+		track_session_ends(t, key, value);
 	if (track_source_id(value))
 		track_release_source(t, key, value);
 }
@@ -42,7 +43,8 @@ tracker_create(const struct shunt_stats *stats, uint32_t worker, uint32_t flow_c
 	t->flows = flow_table_create(flow_capacity, flow_seed);
 	t->hops = mem_alloc(sizeof(*t->hops));
 	t->untracked = mem_alloc(TRACK_UNTRACKED_COUNT * sizeof(*t->untracked));
-	if (!t->flows || !t->hops || !t->untracked) {
+	t->limits = mem_alloc(sizeof(*t->limits));
+	if (!t->flows || !t->hops || !t->untracked || !t->limits) {
 		tracker_destroy(t);
 		return NULL;
 	}
@@ -72,6 +74,7 @@ tracker_destroy(struct tracker *t)
 	source_ports_destroy(t->ports_made);
 	mem_free(t->hops);
 	mem_free(t->untracked);
+	mem_free(t->limits);
 	mem_free(t);
 }
 
@@ -88,6 +91,8 @@ tracker_prepare(struct tracker *t, const struct generation *generation)
 void
 tracker_set_generation(struct tracker *t, const struct generation *generation)
 {
+	const struct generation *before = t->generation;
+
 	/* It was made before the message that brings the generation, and changes no more. */
 	if (generation->has_fullnat)
 		t->ports = t->ports_made;
@@ -95,6 +100,7 @@ tracker_set_generation(struct tracker *t, const struct generation *generation)
 	t->generation = generation;
 	flow_table_bind(t->flows, generation->timeouts, track_flow_gone, t);
 	track_resets_due(t);
+	track_limits_due(t, before);
 }
 
 /* Who closes first waits in TIME_WAIT (RFC 9293 section 3.6), unless a reset ends it. */
@@ -133,8 +139,12 @@ track_update(struct tracker *t, struct pkt *p, const struct gen_server *server, 
 	updated = flow_value_update(value, next, flags, tick);
 	if (updated != *p->flow)
 		flow_set(p->flow, updated);
-	if (track_is_session(state) && !track_is_session(next))
-		track_session_ends(t, p->service, flow_server(value));
+	if (track_is_session(state) && !track_is_session(next)) {
+		struct flow_key key;
+
+		flow_key_of(p, p->service, &key);
+		track_session_ends(t, &key, value);
+	}
 	p->server = flow_server(value);
 	p->hop = hop;
 	if (server->forward == SHUNT_FULLNAT)

@@ -12,6 +12,7 @@
 
 #include "ends.h"
 #include "hop.h"
+#include "limit.h"
 #include "select.h"
 #include "source_ports.h"
 #include "tcp_answer.h"
@@ -35,6 +36,24 @@ struct track_pass {
 	uint64_t done;	     /* and up to here have been */
 };
 
+/* The look at all flows after a reload that changes which networks are counted: track_limit.c. */
+struct track_limit_pass {
+	struct flow_cursor cursor;
+	unsigned int rounds; /* to go; 0: none is under way */
+	enum {
+		TRACK_LIMIT_FORGET,
+		TRACK_LIMIT_COUNT,
+	} phase;
+};
+
+/* This worker's part of what is counted for limits. */
+struct track_limits {
+	struct limit_hold hold; /* of the packet that is being dealt with */
+	struct track_limit_pass pass;
+	uint32_t sessions[SHUNT_MAX_LIMITS]; /* in the frontends' counts, by the limit's id */
+	uint32_t number[SHUNT_MAX_SERVICES]; /* source_number that flows are counted for; 0: none */
+};
+
 /* Sends a challenge (tcp_answer.h) between these ends, if it is worth it. Worker. */
 typedef void track_challenge_fn(void *context, const struct ends *ends, const struct link *link);
 
@@ -51,6 +70,9 @@ struct tracker {
 	struct shunt_service_stats *services; /* this worker's, by id */
 	struct shunt_server_stats *servers;   /* this worker's, by id */
 	struct select_state select;
+	struct limiter
+		*limiter; /* of all workers; NULL: nothing is limited. Set as owner_seed is */
+	struct track_limits *limits;
 	uint32_t now;	     /* ticks since the start, not modulo anything; worker: rw, agent: ro */
 	uint64_t owner_seed; /* as classify_burst() has it; set once, before the first packet */
 	/* track_reset.c */
@@ -125,8 +147,8 @@ void track_recall(struct tracker *tracker, struct pkt *p);
 void track_sweep(struct tracker *tracker, unsigned int buckets, uint16_t tick);
 
 /*
- * Looks at some buckets more for flows that the generation wants reset, if it wants any. False:
- * there is nothing to do.
+ * Looks at some buckets more for flows that the generation wants reset, or counted otherwise, if it
+ * wants any. False: there is nothing to do.
  */
 bool tracker_pass(struct tracker *tracker, unsigned int buckets, uint16_t tick);
 

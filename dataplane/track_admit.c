@@ -49,10 +49,10 @@ track_choose(struct tracker *t, struct pkt *p, const struct gen_backend *backend
 const struct gen_backend *
 track_admit(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
 {
-	(void)t;
 	if (!backend || backend->member_count == 0) {
 		p->drop = SHUNT_DROP_NO_SERVER;
 		return NULL;
 	}
-	return backend;
+	p->drop = (uint8_t)track_limit(t, p);
+	return p->drop ? NULL : backend;
 }

@@ -224,7 +224,7 @@ track_new_fullnat(struct tracker *t, struct pkt *p, const struct gen_backend *ba
 	p->flow = flow;
 	track_set_source(p, value);
 	t->stats->flows_created++;
-	track_session_begins(t, p->service, p->server);
+	track_session_begins(t, p);
 }
 
 /* The entry of a flow; NULL: it is not there, or not to be found, for the server is not. */

@@ -54,11 +54,33 @@ track_is_session(enum flow_state state)
 	return state != FLOW_FREE && state != FLOW_CLOSED;
 }
 
+/* track_limit.c */
+/* A packet that begins a session: SHUNT_DROP_NONE, or why not, with p->silent. */
+enum shunt_drop track_limit(struct tracker *t, struct pkt *p);
+/* The session of p->flow begins, judged or not; or one ends. */
+void track_limit_begins(struct tracker *t, struct pkt *p);
+void track_limit_ends(struct tracker *t, const struct flow_key *key, uint64_t value);
+/* Called when there is a new generation. before: NULL: it is the first. */
+void track_limits_due(struct tracker *t, const struct generation *before);
+bool track_limit_pass(struct tracker *t, unsigned int buckets);
+
+/* What was admitted and has come to nothing. */
 static inline void
-track_session_ends(struct tracker *t, uint16_t service, uint32_t server)
+track_limit_settle(struct tracker *t)
 {
-	t->services[service].sessions--;
+	if (t->limits->hold.limit)
+		limit_release(t->limiter, &t->limits->hold);
+}
+
+/* value: the flow's, before it. */
+static inline void
+track_session_ends(struct tracker *t, const struct flow_key *key, uint64_t value)
+{
+	uint32_t server = flow_server(value);
+
+	t->services[key->service].sessions--;
 	t->servers[server].sessions--;
+	track_limit_ends(t, key, value);
 }
 
 static inline struct track_untracked *
@@ -69,7 +91,8 @@ track_untracked_place(const struct tracker *t, const struct pkt *p)
 
 /* track.c: */
 
-void track_session_begins(struct tracker *t, uint16_t service, uint32_t server);
+/* That of p->flow. */
+void track_session_begins(struct tracker *t, struct pkt *p);
 /* What is to be done when a flow goes, or gives its entry to another one. */
 void track_flow_gone(void *context, const struct flow_key *key, uint64_t value);
 

@@ -38,7 +38,7 @@ new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 		return;
 	p->flow = flow;
 	flow_set(flow, value);
-	track_session_begins(t, p->service, p->server);
+	track_session_begins(t, p);
 }
 
 static inline uint64_t *
@@ -210,11 +210,13 @@ track_misses(struct tracker *t, struct pkt *const *pkts, unsigned int n, uint16_
 {
 	memset(t->begun, 0, sizeof(t->begun));
 	for (unsigned int i = 0; i < n; i++) {
-		if (pkts[i]->direction == PKT_TO_SERVER)
+		if (pkts[i]->direction == PKT_TO_SERVER) {
 			miss_to_server(t, pkts[i], tick);
-		else if (pkts[i]->source)
+			track_limit_settle(t);
+		} else if (pkts[i]->source) {
 			miss_to_source(t, pkts[i], tick);
-		else
+		} else {
 			miss_to_client(t, pkts[i], tick);
+		}
 	}
 }

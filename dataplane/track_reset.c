@@ -123,7 +123,7 @@ reset_flow(struct tracker *t, const struct flow_key *key, uint64_t *flow)
 	flow_set(flow,
 		flow_value_update(
 			value, FLOW_CLOSED, flow_flags(value) | FLOW_RESETTING, t->reset_tick));
-	track_session_ends(t, key->service, flow_server(value));
+	track_session_ends(t, key, value);
 	t->stats->flows_reset++;
 	/* Who waits for the first answer takes no RST for an ACK that it has not sent. */
 	if (flow_state(value) != FLOW_SYN)
@@ -179,8 +179,8 @@ see_passed(void *context, const struct flow_key *key, uint64_t *flow, bool expir
 	reset_flow(t, key, flow);
 }
 
-bool
-tracker_pass(struct tracker *t, unsigned int buckets, uint16_t tick)
+static bool
+pass_resets(struct tracker *t, unsigned int buckets, uint16_t tick)
 {
 	struct track_pass *pass = &t->pass;
 
@@ -190,4 +190,12 @@ tracker_pass(struct tracker *t, unsigned int buckets, uint16_t tick)
 	if (!flow_visit(t->flows, &pass->cursor, buckets, see_passed, t) && --pass->rounds == 0)
 		pass->done = pass->until;
 	return true;
+}
+
+bool
+tracker_pass(struct tracker *t, unsigned int buckets, uint16_t tick)
+{
+	bool more = pass_resets(t, buckets, tick);
+
+	return track_limit_pass(t, buckets) || more;
 }

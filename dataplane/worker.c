@@ -371,6 +371,7 @@ worker_start_clock(struct worker *w)
 	w->tick_tsc = rte_rdtsc() + w->cycles_per_tick;
 	w->sweep_tsc = rte_rdtsc();
 	w->step_tsc = rte_rdtsc() + w->cycles_per_step;
+	w->tracker->select.clock = rte_rdtsc();
 }
 
 unsigned int

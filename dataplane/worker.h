@@ -13,6 +13,7 @@
 #include "shunt/stats.h"
 
 struct generation;
+struct limiter;
 struct twin_rings;
 struct worker;
 
@@ -33,10 +34,11 @@ struct worker_settings {
 	const struct twin_rings *twin_rings; /* by worker; NULL: no port has a kernel twin */
 	struct shunt_stats *stats;
 	uint32_t flow_capacity;
-	uint16_t burst_size; /* packets received at a time, 1..PKT_BURST; 0: PKT_BURST */
-	bool sleeps;	     /* idle: adaptive */
-	uint64_t owner_seed; /* the same for all */
-	bool simple_passes;  /* of the fast path, though the CPU has better: for tests */
+	uint16_t burst_size;	 /* packets received at a time, 1..PKT_BURST; 0: PKT_BURST */
+	bool sleeps;		 /* idle: adaptive */
+	uint64_t owner_seed;	 /* the same for all */
+	struct limiter *limiter; /* the same for all; its clock is the TSC. NULL: no limits */
+	bool simple_passes;	 /* of the fast path, though the CPU has better: for tests */
 };
 
 /*

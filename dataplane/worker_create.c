@@ -85,6 +85,7 @@ worker_create(
 		w->tracker->owner_seed = settings->owner_seed;
 		w->tracker->select.clock = rte_rdtsc();
 		w->tracker->select.look_period = second / 1000 * SELECT_LOOK_MS;
+		w->tracker->limiter = settings->limiter;
 	}
 	w->peers = mem_alloc(count * sizeof(struct rte_ring *));
 	w->tx.rings = mem_alloc(count * sizeof(struct rte_ring *));

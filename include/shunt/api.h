@@ -51,6 +51,10 @@ enum shunt_command_kind {
 	X(SHOW_DROPS, "show drops", "", SHUNT_COMMAND_READ, "packets not forwarded, by reason")    \
 	X(SHOW_WORKERS, "show workers", "", SHUNT_COMMAND_READ,                                    \
 		"every worker: traffic, flows, share of idle turns")                               \
+	X(SHOW_TOP_SOURCES, "show top sources", "", SHUNT_COMMAND_READ,                            \
+		"the ten client networks nearest to their limits")                                 \
+	X(SHOW_TOP_SOURCES_N, "show top sources", "%count:N", SHUNT_COMMAND_READ,                  \
+		"the N client networks nearest to their limits, at most 1000")                     \
 	X(SET_SERVER_STATE, "set server", "%server:BACKEND/SERVER state %state:ready|drain|maint", \
 		SHUNT_COMMAND_CHANGE, "take a server out of service or back in")                   \
 	X(SET_SERVER_WEIGHT, "set server", "%server:BACKEND/SERVER weight %weight:N",              \

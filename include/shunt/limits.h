@@ -17,6 +17,7 @@
 #define SHUNT_MAX_BACKENDS 8192
 #define SHUNT_MAX_SERVERS  65536 /* ids fit the uint16_t of a selection slot */
 #define SHUNT_MAX_NEXTHOPS 65536
+#define SHUNT_MAX_LIMITS   8192 /* a frontend has one or none */
 #define SHUNT_MAX_LOCALS   4096 /* the balancer's own addresses */
 #define SHUNT_MAX_SOURCES  255	/* full NAT's; 8 bits of a flow's value, of which one is taken */
 
@@ -38,6 +39,16 @@
  */
 #define SHUNT_MIN_MSS 536
 #define SHUNT_MAX_MSS 9000
+
+/* Of a frontend's limits: new sessions a second, tokens of a bucket, sessions at a time. */
+#define SHUNT_MAX_RATE	    1000000u
+#define SHUNT_MAX_BURST	    1000000u
+#define SHUNT_MAX_MAXCONN   100000000u
+#define SHUNT_MIN_PREFIX    8 /* bits of the clients' networks that limits count */
+#define SHUNT_MIN_PREFIX_V6 16
+
+/* Rows of one look at the table of client networks. */
+#define SHUNT_MAX_SOURCE_ROWS 1000u
 
 /* Flow ages are kept in 16 bits of two-second ticks, so no timeout may come near 2^16 of them. */
 #define SHUNT_FLOW_TICK_MS   2000

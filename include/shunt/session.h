@@ -66,15 +66,20 @@ struct shunt_object_header {
 
 enum shunt_op {
 	/* control to dataplane */
-	SHUNT_OP_BEGIN = 1,  /* generation: the one this change starts from */
-	SHUNT_OP_PUT = 2,    /* kind, id, offset (in the area), length */
-	SHUNT_OP_DELETE = 3, /* kind, id */
-	SHUNT_OP_COMMIT = 4, /* generation: the new one, greater than the running one by 1..2^32 */
-	SHUNT_OP_FLOW = 5,   /* offset of a struct shunt_flow_query in the area */
+	SHUNT_OP_BEGIN = 1,   /* generation: the one this change starts from */
+	SHUNT_OP_PUT = 2,     /* kind, id, offset (in the area), length */
+	SHUNT_OP_DELETE = 3,  /* kind, id */
+	SHUNT_OP_COMMIT = 4,  /* generation: the new one, greater than the running one by 1..2^32 */
+	SHUNT_OP_FLOW = 5,    /* offset of a struct shunt_flow_query in the area */
+	SHUNT_OP_SOURCES = 6, /* offset in the area, length: room for the answer's rows */
 	/* dataplane to control */
-	SHUNT_OP_DONE = 16,	   /* generation, result; kind and id of the object at fault */
-	SHUNT_OP_LATE = 17,	   /* generation; id: the first worker that has not acknowledged */
-	SHUNT_OP_FLOW_ANSWER = 18, /* result: server id, 0 for no flow, or -errno */
+	SHUNT_OP_DONE = 16, /* generation, result; kind and id of the object at fault */
+	SHUNT_OP_LATE = 17, /* generation; id: the first worker that has not acknowledged */
+	/* result: server id, 0 for no flow, or -errno; kind: enum shunt_drop: why a limit would
+	 * refuse a new one now, or 0 */
+	SHUNT_OP_FLOW_ANSWER = 18,
+	/* result: rows of struct shunt_source_row written where the question said, or -errno */
+	SHUNT_OP_SOURCES_ANSWER = 19,
 };
 
 struct shunt_msg {
@@ -95,6 +100,18 @@ struct shunt_flow_query {
 	uint32_t service;	/* id */
 };
 
+/* A client network that limits know. */
+struct shunt_source_row {
+	struct shunt_addr network;
+	uint32_t limit;	   /* id */
+	uint32_t sessions; /* now */
+	uint32_t rate;	   /* new ones a second, refused ones too */
+	uint8_t bits;	   /* of the prefix: of 32, or of 128 */
+	uint8_t pad[3];
+	uint64_t refused;
+};
+
+static_assert(sizeof(struct shunt_source_row) == 40, "image layout");
 static_assert(sizeof(struct shunt_msg) == 40, "ring element");
 static_assert(sizeof(struct shunt_object_header) == 16, "image layout");
 static_assert(sizeof(struct shunt_flow_query) == 24, "image layout");

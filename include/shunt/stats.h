@@ -22,56 +22,61 @@
  * Why a packet was not forwarded. X(identifier, text): the text is what `show drops` prints, the
  * explanation what its table says beside it.
  */
-#define SHUNT_DROPS(X)                                                                            \
-	X(SHORT_FRAME, "short-frame", "frame shorter than its headers")                           \
-	X(NOT_IP, "not-ip", "neither IPv4 nor IPv6")                                              \
-	X(VLAN, "vlan", "frame of another VLAN than the port's")                                  \
-	X(VLAN_TAGS, "vlan-tags", "more than two VLAN tags, or a reserved one (0x9100, id 4095)") \
-	X(IP_VERSION, "ip-version", "version field does not match the EtherType")                 \
-	X(IP_HEADER, "ip-header", "IPv4 header length below 20 bytes or beyond the frame")        \
-	X(IP_LENGTH, "ip-length", "IP total length below the headers or beyond the frame")        \
-	X(IP_CHECKSUM, "ip-checksum", "bad IPv4 header checksum")                                 \
-	X(IP_OPTIONS, "ip-options", "IPv4 source-route option, or options that cannot be read")   \
-	X(IP_SOURCE, "ip-source", "loopback, multicast, mapped or unspecified source address")    \
-	X(LAND, "land", "source and destination are the same")                                    \
-	X(IP6_EXTENSIONS, "ip6-extensions", "IPv6 extension headers past limits or misplaced")    \
-	X(FRAGMENT, "fragment", "IP fragment that is empty or of an impossible length")           \
-	X(FRAGMENT_TINY, "fragment-tiny", "first fragment without a whole TCP or UDP header")     \
-	X(FRAGMENT_TOO_LONG, "fragment-too-long", "IP fragment that ends beyond 65535 bytes")     \
-	X(FRAGMENT_OVERLAP, "fragment-overlap", "IP fragment that overlaps the first one")        \
-	X(FRAGMENT_DUPLICATE, "fragment-duplicate", "second first fragment, with other ports")    \
-	X(FRAGMENT_NO_FIRST, "fragment-no-first", "IP fragment whose first one has not come")     \
-	X(FRAGMENT_FULL, "fragment-full", "no room for IP fragments that wait for the first")     \
-	X(TTL, "ttl", "TTL or hop limit used up")                                                 \
-	X(PROTOCOL, "protocol", "neither TCP nor UDP, nor an ICMP error about either")            \
-	X(L4_HEADER, "l4-header", "TCP or UDP header cut short or with a bad length")             \
-	X(UDP_CHECKSUM, "udp-checksum", "UDP without the checksum that IPv6 demands")             \
-	X(TCP_FLAGS, "tcp-flags", "impossible TCP flags")                                         \
-	X(ICMP_CHECKSUM, "icmp-checksum", "ICMP error with a bad checksum")                       \
-	X(ICMP_TYPE, "icmp-type", "ICMP error that the other IP family has no equal of")          \
-	X(ICMP_INNER, "icmp-inner",                                                               \
-		"ICMP error whose quoted packet is cut short or not its receiver's")              \
-	X(ICMP_TUNNEL, "icmp-tunnel",                                                             \
-		"ICMP error about a tunnel to a server: noted, not passed on")                    \
-	X(NO_SERVICE, "no-service", "no service and no server has this address and port")         \
-	X(NO_FLOW, "no-flow", "reply, end of a connection or ICMP error of no flow")              \
-	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                     \
-	X(REFUSED, "refused", "refused by a rule; its sender is told")                            \
-	X(MAXCONN, "maxconn", "no server has room for one more session; its sender is told")      \
-	X(RESET, "reset", "segment of a session that is reset; its sender is told by an RST")     \
-	X(TCP_ANSWER, "tcp-answer", "RST in answer to a challenge of Shunt's own")                \
-	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known")  \
-	X(CLIENT_PORT, "client-port",                                                             \
-		"client's port is taken at the server, and no other is free")                     \
-	X(HANDOVER_FULL, "handover-full", "ring to the worker that owns the flow is full")        \
-	X(HEADROOM, "headroom", "no room in the packet's buffer for VLAN tags")                   \
-	X(TX_FULL, "tx-full", "the port did not take the packet")                                 \
-	X(NO_SOURCE_PORT, "no-source-port", "full NAT: no source port is free for a new flow")    \
-	X(FLOW_TABLE_FULL, "flow-table-full",                                                     \
-		"no room in the flow table for a flow that needs it")                             \
-	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")      \
-	X(LOCAL, "local", "from a server to the balancer itself, on a port without kernel twin")  \
-	X(PUNT_LIMITED, "punt-limited", "for the kernel, but more than punt-rate allows")         \
+#define SHUNT_DROPS(X)                                                                             \
+	X(SHORT_FRAME, "short-frame", "frame shorter than its headers")                            \
+	X(NOT_IP, "not-ip", "neither IPv4 nor IPv6")                                               \
+	X(VLAN, "vlan", "frame of another VLAN than the port's")                                   \
+	X(VLAN_TAGS, "vlan-tags", "more than two VLAN tags, or a reserved one (0x9100, id 4095)")  \
+	X(IP_VERSION, "ip-version", "version field does not match the EtherType")                  \
+	X(IP_HEADER, "ip-header", "IPv4 header length below 20 bytes or beyond the frame")         \
+	X(IP_LENGTH, "ip-length", "IP total length below the headers or beyond the frame")         \
+	X(IP_CHECKSUM, "ip-checksum", "bad IPv4 header checksum")                                  \
+	X(IP_OPTIONS, "ip-options", "IPv4 source-route option, or options that cannot be read")    \
+	X(IP_SOURCE, "ip-source", "loopback, multicast, mapped or unspecified source address")     \
+	X(LAND, "land", "source and destination are the same")                                     \
+	X(IP6_EXTENSIONS, "ip6-extensions", "IPv6 extension headers past limits or misplaced")     \
+	X(FRAGMENT, "fragment", "IP fragment that is empty or of an impossible length")            \
+	X(FRAGMENT_TINY, "fragment-tiny", "first fragment without a whole TCP or UDP header")      \
+	X(FRAGMENT_TOO_LONG, "fragment-too-long", "IP fragment that ends beyond 65535 bytes")      \
+	X(FRAGMENT_OVERLAP, "fragment-overlap", "IP fragment that overlaps the first one")         \
+	X(FRAGMENT_DUPLICATE, "fragment-duplicate", "second first fragment, with other ports")     \
+	X(FRAGMENT_NO_FIRST, "fragment-no-first", "IP fragment whose first one has not come")      \
+	X(FRAGMENT_FULL, "fragment-full", "no room for IP fragments that wait for the first")      \
+	X(TTL, "ttl", "TTL or hop limit used up")                                                  \
+	X(PROTOCOL, "protocol", "neither TCP nor UDP, nor an ICMP error about either")             \
+	X(L4_HEADER, "l4-header", "TCP or UDP header cut short or with a bad length")              \
+	X(UDP_CHECKSUM, "udp-checksum", "UDP without the checksum that IPv6 demands")              \
+	X(TCP_FLAGS, "tcp-flags", "impossible TCP flags")                                          \
+	X(ICMP_CHECKSUM, "icmp-checksum", "ICMP error with a bad checksum")                        \
+	X(ICMP_TYPE, "icmp-type", "ICMP error that the other IP family has no equal of")           \
+	X(ICMP_INNER, "icmp-inner",                                                                \
+		"ICMP error whose quoted packet is cut short or not its receiver's")               \
+	X(ICMP_TUNNEL, "icmp-tunnel",                                                              \
+		"ICMP error about a tunnel to a server: noted, not passed on")                     \
+	X(NO_SERVICE, "no-service", "no service and no server has this address and port")          \
+	X(NO_FLOW, "no-flow", "reply, end of a connection or ICMP error of no flow")               \
+	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                      \
+	X(REFUSED, "refused", "refused by a rule; its sender is told")                             \
+	X(MAXCONN, "maxconn", "no server has room for one more session; its sender is told")       \
+	X(RATE_LIMIT, "rate-limit", "more new sessions a second than the frontend may have")       \
+	X(FRONTEND_MAXCONN, "frontend-maxconn", "the frontend has its maxconn of sessions")        \
+	X(SOURCE_RATE, "source-rate",                                                              \
+		"more new sessions a second than a client's network may have")                     \
+	X(SOURCE_MAXCONN, "source-maxconn", "the client's network has as many sessions as it may") \
+	X(RESET, "reset", "segment of a session that is reset; its sender is told by an RST")      \
+	X(TCP_ANSWER, "tcp-answer", "RST in answer to a challenge of Shunt's own")                 \
+	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known")   \
+	X(CLIENT_PORT, "client-port",                                                              \
+		"client's port is taken at the server, and no other is free")                      \
+	X(HANDOVER_FULL, "handover-full", "ring to the worker that owns the flow is full")         \
+	X(HEADROOM, "headroom", "no room in the packet's buffer for VLAN tags")                    \
+	X(TX_FULL, "tx-full", "the port did not take the packet")                                  \
+	X(NO_SOURCE_PORT, "no-source-port", "full NAT: no source port is free for a new flow")     \
+	X(FLOW_TABLE_FULL, "flow-table-full",                                                      \
+		"no room in the flow table for a flow that needs it")                              \
+	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")       \
+	X(LOCAL, "local", "from a server to the balancer itself, on a port without kernel twin")   \
+	X(PUNT_LIMITED, "punt-limited", "for the kernel, but more than punt-rate allows")          \
 	X(PUNT_FULL, "punt-full", "for the kernel, but too long, or the ring to the twin is full")
 
 enum shunt_drop {
@@ -145,17 +150,18 @@ struct shunt_worker_stats {
 	uint64_t loops;	    /* turns of the loop; all and those that found nothing to do */
 	uint64_t idle_loops;
 	uint64_t sleeps;
-	uint64_t icmp_sent;	 /* ICMP errors made here; counted as sent packets too */
-	uint64_t source_ports;	 /* level: in use by full NAT */
-	uint64_t tx_handed_over; /* packets given to the worker that owns the port's queue */
-	uint64_t tcp_challenges; /* ACKs made here to make a host speak; counted as sent too */
-	uint64_t tcp_resets;	 /* RSTs made here; counted as sent packets too */
-	uint64_t flows_reset;	 /* flows that Shunt has reset of its own accord */
-	uint64_t punted;	 /* packets given to the kernel twin */
-	uint64_t injected;	 /* packets sent that came from it; counted as sent packets too */
-	uint64_t exceptions;	 /* flows of stateless services that were stored nevertheless */
-	uint64_t flow_v4_bytes;	 /* level: memory of the flow table, its IPv4 part */
-	uint64_t flow_v6_bytes;	 /* the other part */
+	uint64_t icmp_sent;	  /* ICMP errors made here; counted as sent packets too */
+	uint64_t source_ports;	  /* level: in use by full NAT */
+	uint64_t tx_handed_over;  /* packets given to the worker that owns the port's queue */
+	uint64_t tcp_challenges;  /* ACKs made here to make a host speak; counted as sent too */
+	uint64_t tcp_resets;	  /* RSTs made here; counted as sent packets too */
+	uint64_t flows_reset;	  /* flows that Shunt has reset of its own accord */
+	uint64_t punted;	  /* packets given to the kernel twin */
+	uint64_t injected;	  /* packets sent that came from it; counted as sent packets too */
+	uint64_t exceptions;	  /* flows of stateless services that were stored nevertheless */
+	uint64_t sources_evicted; /* client networks whose counts made room for another's */
+	uint64_t flow_v4_bytes;	  /* level: memory of the flow table, its IPv4 part */
+	uint64_t flow_v6_bytes;	  /* the other part */
 	uint64_t
 		source_port_bytes; /* level: memory of full NAT's source ports; 0: there are none */
 	uint64_t drops[SHUNT_DROP_COUNT];
@@ -169,7 +175,8 @@ struct shunt_service_stats {
 	uint64_t in_bytes;
 	uint64_t out_packets;
 	uint64_t out_bytes;
-	uint64_t pad[2];
+	uint64_t refused; /* new sessions, by a limit */
+	uint64_t pad[1];
 };
 
 struct shunt_server_stats {

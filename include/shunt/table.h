@@ -26,6 +26,7 @@ enum shunt_kind {
 	SHUNT_KIND_SERVICE = 5,	 /* struct shunt_service */
 	SHUNT_KIND_LOCAL = 6,	 /* struct shunt_local */
 	SHUNT_KIND_SOURCE = 7,	 /* struct shunt_source */
+	SHUNT_KIND_LIMIT = 8,	 /* struct shunt_limit */
 	SHUNT_KIND_END,
 };
 
@@ -41,6 +42,7 @@ shunt_kind_max(uint32_t kind)
 		[SHUNT_KIND_SERVICE] = SHUNT_MAX_SERVICES,
 		[SHUNT_KIND_LOCAL] = SHUNT_MAX_LOCALS,
 		[SHUNT_KIND_SOURCE] = SHUNT_MAX_SOURCES,
+		[SHUNT_KIND_LIMIT] = SHUNT_MAX_LIMITS,
 	};
 
 	return kind < SHUNT_KIND_END ? max[kind] : 0;
@@ -161,6 +163,7 @@ struct shunt_service {
 	uint32_t timeout_established_ms;
 	uint32_t timeout_fin_ms;
 	uint32_t timeout_udp_ms;
+	uint32_t limit;			/* id: its frontend's; 0: none; never with stateless */
 	char frontend[SHUNT_NAME_SIZE]; /* control */
 };
 
@@ -172,6 +175,25 @@ struct shunt_local {
 /* An address that full NAT gives to clients' packets. It is Shunt's alone. */
 struct shunt_source {
 	struct shunt_addr address;
+};
+
+/*
+ * How many sessions a frontend, all its services and workers together, and each client network of
+ * it may have, and how many new ones a second: a token bucket each. 0 is no limit. Networks are
+ * told apart by the first bits of the address; both prefixes are 0 where they have no limit.
+ */
+struct shunt_limit {
+	uint32_t maxconn; /* sessions, at most SHUNT_MAX_MAXCONN */
+	uint32_t rate;	  /* a second, at most SHUNT_MAX_RATE */
+	uint32_t burst;	  /* tokens of a full bucket, 1..SHUNT_MAX_BURST; 0 without a rate */
+	uint32_t source_maxconn;
+	uint32_t source_rate;
+	uint32_t source_burst;
+	uint8_t source_prefix;	  /* SHUNT_MIN_PREFIX..32 */
+	uint8_t source_prefix_v6; /* SHUNT_MIN_PREFIX_V6..128 */
+	uint8_t drop;		  /* 1: who is refused is not told so */
+	uint8_t pad;
+	char frontend[SHUNT_NAME_SIZE]; /* control: whose they are */
 };
 
 static inline uint64_t
@@ -190,7 +212,8 @@ static_assert(sizeof(struct shunt_nexthop) == 32, "image layout");
 static_assert(sizeof(struct shunt_server) == 128, "image layout");
 static_assert(sizeof(struct shunt_member) == 12, "image layout");
 static_assert(sizeof(struct shunt_backend) == 112, "image layout");
-static_assert(sizeof(struct shunt_service) == 108, "image layout");
+static_assert(sizeof(struct shunt_limit) == 92, "image layout");
+static_assert(sizeof(struct shunt_service) == 112, "image layout");
 static_assert(sizeof(struct shunt_local) == 16, "image layout");
 static_assert(sizeof(struct shunt_source) == 16, "image layout");
 static_assert(SHUNT_MAX_SOURCES <= UINT8_MAX + 1, "ids of sources fit a backend's");

@@ -112,6 +112,7 @@ good_object(struct input *in, uint32_t kind, size_t *length)
 		helper_server(v4 ? "10.0.0.1" : "fd00::1", 80, 1 + (shape >> 1) % 2);
 	struct shunt_service service = helper_service(v4 ? "10.0.0.1" : "fd00::1", 80,
 		shape & 2 ? SHUNT_TCP : SHUNT_UDP, 1 + (shape >> 2) % 2);
+	struct shunt_limit limit = { .maxconn = shape, .rate = shape & 1, .burst = shape & 1 };
 	struct shunt_local local = { helper_addr("10.0.0.1") };
 	struct shunt_member members[3];
 	struct shunt_backend *backend;
@@ -146,8 +147,17 @@ good_object(struct input *in, uint32_t kind, size_t *length)
 			service.last_port_be = htons((uint16_t)(90 + take(in, 1)));
 		}
 		service.stateless = (shape >> 5) & 1;
+		service.limit = service.stateless ? 0 : (shape >> 6) & 1;
 		*length = sizeof(service);
 		return copy(&service, *length, *length);
+	case SHUNT_KIND_LIMIT:
+		if (shape & 8) {
+			limit.source_maxconn = 1 + shape;
+			limit.source_prefix = 8 + shape % 25;
+			limit.source_prefix_v6 = 16 + shape % 113;
+		}
+		*length = sizeof(limit);
+		return copy(&limit, *length, *length);
 	default:
 		*length = sizeof(local);
 		return copy(&local, *length, *length);

@@ -69,6 +69,9 @@ struct publish {
 	struct shunt_flow_query query;
 	void (*flow_done)(void *context, int server);
 	void *flow_context;
+	uint32_t refusal;
+	uint32_t rows_asked;
+	const struct shunt_source_row *rows;
 };
 
 void
@@ -168,6 +171,26 @@ publish_flow_query(struct publish *publish, const struct shunt_flow_query *query
 	publish->flow_done = done;
 	publish->flow_context = context;
 	return 0;
+}
+
+uint32_t
+publish_flow_refusal(const struct publish *publish)
+{
+	return publish->refusal;
+}
+
+int
+publish_sources_query(struct publish *publish, uint32_t max, void (*done)(void *context, int count),
+	void *context)
+{
+	publish->rows_asked = max;
+	return publish_flow_query(publish, &publish->query, done, context);
+}
+
+const struct shunt_source_row *
+publish_sources(const struct publish *publish)
+{
+	return publish->rows;
 }
 
 void

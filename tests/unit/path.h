@@ -135,6 +135,8 @@ path_commit(struct path *path)
 		abort();
 	}
 	CU_ASSERT_EQUAL_FATAL(tracker_prepare(path->tracker, next), 0);
+	if (path->tracker->limiter)
+		CU_ASSERT_EQUAL_FATAL(limiter_prepare(path->tracker->limiter, next), 0);
 	tracker_set_generation(path->tracker, next);
 	generation_destroy(path->generation);
 	path->generation = next;

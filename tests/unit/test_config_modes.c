@@ -114,7 +114,8 @@ protocols(void)
 			   "'reset', 'servers': [{'name': 's', 'on-marked-down': 'keep', " S4
 			   ", 'check': {'vai': 'service'}}]}]",
 		"$.frontends[0].on-marked-down: unknown key; the keys here are: name, bind, "
-		"protocol, timeout, default-backend, announce, on-timeout, flow-mode, rules\n"
+		"protocol, timeout, default-backend, announce, on-timeout, flow-mode, maxconn, "
+		"rate-limit, source-limit, on-limit, rules\n"
 		"$.backends[0].on-timeout: unknown key; the keys here are: name, balance, hash-on, "
 		"forward, check, servers, source-addresses, encap, encap-port, mss-clamp, "
 		"on-marked-down, default-server, source-prefix, source-prefix6, "

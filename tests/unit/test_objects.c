@@ -34,8 +34,7 @@ refused(uint32_t kind, uint32_t id, const void *bytes, size_t length, const char
 		printf("\nrefused with \"%s\", expected \"%s\"\n", why, text);
 		CU_FAIL("another reason");
 	}
-	CU_ASSERT_PTR_NULL(object_store_get(store, kind, id));
-	CU_ASSERT_EQUAL(object_store_end(store, kind), 0);
+	CU_ASSERT_EQUAL(object_store_end(store, kind), 0); /* so there is none */
 	object_store_destroy(store);
 }
 
@@ -95,6 +94,7 @@ test_lengths(void)
 		[SHUNT_KIND_SERVICE] = sizeof(struct shunt_service),
 		[SHUNT_KIND_LOCAL] = sizeof(struct shunt_local),
 		[SHUNT_KIND_SOURCE] = sizeof(struct shunt_source),
+		[SHUNT_KIND_LIMIT] = sizeof(struct shunt_limit),
 	};
 	struct object_store *store = object_store_create();
 	uint8_t bytes[256] = { 0 };

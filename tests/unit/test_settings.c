@@ -43,6 +43,7 @@ test_defaults(void)
 	CU_ASSERT_EQUAL(s->memory, SETTINGS_MEMORY_AUTO);
 	CU_ASSERT_EQUAL(s->memory_size_bytes, 0);
 	CU_ASSERT_EQUAL(s->flow_table_size, 1048576);
+	CU_ASSERT_EQUAL(s->source_table_size, 65536);
 	CU_ASSERT_EQUAL(s->idle, SETTINGS_IDLE_SPIN);
 	CU_ASSERT_EQUAL(s->mbufs, 0);
 	CU_ASSERT_STRING_EQUAL(s->xdp_filter, "");
@@ -170,6 +171,9 @@ test_members_wrong(void)
 	expect_members("'flow-table-size': '65M'",
 		"$.dataplane.flow-table-size: must be from 1K to 64M, found the string '65M'");
 	expect_members("'flow-table-size': '64M'", "");
+	expect_members("'source-table-size': 1023",
+		"$.dataplane.source-table-size: must be from 1K to 1M, found the number 1023");
+	expect_members("'source-table-size': '1M'", "");
 	expect_members("'idle': 'sleep'",
 		"$.dataplane.idle: must be one of 'spin', 'adaptive', found the string 'sleep'");
 	expect_members("'mbufs': 1023",
@@ -308,7 +312,7 @@ test_all_at_once(void)
 		"{'lcores': '0', 'memory': 1, 'flow-table-size': '1X', 'idle': 'x', 'mbufs': 1.5,"
 		" 'ports': [{'name': 'a'}, {'interface': 'w0'}], 'extra': 1}",
 		"$.dataplane.extra: unknown key; the keys here are: lcores, memory, memory-size, "
-		"flow-table-size, idle, mbufs, xdp-filter, ports\n"
+		"flow-table-size, source-table-size, idle, mbufs, xdp-filter, ports\n"
 		"$.dataplane.lcores: needs two lcores at least: the main lcore first, then one or "
 		"more workers\n"
 		"$.dataplane.memory: must be one of 'auto', 'hugepages', 'pages', found the number "

@@ -55,16 +55,21 @@ test_tables(void)
 		"  \"in_packets\": 333, \"in_bytes\": 4444, \"out_packets\": 5, \"out_bytes\": 0},"
 		" {\"weight\": 1, \"sessions\": 2, \"flow_mode\": \"stateless\"}]",
 		"proxy  name         status  weight  sessions  total  in packets      in  "
-		"out packets  out\n"
+		"out packets  out  maxconn  refused\n"
 		"app    a-long-name  up          10         1     22         333  4.4 KB  "
-		"          5  0 B\n"
+		"          5  0 B        -        -\n"
 		"-      -            -            1         -      -           -       -  "
-		"          -    -\n");
+		"          -    -        -        -\n");
 	check_format(SHUNT_CMD_SHOW_DROPS, "{\"ttl\": 3, \"land\": 0, \"new-reason\": 12345}",
 		"reason      packets\n"
 		"ttl               3  TTL or hop limit used up\n"
 		"new-reason    12345\n");
 	check_format(SHUNT_CMD_SHOW_DROPS, "{\"ttl\": 0}", "no packet has been dropped\n");
+	check_format(SHUNT_CMD_SHOW_TOP_SOURCES_N,
+		"[{\"network\": \"192.0.2.0/24\", \"frontend\": \"web\", \"sessions\": 5,"
+		"  \"maxconn\": 10, \"rate\": 3, \"rate_limit\": null, \"refused\": 7}]",
+		"network       frontend  sessions  maxconn  new a second  rate limit  refused\n"
+		"192.0.2.0/24  web              5       10             3           -        7\n");
 	check_format(SHUNT_CMD_SHOW_SERVERS, "[]", "no servers\n");
 	check_format(SHUNT_CMD_SHOW_WORKERS, "[]", "no workers: the dataplane is not connected\n");
 	check_format(SHUNT_CMD_LOOKUP,

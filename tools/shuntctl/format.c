@@ -85,6 +85,18 @@ static const struct column stat[] = {
 	{ "in_bytes", "in", COLUMN_BYTES },
 	{ "out_packets", "out packets", COLUMN_COUNT },
 	{ "out_bytes", "out", COLUMN_BYTES },
+	{ "maxconn", "maxconn", COLUMN_COUNT },
+	{ "refused", "refused", COLUMN_COUNT },
+};
+
+static const struct column sources[] = {
+	{ "network", "network", COLUMN_TEXT },
+	{ "frontend", "frontend", COLUMN_TEXT },
+	{ "sessions", "sessions", COLUMN_COUNT },
+	{ "maxconn", "maxconn", COLUMN_COUNT },
+	{ "rate", "new a second", COLUMN_COUNT },
+	{ "rate_limit", "rate limit", COLUMN_COUNT },
+	{ "refused", "refused", COLUMN_COUNT },
 };
 
 static const struct column help[] = {
@@ -361,6 +373,9 @@ format_data(unsigned int command, const json_t *data, FILE *out)
 	case SHUNT_CMD_SHOW_WORKERS:
 		return print_rows(
 			COLUMNS(workers), data, "no workers: the dataplane is not connected", out);
+	case SHUNT_CMD_SHOW_TOP_SOURCES:
+	case SHUNT_CMD_SHOW_TOP_SOURCES_N:
+		return print_rows(COLUMNS(sources), data, "no client networks are counted", out);
 	case SHUNT_CMD_LOOKUP:
 		return print_lookup(data, out);
 	case SHUNT_CMD_HELP:
