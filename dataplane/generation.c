@@ -210,6 +210,7 @@ build_objects(struct gen_builder *b)
 	static int (*const steps[])(struct gen_builder *) = {
 		check_nexthops,
 		build_sources,
+		gen_build_rules,
 		gen_build_servers,
 		gen_build_backends,
 		gen_build_services,
@@ -279,6 +280,7 @@ generation_destroy(struct generation *generation)
 	classifier_destroy(generation->classifier);
 	known_destroy(generation->known);
 	pmtu_destroy(generation->pmtu);
+	acl_destroy(generation->acl);
 	for (uint32_t id = 0; generation->backends && id < SHUNT_MAX_BACKENDS; id++)
 		gen_backend_release(generation->backends[id]);
 	mem_free(generation->backends);
@@ -298,6 +300,7 @@ generation_bytes(const struct generation *g)
 		.servers = sizeof(*g) +
 			g->server_count * (sizeof(*g->servers) + sizeof(*g->resets)) +
 			SHUNT_MAX_BACKENDS * sizeof(struct gen_backend *),
+		.rules = acl_bytes(g->acl),
 	};
 
 	for (uint32_t id = 0; id < SHUNT_MAX_BACKENDS; id++)

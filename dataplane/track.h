@@ -50,6 +50,7 @@ struct tracker {
 	struct shunt_worker_stats *stats;
 	struct shunt_service_stats *services; /* this worker's, by id */
 	struct shunt_server_stats *servers;   /* this worker's, by id */
+	uint64_t *hits;			      /* this worker's, by rules' counters */
 	struct select_state select;
 	uint32_t now;	     /* ticks since the start, not modulo anything; worker: rw, agent: ro */
 	uint64_t owner_seed; /* as classify_burst() has it; set once, before the first packet */

@@ -32,7 +32,7 @@
 #include "table.h"
 
 #define SHUNT_SESSION_MAGIC   0x53484e54u /* "SHNT" */
-#define SHUNT_SESSION_VERSION 5		  /* of session.h, table.h and stats.h together */
+#define SHUNT_SESSION_VERSION 6		  /* of session.h, table.h and stats.h together */
 
 #define SHUNT_RING_COUNT 4096u /* slots; one less is usable */
 #define SHUNT_AREA_BYTES (64u << 20)
@@ -98,6 +98,11 @@ struct shunt_flow_query {
 static_assert(sizeof(struct shunt_msg) == 40, "ring element");
 static_assert(sizeof(struct shunt_object_header) == 16, "image layout");
 static_assert(sizeof(struct shunt_flow_query) == 24, "image layout");
+static_assert(sizeof(struct shunt_acls) + SHUNT_ACLS_A_PIECE * sizeof(struct shunt_acl) +
+			SHUNT_MAX_PIECE_PARTS *
+				(sizeof(struct shunt_match) + sizeof(struct shunt_port_range)) <
+		SHUNT_AREA_BYTES,
+	"and so does the greatest piece of ACLs");
 static_assert(SHUNT_MAX_OBJECT_BYTES < SHUNT_AREA_BYTES, "the greatest object fits the area");
 
 #endif
