@@ -11,6 +11,7 @@
 
 #include "probe_tcp.h"
 #include "removed.h"
+#include "rules.h"
 #include "state.h"
 
 #define LOG_SUBSYSTEM "servers"
@@ -281,6 +282,8 @@ services_create(const struct control *control, struct control *next, const struc
 				.reset_idle = frontend->reset_idle,
 				.stateless = frontend->stateless,
 				.backend = next->backends[frontend->backend],
+				.config = frontend,
+				.rules = rules_row(config, i),
 			};
 			memcpy(service->frontend, frontend->name, sizeof(service->frontend));
 			service->id = old_service_id(control, service, next->service_count);
@@ -445,6 +448,7 @@ void
 state_destroy(struct control *control)
 {
 	model_destroy(control);
+	rules_destroy(control);
 	config_destroy(control->config);
 	control->config = NULL;
 }

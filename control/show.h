@@ -16,5 +16,7 @@ json_t *show_stat(const struct control *control);
 json_t *show_servers(const struct control *control);
 json_t *show_drops(const struct control *control);
 json_t *show_workers(const struct control *control);
+/* Every rule of every frontend, in order. */
+json_t *show_rules(const struct control *control);
 
 #endif
