@@ -17,10 +17,10 @@ find_groups(struct subject *s, enum acl_role role, const uint8_t *address)
 {
 	uint8_t version = s->packet->version;
 	const struct acl_tree *tree = &s->acl->trees[version == 4 ? 0 : 1];
+	uint32_t node = s->acl->asks[role] ? acl_tree_find(tree, address, version) : 0;
 	unsigned int depth = 0;
 
-	for (uint32_t node = acl_tree_find(tree, address, version); node;
-		node = tree->nodes[node].parent)
+	for (; node; node = tree->nodes[node].parent)
 		s->groups[role][depth++] = tree->nodes[node].group;
 	s->depth[role] = depth;
 }

@@ -178,6 +178,8 @@ take_acls(struct acl_builder *b)
 			*out = in[i];
 			out->ports += ports;
 			out->matches += matches;
+			acl->asks[ACL_BY_SOURCE] |= (out->kinds & SHUNT_ACL_SRC) != 0;
+			acl->asks[ACL_BY_DESTINATION] |= (out->kinds & SHUNT_ACL_DST) != 0;
 			if (out->src_set >= b->set_end)
 				b->set_end = out->src_set + 1;
 			if (out->dst_set >= b->set_end)

@@ -77,6 +77,7 @@ struct acl {
 	uint32_t port_count;
 	struct shunt_match *matches;
 	uint32_t match_count;
+	bool asks[ACL_ROLES]; /* some ACL asks for the address: else it need not be looked up */
 	uint64_t bytes;
 };
 
