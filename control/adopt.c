@@ -7,6 +7,7 @@
 #include "compile_impl.h"
 #include "ids.h"
 #include "removed.h"
+#include "rules.h"
 #include "state.h"
 
 struct adoption {
@@ -134,6 +135,8 @@ adopt_object(void *context, uint32_t kind, uint32_t id, const void *bytes, size_
 	case SHUNT_KIND_LOCAL:
 		ids_adopt(a->compiler->locals, bytes, id);
 		break;
+	case SHUNT_KIND_RULES:
+		return rules_adopt(a->control, bytes);
 	case SHUNT_KIND_SOURCE:
 		ids_adopt(a->compiler->sources, bytes, id);
 		break;

@@ -112,6 +112,19 @@ server_of(const struct backend *backend, const struct shunt_addr *source)
 	return (struct shunt_addr){ 0 };
 }
 
+static size_t
+list_sources(const struct backend *backend, struct announced *out)
+{
+	const struct backend_config *config = &backend->config;
+
+	for (size_t i = 0; out && i < config->source_count; i++)
+		out[i] = (struct announced){
+			.address = config->sources[i],
+			.server = server_of(backend, &config->sources[i]),
+		};
+	return config->source_count;
+}
+
 /* Returns how many addresses there are, and writes them, or only counts without `out`. */
 static size_t
 list_announced(const struct control *control, struct announced *out)
@@ -120,21 +133,15 @@ list_announced(const struct control *control, struct announced *out)
 
 	for (size_t i = 0; i < control->service_count; i++) {
 		const struct service *service = &control->services[i];
-		const struct backend_config *backend =
-			service->backend ? &service->backend->config : NULL;
+		struct backend *lead;
 
 		if (!service->announce)
 			continue;
 		if (out)
 			out[count] = (struct announced){ .address = service->address };
 		count++;
-		for (size_t j = 0; backend && j < backend->source_count; j++, count++) {
-			if (out)
-				out[count] = (struct announced){
-					.address = backend->sources[j],
-					.server = server_of(service->backend, &backend->sources[j]),
-				};
-		}
+		for (size_t k = 0; (lead = state_lead(control, service, k)); k++)
+			count += list_sources(lead, out ? &out[count] : NULL);
 	}
 	return count;
 }

@@ -334,6 +334,13 @@ run_show_drops(struct command_request *request, struct json_at args)
 }
 
 static void
+run_show_rules(struct command_request *request, struct json_at args)
+{
+	(void)args;
+	finish_counters(request, show_rules(request->control));
+}
+
+static void
 run_show_workers(struct command_request *request, struct json_at args)
 {
 	(void)args;
@@ -408,7 +415,11 @@ static const command_function functions[SHUNT_CMD_COUNT] = {
 	[SHUNT_CMD_SET_SERVER_WEIGHT] = run_set_server_weight,
 	[SHUNT_CMD_SHUTDOWN_SESSIONS] = run_shutdown_sessions,
 	[SHUNT_CMD_RELOAD] = run_reload,
+	[SHUNT_CMD_SHOW_RULES] = run_show_rules,
 	[SHUNT_CMD_LOOKUP] = command_lookup,
+	[SHUNT_CMD_LOOKUP_INTERFACE] = command_lookup,
+	[SHUNT_CMD_LOOKUP_PAYLOAD] = command_lookup,
+	[SHUNT_CMD_LOOKUP_BOTH] = command_lookup,
 	[SHUNT_CMD_HELP] = run_help,
 };
 

@@ -8,6 +8,7 @@
 #include "netlink.h"
 #include "pool.h"
 #include "removed.h"
+#include "rules.h"
 #include "state.h"
 #include "tables.h"
 
@@ -243,10 +244,13 @@ find_probe_services(struct control *control)
 			sizeof(control->backends[i]->probe_service));
 	for (size_t i = 0; i < control->service_count; i++) {
 		const struct service *service = &control->services[i];
-		uint32_t *id =
-			&service->backend->probe_service[!shunt_addr_is_v4(&service->address)];
+		struct backend *lead;
 
-		*id = *id ? *id : service->id;
+		for (size_t k = 0; (lead = state_lead(control, service, k)); k++) {
+			uint32_t *id = &lead->probe_service[!shunt_addr_is_v4(&service->address)];
+
+			*id = *id ? *id : service->id;
+		}
 	}
 }
 
@@ -358,6 +362,7 @@ put_services(const struct control *control, struct image *image)
 			.last_port_be = service->last_port_be,
 			.protocol = service->protocol,
 			.backend = service->backend->id,
+			.rules = service->rules,
 			.timeout_syn_ms = service->timeout.syn_ms,
 			.timeout_established_ms = service->timeout.established_ms,
 			.timeout_fin_ms = service->timeout.fin_ms,
@@ -466,6 +471,10 @@ compiler_compile(struct compiler *c, struct control *control, struct image *imag
 		rc = put_locals(c, control, image);
 	if (rc == 0)
 		rc = put_sources(c, control, image);
+	if (rc == 0)
+		rc = rules_put(control, image);
+	if (rc == 0)
+		rc = rules_put_truth(control, image);
 	return rc;
 }
 
@@ -485,9 +494,9 @@ update_server(const struct server *server, struct image *image)
 }
 
 int
-compiler_update(struct compiler *c, const struct control *control, struct image *image)
+compiler_update(struct compiler *c, struct control *control, struct image *image)
 {
-	int rc = 0;
+	int rc = rules_put_truth(control, image);
 
 	for (size_t i = 0; rc == 0 && i < control->backend_count; i++) {
 		struct backend *backend = control->backends[i];

@@ -33,10 +33,10 @@ int compiler_compile(struct compiler *compiler, struct control *control, struct 
 
 /*
  * The same for an image, of an earlier state, from which this one differs in no more than servers
- * marked as changed: what takes a moment, however many there are. 0, -ENOMEM, or -ENOENT if the
- * image cannot be of such a state.
+ * marked as changed, and in what holds of ACLs: what takes a moment, however many there are. 0,
+ * -ENOMEM, or -ENOENT if the image cannot be of such a state.
  */
-int compiler_update(struct compiler *compiler, const struct control *control, struct image *image);
+int compiler_update(struct compiler *compiler, struct control *control, struct image *image);
 /* Takes the marks off. */
 void compiler_unmark(struct control *control);
 

@@ -69,18 +69,6 @@ read_defaults(struct json_at at, struct config_defaults *defaults)
 	config_read_default_server(json_at_member(&at, "default-server"), &defaults->server);
 }
 
-/* Without rules an ACL does nothing, so that ignoring one is safe, unlike ignoring a rule. */
-static void
-read_acls(struct json_at at)
-{
-	if (!json_at_present(at))
-		return;
-	if (!json_is_object(at.value))
-		json_at_mismatch(at, "an object");
-	else if (json_object_size(at.value) > 0)
-		json_at_warning(at, "has no effect: this version has no rules to use them");
-}
-
 static void
 read_neighbor(struct json_at at, struct neighbor_config *neighbor)
 {
@@ -122,7 +110,7 @@ read_neighbors(struct json_at at, struct config *config)
 
 /* All sections, in the order in which people write them, so that errors come in that order. */
 static void
-read_document(struct json_at *root, struct config *config)
+read_document(struct json_at *root, const char *directory, struct config *config)
 {
 	static const char *const keys[] = { "dataplane", "global", "defaults", "acls", "frontends",
 		"backends", "neighbors", NULL };
@@ -134,7 +122,7 @@ read_document(struct json_at *root, struct config *config)
 	settings = settings_parse(&dataplane);
 	read_global(json_at_member(root, "global"), config);
 	read_defaults(json_at_member(root, "defaults"), &defaults);
-	read_acls(json_at_member(root, "acls"));
+	config_read_acls(json_at_member(root, "acls"), directory, config);
 	config_read_frontends(json_at_member(root, "frontends"), &defaults, config);
 	config_read_backends(json_at_member(root, "backends"), &defaults, config);
 	read_neighbors(json_at_member(root, "neighbors"), config);
@@ -144,8 +132,10 @@ read_document(struct json_at *root, struct config *config)
 
 /* Takes the document over. */
 static struct config *
-config_from_document(json_t *document, struct json_errors *errors)
+config_from_document(json_t *document, const char *directory, struct json_errors *errors)
 {
+	static uint64_t serial;
+
 	struct json_at root = json_at_root(document, errors);
 	size_t errors_before = json_errors_count(errors);
 	struct config *config;
@@ -153,10 +143,12 @@ config_from_document(json_t *document, struct json_errors *errors)
 	if (!document)
 		return NULL;
 	config = calloc(1, sizeof(*config));
-	if (config)
-		read_document(&root, config);
-	else
+	if (config) {
+		config->serial = ++serial;
+		read_document(&root, directory, config);
+	} else {
 		json_at_error(root, "out of memory");
+	}
 	json_decref(document);
 	if (json_errors_count(errors) > errors_before) {
 		config_destroy(config);
@@ -168,13 +160,22 @@ config_from_document(json_t *document, struct json_errors *errors)
 struct config *
 config_load(const char *path, struct json_errors *errors)
 {
-	return config_from_document(json_file_load(path, errors), errors);
+	const char *slash = strrchr(path, '/');
+	char *directory = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("");
+	struct config *config = NULL;
+
+	if (directory)
+		config = config_from_document(json_file_load(path, errors), directory, errors);
+	else
+		json_errors_add(errors, false, "$", "out of memory");
+	free(directory);
+	return config;
 }
 
 struct config *
 config_load_text(const char *text, size_t length, struct json_errors *errors)
 {
-	return config_from_document(json_text_load(text, length, errors), errors);
+	return config_from_document(json_text_load(text, length, errors), "", errors);
 }
 
 void
@@ -182,8 +183,27 @@ config_destroy(struct config *config)
 {
 	if (!config)
 		return;
-	for (size_t i = 0; i < config->frontend_count; i++)
-		free(config->frontends[i].binds);
+	for (size_t i = 0; i < config->frontend_count; i++) {
+		struct frontend_config *frontend = &config->frontends[i];
+
+		for (size_t j = 0; j < frontend->rule_count; j++)
+			free(frontend->rules[j].literals);
+		free(frontend->rules);
+		free(frontend->targets);
+		free(frontend->binds);
+	}
+	for (size_t i = 0; i < config->acl_count; i++) {
+		struct acl_config *acl = &config->acls[i];
+
+		free(acl->src_ports);
+		free(acl->dst_ports);
+		free(acl->matches);
+		free(acl->interfaces);
+		free(acl->times);
+		free(acl->counts);
+	}
+	free(config->acls);
+	prefix_sets_clear(&config->sets);
 	for (size_t i = 0; i < config->backend_count; i++)
 		free(config->backends[i].servers);
 	free(config->frontends);

@@ -10,6 +10,8 @@
 #include <stdio.h>
 
 #include "shunt/table.h"
+#include "shunt/rules.h"
+#include "prefixes.h"
 
 struct json_errors; /* config/jsonfile.h */
 
@@ -77,6 +79,50 @@ struct timeout_config {
 	uint32_t udp_ms;
 };
 
+/* A number of servers or sessions that an ACL asks for. */
+struct acl_count_config {
+	uint8_t what;		  /* enum acl_count */
+	size_t backend;		  /* index into backends; SIZE_MAX: wrong */
+	size_t server;		  /* index into its servers; SIZE_MAX: all of them */
+	uint32_t least, greatest; /* both are fine */
+};
+
+enum acl_count {
+	ACL_SERVER_COUNT, /* servers that take new flows */
+	ACL_HEALTHY,	  /* the same, but one is enough */
+	ACL_SESSIONS,
+	ACL_COUNTS,
+};
+
+/* Minutes of the day; to: not within; if it is not after the first, the next day's. */
+struct acl_time_config {
+	uint16_t from;
+	uint16_t to;
+};
+
+struct acl_config {
+	char name[SHUNT_NAME_SIZE];
+	uint16_t kinds;	   /* SHUNT_ACL_ bits: what is there; 0: what it says is wrong */
+	uint8_t protocols; /* SHUNT_ACL_TCP, SHUNT_ACL_UDP */
+	uint8_t weekdays;  /* bits, Sunday is the lowest; 0: any */
+	const struct prefix_set *src, *dst; /* of the configuration's */
+	struct shunt_port_range *src_ports, *dst_ports;
+	struct shunt_match *matches;
+	char (*interfaces)[SHUNT_NAME_SIZE];
+	struct acl_time_config *times;
+	struct acl_count_config *counts;
+	uint16_t src_port_count, dst_port_count, match_count, interface_count, time_count;
+	uint16_t count_count;
+	uint32_t truth; /* number of the bit for what control evaluates; 0: there is nothing */
+};
+
+struct rule_config {
+	uint8_t action;	    /* enum shunt_rule_action */
+	size_t backend;	    /* index into backends, of use-backend; SIZE_MAX: wrong, or none */
+	uint32_t *literals; /* indices into acls, and SHUNT_LITERAL_NOT */
+	size_t literal_count;
+};
+
 struct frontend_config {
 	char name[SHUNT_NAME_SIZE];
 	uint8_t protocol; /* enum shunt_protocol */
@@ -88,6 +134,10 @@ struct frontend_config {
 	struct bind_config *binds;
 	size_t bind_count;
 	size_t backend; /* index into backends */
+	struct rule_config *rules;
+	size_t rule_count;
+	size_t *targets; /* indices of the backends that the rules lead to, each once */
+	size_t target_count;
 };
 
 /* Does it limit anything? */
@@ -113,7 +163,26 @@ struct config {
 	size_t backend_count;
 	struct neighbor_config *neighbors;
 	size_t neighbor_count;
+	struct acl_config *acls;
+	size_t acl_count;
+	struct prefix_sets sets;
+	size_t rule_count;  /* of all frontends */
+	size_t truth_count; /* of all ACLs */
+	uint64_t serial;    /* no other one of this process has it */
 };
+
+/* The backends that a frontend's flows may go to: its own is number 0. SIZE_MAX: wrong. */
+static inline size_t
+frontend_lead_count(const struct frontend_config *frontend)
+{
+	return 1 + frontend->target_count;
+}
+
+static inline size_t
+frontend_lead(const struct frontend_config *frontend, size_t number)
+{
+	return number == 0 ? frontend->backend : frontend->targets[number - 1];
+}
 
 /*
  * Reads and checks the whole file, the dataplane section too. Returns NULL and at least one error

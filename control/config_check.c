@@ -271,6 +271,11 @@ check_flow_mode(struct json_at frontend_at, const struct frontend_config *fronte
 
 	if (!frontend->stateless)
 		return;
+	if (frontend->rule_count > 0)
+		json_at_error(at,
+			"\"stateless\" and \"rules\" do not go together: a verdict is taken once "
+			"for "
+			"a flow, and this mode stores none");
 	if (backend->forward != SHUNT_DR && backend->forward != SHUNT_TUNNEL)
 		json_at_error(at,
 			"\"stateless\" needs \"forward\": \"dr\" or \"tunnel\", but backend \"%s\" "
@@ -305,6 +310,18 @@ check_bind_family(struct json_at at, const struct bind_config *bind,
 		forward_name(backend->forward));
 }
 
+static void
+check_families(struct json_at at, const struct frontend_config *frontend,
+	const struct backend_config *backend, const struct members *m)
+{
+	struct json_at binds = json_at_member(&at, "bind");
+
+	for (size_t i = 0; i < frontend->bind_count; i++) {
+		if (frontend->binds[i].port_be)
+			check_bind_family(bind_at(&binds, i), &frontend->binds[i], backend, m);
+	}
+}
+
 /* What a frontend's packets look like must be what its servers take. */
 static void
 check_ways(const struct json_at *frontends, const struct config *config, struct seen *seen)
@@ -319,19 +336,16 @@ check_ways(const struct json_at *frontends, const struct config *config, struct 
 		find_members(&config->backends[i], &members[i]);
 	for (size_t i = 0; i < config->frontend_count; i++) {
 		const struct frontend_config *frontend = &config->frontends[i];
-		const size_t backend = frontend->backend;
 		struct json_at at = json_at_element(frontends, i);
-		struct json_at binds = json_at_member(&at, "bind");
 
-		if (backend != SIZE_MAX)
-			check_flow_mode(at, frontend, &config->backends[backend]);
-		for (size_t j = 0; backend != SIZE_MAX && j < frontend->bind_count; j++) {
-			const struct bind_config *bind = &frontend->binds[j];
+		if (frontend->backend != SIZE_MAX)
+			check_flow_mode(at, frontend, &config->backends[frontend->backend]);
+		for (size_t k = 0; k < frontend_lead_count(frontend); k++) {
+			size_t backend = frontend_lead(frontend, k);
 
-			if (!bind->port_be)
-				continue;
-			check_bind_family(bind_at(&binds, j), bind, &config->backends[backend],
-				&members[backend]);
+			if (backend != SIZE_MAX)
+				check_families(at, frontend, &config->backends[backend],
+					&members[backend]);
 		}
 	}
 	free(members);
@@ -440,6 +454,8 @@ config_cross_check(struct json_at *root, const struct settings *settings, struct
 		seen.used) {
 		check_names(&backends, &frontends, config, &seen);
 		check_frontends(&frontends, config, &seen);
+		config_check_acls(json_at_member(root, "acls"), settings, seen.backends, config);
+		seen.no_memory |= !config_check_rules(root, seen.backends, seen.used, config);
 		check_backends(&backends, config, &seen);
 		if (!config_check_sources(&backends, settings, config))
 			seen.no_memory = true;

@@ -104,21 +104,6 @@ read_binds(struct json_at at, struct frontend_config *frontend)
 		read_bind(single ? at : json_at_element(&at, i), &frontend->binds[i]);
 }
 
-/*
- * Rules are refused rather than ignored: a balancer that runs without the filter its operator
- * wrote is worse than one that does not start.
- */
-static void
-read_rules(struct json_at at)
-{
-	size_t count;
-
-	if (json_get_array(at, SIZE_MAX, &count) && count > 0)
-		json_at_error(at,
-			"rules are not supported by this version; nothing would be "
-			"enforced");
-}
-
 static void
 read_words(struct json_at at, struct frontend_config *frontend)
 {
@@ -178,7 +163,7 @@ read_frontend(
 	read_words(at, frontend);
 	config_read_timeout(json_at_member(&at, "timeout"), &frontend->timeout, NULL);
 	config_read_limits(at, frontend);
-	read_rules(json_at_member(&at, "rules"));
+	config_read_rules(json_at_member(&at, "rules"), frontend);
 }
 
 void

@@ -146,12 +146,15 @@ config_check_ports(struct json_at *root, struct config *config)
 		const struct frontend_config *frontend = &config->frontends[i];
 		struct json_at at = json_at_element(&frontends, i);
 
-		if (frontend->backend == SIZE_MAX)
-			continue;
-		for (size_t j = 0; j < frontend->bind_count; j++)
-			add_bind(&ports[frontend->backend], &frontend->binds[j]);
-		check_frontend(&at, frontend, &config->backends[frontend->backend],
-			&ports[frontend->backend]);
+		for (size_t k = 0; k < frontend_lead_count(frontend); k++) {
+			size_t lead = frontend_lead(frontend, k);
+
+			if (lead == SIZE_MAX)
+				continue;
+			for (size_t j = 0; j < frontend->bind_count; j++)
+				add_bind(&ports[lead], &frontend->binds[j]);
+			check_frontend(&at, frontend, &config->backends[lead], &ports[lead]);
+		}
 	}
 	for (size_t i = 0; i < config->backend_count; i++) {
 		struct json_at at = json_at_element(&backends, i);

@@ -68,6 +68,21 @@ void config_read_sources(struct json_at at, struct backend_config *backend);
 bool config_check_sources(const struct json_at *backends, const struct settings *settings,
 	const struct config *config);
 
+/*
+ * config_acl.c. directory: where the names of files begin, if they do not begin with a slash; "":
+ * where the process is.
+ */
+void config_read_acls(struct json_at at, const char *directory, struct config *config);
+/* config_conditions.c: names of backends and servers, and of ports. */
+void config_check_acls(struct json_at acls, const struct settings *settings, json_t *backend_names,
+	struct config *config);
+
+/* config_rules.c */
+void config_read_rules(struct json_at at, struct frontend_config *frontend);
+/* Names of ACLs and backends; marks backends that are used. False: out of memory. */
+bool config_check_rules(
+	const struct json_at *root, json_t *backend_names, bool *used, struct config *config);
+
 /* config_check.c: resolves references too. settings: NULL if they had errors of their own. */
 void
 config_cross_check(struct json_at *root, const struct settings *settings, struct config *config);

@@ -15,20 +15,27 @@ struct leads {
 };
 
 static void
+add_leads(const struct frontend_config *frontend, struct leads *leads)
+{
+	for (size_t i = 0; i < frontend->bind_count; i++) {
+		const struct bind_config *bind = &frontend->binds[i];
+		uint16_t *port_be =
+			shunt_addr_is_v4(&bind->address) ? &leads->v4_port_be : &leads->v6_port_be;
+
+		if (!*port_be)
+			*port_be = bind->port_be;
+	}
+}
+
+static void
 find_leads(const struct config *config, struct leads *leads)
 {
 	for (size_t i = 0; i < config->frontend_count; i++) {
 		const struct frontend_config *frontend = &config->frontends[i];
 
-		for (size_t j = 0; frontend->backend != SIZE_MAX && j < frontend->bind_count; j++) {
-			const struct bind_config *bind = &frontend->binds[j];
-
-			uint16_t *port_be = shunt_addr_is_v4(&bind->address)
-				? &leads[frontend->backend].v4_port_be
-				: &leads[frontend->backend].v6_port_be;
-
-			if (!*port_be)
-				*port_be = bind->port_be;
+		for (size_t k = 0; k < frontend_lead_count(frontend); k++) {
+			if (frontend_lead(frontend, k) != SIZE_MAX)
+				add_leads(frontend, &leads[frontend_lead(frontend, k)]);
 		}
 	}
 }

@@ -9,7 +9,7 @@ flow_mode_of(const struct control *control, const struct backend *backend)
 	bool stateless = false, stateful = false;
 
 	for (size_t i = 0; i < control->service_count; i++) {
-		if (control->services[i].backend != backend)
+		if (!state_leads(control, &control->services[i], backend))
 			continue;
 		stateless |= control->services[i].stateless;
 		stateful |= !control->services[i].stateless;

@@ -80,6 +80,13 @@ image_put(struct image *image, uint32_t kind, uint32_t id, const void *bytes, si
 	return 0;
 }
 
+int
+image_share(struct image *image, const struct image *from, uint32_t kind)
+{
+	shunt_row_clear(&image->rows[kind], object_release);
+	return shunt_row_copy(&image->rows[kind], &from->rows[kind]);
+}
+
 static const struct image_object *
 object_get(const struct image *image, uint32_t kind, uint32_t id)
 {
@@ -144,6 +151,30 @@ image_equal(const struct image *a, const struct image *b)
 	return image_diff(a, b, is_different, NULL) == 0;
 }
 
+/* Of the pieces of shunt/rules.h. */
+static bool
+rules_length_is_good(uint32_t kind, const struct image_object *object)
+{
+	const void *bytes = object->bytes;
+
+	switch (kind) {
+	case SHUNT_KIND_PREFIXES:
+		return object->length >= sizeof(struct shunt_prefixes) &&
+			shunt_prefixes_count_is_good(bytes) &&
+			object->length == shunt_prefixes_bytes(bytes);
+	case SHUNT_KIND_ACLS:
+		return object->length >= sizeof(struct shunt_acls) &&
+			shunt_acls_counts_are_good(bytes) &&
+			object->length == shunt_acls_bytes(bytes);
+	case SHUNT_KIND_RULES:
+		return object->length >= sizeof(struct shunt_rules) &&
+			shunt_rules_counts_are_good(bytes) &&
+			object->length == shunt_rules_bytes(bytes);
+	default:
+		return object->length == sizeof(struct shunt_truth);
+	}
+}
+
 /* Is this a length an object of this kind can have, going by its own counts? */
 static bool
 length_is_good(uint32_t kind, const struct image_object *object)
@@ -159,6 +190,8 @@ length_is_good(uint32_t kind, const struct image_object *object)
 	};
 	const struct shunt_backend *backend = (const void *)object->bytes;
 
+	if (kind >= SHUNT_KIND_PREFIXES)
+		return rules_length_is_good(kind, object);
 	if (kind != SHUNT_KIND_BACKEND)
 		return object->length == sizes[kind];
 	return object->length >= sizeof(*backend) && backend->member_count < SHUNT_MAX_SERVERS &&

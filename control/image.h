@@ -19,6 +19,11 @@ void image_destroy(struct image *image);
  * length that no object can have.
  */
 int image_put(struct image *image, uint32_t kind, uint32_t id, const void *bytes, size_t length);
+/*
+ * Gives an image the objects of a kind that another one has, not copied, in place of its own. 0 or
+ * -ENOMEM: then it has none.
+ */
+int image_share(struct image *image, const struct image *from, uint32_t kind);
 /* NULL: there is none. The bytes are 8-byte aligned; `length` may be NULL. */
 const void *image_get(const struct image *image, uint32_t kind, uint32_t id, size_t *length);
 

@@ -6,8 +6,34 @@
 #include "shunt/selection.h"
 #include "shunt/stats.h"
 #include "image.h"
+#include "judge.h"
 #include "publish.h"
 #include "state.h"
+
+/* What rules may ask for, and only who asks can know. */
+static bool
+parse_more(struct lookup *lookup, struct json_at args)
+{
+	struct json_at interface = json_at_member(&args, "interface");
+	struct json_at payload = json_at_member(&args, "payload");
+	const char *digits;
+	bool right = true;
+
+	lookup->interface[0] = '\0';
+	lookup->payload_bytes = 0;
+	if (json_at_present(interface))
+		right = json_get_name(interface, lookup->interface);
+	if (!json_at_present(payload))
+		return right;
+	if (lookup->protocol != SHUNT_UDP) {
+		json_at_error(payload, "is for udp only: rules look into first packets of UDP");
+		return false;
+	}
+	if (!json_get_string(payload, 2 * sizeof(lookup->payload), &digits))
+		return false;
+	lookup->payload_bytes = strlen(digits) / 2;
+	return json_get_hex(payload, lookup->payload, lookup->payload_bytes) && right;
+}
 
 bool
 lookup_parse(struct lookup *lookup, struct json_at args)
@@ -33,7 +59,7 @@ lookup_parse(struct lookup *lookup, struct json_at args)
 		right = false;
 	}
 	lookup->protocol = (uint8_t)protocol;
-	return right;
+	return right && parse_more(lookup, args);
 }
 
 /* Of two that have a port, is it the first one's? As the workers see it: see table.h. */
@@ -79,11 +105,12 @@ find_id(const struct control *control, uint32_t id)
 }
 
 static json_t *
-answer(const char *action, const struct service *service, const char *server, const char *reason)
+answer(const char *action, const struct service *service, const struct backend *backend,
+	const char *server, const char *reason)
 {
 	return json_pack("{s:s, s:s?, s:s?, s:s?, s:s}", "action", action, "frontend",
 		service ? service->frontend : NULL, "backend",
-		service ? service->backend->config.name : NULL, "server", server, "reason", reason);
+		backend ? backend->config.name : NULL, "server", server, "reason", reason);
 }
 
 /* The backend as the workers have it, checked to be whole; NULL: they do not have it yet. */
@@ -136,8 +163,8 @@ pick_by_hash(
 
 /* "forward" to a server, unless the way to it is not known. */
 static json_t *
-answer_server(const struct control *control, const struct service *service, uint32_t id,
-	const char *reason)
+answer_server(const struct control *control, const struct service *service,
+	const struct backend *backend, uint32_t id, const char *reason)
 {
 	const struct server *server = find_id(control, id);
 	const struct image *image = publish_image(control->publish);
@@ -147,21 +174,21 @@ answer_server(const struct control *control, const struct service *service, uint
 
 	if (!server) {
 		snprintf(text, sizeof(text), "%s, to a server that has been removed", reason);
-		return answer("forward", service, NULL, text);
+		return answer("forward", service, backend, NULL, text);
 	}
 	if (image)
 		running = image_get(image, SHUNT_KIND_SERVER, id, &length);
 	if (running && length == sizeof(*running) && !running->nexthop) {
 		snprintf(text, sizeof(text), "%s, but no-neighbor: %s", reason,
 			shunt_drop_explanation(SHUNT_DROP_NO_NEIGHBOR));
-		return answer("drop", service, server->config.name, text);
+		return answer("drop", service, backend, server->config.name, text);
 	}
 	if (server->removed) {
 		snprintf(text, sizeof(text), "%s, to a server that has been removed from the file",
 			reason);
-		return answer("forward", service, server->config.name, text);
+		return answer("forward", service, backend, server->config.name, text);
 	}
-	return answer("forward", service, server->config.name, reason);
+	return answer("forward", service, backend, server->config.name, reason);
 }
 
 /* What becomes of a packet of a flow that the workers have: `id` is its server's. */
@@ -169,29 +196,31 @@ static json_t *
 answer_flow(const struct control *control, const struct service *service, uint32_t id)
 {
 	const struct server *server = find_id(control, id);
+	/* By its rules the service may lead to others than its own. */
+	const struct backend *backend = server ? server->backend : service->backend;
 	char text[200];
 
-	if (!server || !service->backend->config.shutdown_sessions ||
+	if (!server || !backend->config.shutdown_sessions ||
 		server_state(server) != SHUNT_SERVER_DOWN)
-		return answer_server(control, service, id,
+		return answer_server(control, service, backend, id,
 			service->stateless ? "flow from before a change, or stored"
 					   : "established flow");
 	snprintf(text, sizeof(text),
 		"reset: %s; the server is down, and its backend has "
 		"\"on-marked-down\": \"shutdown-sessions\"",
 		shunt_drop_explanation(SHUNT_DROP_RESET));
-	return answer("drop", service, server->config.name, text);
+	return answer("drop", service, backend, server->config.name, text);
 }
 
 /* Round robin and least connections: which server is next depends on every worker's moment. */
 static json_t *
 answer_candidates(const struct control *control, const struct service *service,
-	const struct shunt_backend *backend)
+	const struct backend *lead, const struct shunt_backend *backend)
 {
 	const struct shunt_member *members = backend_members(backend);
 	json_t *data, *candidates = json_array();
 
-	data = answer("forward", service, NULL,
+	data = answer("forward", service, lead, NULL,
 		backend->algorithm == SHUNT_ROUNDROBIN
 			? "next in round robin: the server depends on the moment"
 			: "least connections: the server depends on the moment");
@@ -209,13 +238,13 @@ answer_candidates(const struct control *control, const struct service *service,
 
 /* A limit refuses what begins now; in a moment it may be let in. */
 static json_t *
-answer_refusal(const struct service *service, uint32_t refusal)
+answer_refusal(const struct service *service, const struct backend *backend, uint32_t refusal)
 {
 	char text[200];
 
 	snprintf(text, sizeof(text), "%s, at this moment: %s", shunt_drop_name(refusal),
 		shunt_drop_explanation(refusal));
-	return answer(service->limit.drop ? "drop" : "reject", service, NULL, text);
+	return answer(service->limit.drop ? "drop" : "reject", service, backend, NULL, text);
 }
 
 static const char *
@@ -233,9 +262,9 @@ hash_reason(uint8_t hash_on, bool stateless)
 
 /* Adds where packets to the servers come from, if it is not the client. Takes `data` over. */
 static json_t *
-with_sources(json_t *data, const struct service *service)
+with_sources(json_t *data, const struct backend *lead)
 {
-	const struct backend_config *backend = &service->backend->config;
+	const struct backend_config *backend = &lead->config;
 	json_t *sources;
 
 	if (!data || backend->source_count == 0)
@@ -253,36 +282,102 @@ with_sources(json_t *data, const struct service *service)
 	return NULL;
 }
 
+/* Where a new flow goes that the rules let in. */
+static json_t *
+answer_new(const struct control *control, const struct service *service, const struct backend *lead,
+	const struct lookup *lookup, uint32_t refusal)
+{
+	const struct image *image = control->publish ? publish_image(control->publish) : NULL;
+	const struct shunt_backend *backend = running_backend(image, lead);
+
+	if (!backend)
+		return answer("none", service, lead, NULL,
+			"the dataplane has not been told of this service yet");
+	if (!backend->member_count)
+		return answer(
+			"drop", service, lead, NULL, "no-server: the backend has no server up");
+	if (refusal)
+		return answer_refusal(service, lead, refusal);
+	if (backend->algorithm != SHUNT_SOURCE)
+		return with_sources(answer_candidates(control, service, lead, backend), lead);
+	return with_sources(
+		answer_server(control, service, lead, pick_by_hash(image, backend, lookup),
+			hash_reason(backend->hash_on, service->stateless)),
+		lead);
+}
+
+/* Says by which rule, and what had to be assumed. Takes `data` over. */
+static json_t *
+with_rule(json_t *data, const char *rule, bool assumed)
+{
+	static const char note[] =
+		"an ACL asks for interface or payload, which was not given: it counts as not "
+		"holding; add \"interface NAME\" or \"payload HEX\"";
+	int failed = !data;
+
+	if (data && rule)
+		failed |= json_object_set_new(data, "rule", json_string(rule));
+	if (data && assumed)
+		failed |= json_object_set_new(data, "note", json_string(note));
+	if (!failed)
+		return data;
+	json_decref(data);
+	return NULL;
+}
+
+/* refusal: of the limits, for who is let in; 0: none. */
+static json_t *
+answer_by_rules(const struct control *control, const struct service *service,
+	const struct lookup *lookup, uint32_t refusal)
+{
+	const struct judge_packet packet = {
+		.source = lookup->client,
+		.destination = lookup->address,
+		.source_port = ntohs(lookup->client_port_be),
+		.destination_port = ntohs(lookup->port_be),
+		.protocol = lookup->protocol,
+		.interface = lookup->interface[0] ? lookup->interface : NULL,
+		.payload = lookup->payload_bytes ? lookup->payload : NULL,
+		.payload_bytes = lookup->payload_bytes,
+	};
+	const struct rule_config *rule;
+	const struct backend *lead = service->backend;
+	char rule_text[1024], text[1200];
+	bool assumed;
+	size_t index = judge(control, service, &packet, &assumed);
+
+	if (index == SIZE_MAX)
+		return with_rule(
+			answer_new(control, service, lead, lookup, refusal), NULL, assumed);
+	rule = &service->config->rules[index];
+	judge_rule_text(control->config, rule, rule_text, sizeof(rule_text));
+	snprintf(text, sizeof(text), "rule %zu of frontend %s: %s", index + 1, service->frontend,
+		rule_text);
+	if (rule->action == SHUNT_RULE_DROP || rule->action == SHUNT_RULE_REJECT)
+		return with_rule(answer(judge_action_name(rule->action), service, NULL, NULL, text),
+			text, assumed);
+	if (rule->action == SHUNT_RULE_USE_BACKEND)
+		lead = control->backends[rule->backend];
+	return with_rule(answer_new(control, service, lead, lookup, refusal), text, assumed);
+}
+
 json_t *
 lookup_answer(
 	const struct control *control, const struct lookup *lookup, uint32_t flow, uint32_t refusal)
 {
 	const struct service *service = lookup_service(control, lookup);
-	const struct image *image = control->publish ? publish_image(control->publish) : NULL;
-	const struct shunt_backend *backend;
 	const struct server *server;
 
 	if (!service)
-		return answer(
-			"none", NULL, NULL, "no frontend has this address, port and protocol");
+		return answer("none", NULL, NULL, NULL,
+			"no frontend has this address, port and protocol");
 	if (flow) {
 		server = find_id(control, flow);
 		/* The workers select anew for the UDP flows of a server that is down. */
 		if (lookup->protocol != SHUNT_UDP ||
 			(server && server_state(server) != SHUNT_SERVER_DOWN))
-			return with_sources(answer_flow(control, service, flow), service);
+			return with_sources(answer_flow(control, service, flow),
+				server ? server->backend : service->backend);
 	}
-	backend = running_backend(image, service->backend);
-	if (!backend)
-		return answer("none", service, NULL,
-			"the dataplane has not been told of this service yet");
-	if (!backend->member_count)
-		return answer("drop", service, NULL, "no-server: the backend has no server up");
-	if (refusal)
-		return answer_refusal(service, refusal);
-	if (backend->algorithm != SHUNT_SOURCE)
-		return with_sources(answer_candidates(control, service, backend), service);
-	return with_sources(answer_server(control, service, pick_by_hash(image, backend, lookup),
-				    hash_reason(backend->hash_on, service->stateless)),
-		service);
+	return answer_by_rules(control, service, lookup, refusal);
 }

@@ -19,12 +19,15 @@ struct lookup {
 	struct shunt_addr address;
 	uint16_t client_port_be;
 	uint16_t port_be;
-	uint8_t protocol; /* enum shunt_protocol */
+	uint8_t protocol;		 /* enum shunt_protocol */
+	char interface[SHUNT_NAME_SIZE]; /* "": not given */
+	uint8_t payload[256];
+	size_t payload_bytes; /* 0: not given */
 };
 
 /*
- * Reads the arguments {"protocol": "tcp"|"udp", "client": endpoint, "address": endpoint}. False
- * after adding errors.
+ * Reads the arguments {"protocol": "tcp"|"udp", "client": endpoint, "address": endpoint}, and
+ * perhaps "interface": name and "payload": hexadecimal digits. False after adding errors.
  */
 bool lookup_parse(struct lookup *lookup, struct json_at args);
 

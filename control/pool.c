@@ -13,8 +13,8 @@ is_wanted(const struct server *server)
 	return server->admin == SHUNT_ADMIN_READY && !server->removed;
 }
 
-static bool
-is_up(const struct server *server)
+bool
+pool_is_up(const struct server *server)
 {
 	return is_wanted(server) && server->health.verdict != SHUNT_HEALTH_DOWN;
 }
@@ -43,7 +43,7 @@ is_probed(const struct server *server)
 static void
 note_start(struct server *server)
 {
-	bool up = is_up(server);
+	bool up = pool_is_up(server);
 
 	if (up && !server->was_up)
 		server->up_since_ms = server->cold ? 0 : monotonic_ms();
@@ -70,11 +70,11 @@ sum_weights(struct backend *backend)
 
 		note_start(server);
 		if (server->config.backup) {
-			sum.backup |= is_up(server) && server->weight > 0;
+			sum.backup |= pool_is_up(server) && server->weight > 0;
 			continue;
 		}
 		sum.all += is_probed(server) ? server->weight : 0;
-		sum.up += is_up(server) ? server->weight : 0;
+		sum.up += pool_is_up(server) ? server->weight : 0;
 	}
 	return sum;
 }
@@ -134,7 +134,7 @@ pool_is_backup(const struct backend *backend)
 		const struct server *server = backend->servers[i];
 
 		any |= !server->config.backup && server->weight > 0 &&
-			(backend->panic ? is_probed(server) : is_up(server));
+			(backend->panic ? is_probed(server) : pool_is_up(server));
 	}
 	return !any;
 }
@@ -144,5 +144,5 @@ pool_takes(const struct backend *backend, const struct server *server)
 {
 	if (server->weight == 0)
 		return false;
-	return backend->panic && !server->config.backup ? is_probed(server) : is_up(server);
+	return backend->panic && !server->config.backup ? is_probed(server) : pool_is_up(server);
 }

@@ -8,6 +8,9 @@
 
 #include "state.h"
 
+/* Is it up by its probes (or not probed), and not taken out by anybody? Panic is no reason. */
+bool pool_is_up(const struct server *server);
+
 /*
  * Finds out anew what follows from the servers' states, and logs what has changed. True: servers
  * mean something else to the dataplane than before, though their own states are the same.

@@ -16,6 +16,7 @@
 #include "compile.h"
 #include "netlink.h"
 #include "publish_impl.h"
+#include "rules.h"
 #include "session_client.h"
 #include "state.h"
 
@@ -225,6 +226,13 @@ publish_schedule_server(struct publish *p, struct server *server)
 		note_change(p);
 }
 
+void
+publish_schedule_truth(struct publish *p)
+{
+	if (p)
+		note_change(p);
+}
+
 static void
 on_refused(struct publish *p, const struct shunt_msg *msg)
 {
@@ -349,8 +357,10 @@ learn_running(struct publish *p)
 		return rc;
 	}
 	p->adopted = true;
-	if (hello->generation == 0)
+	if (hello->generation == 0) {
 		compiler_forget_ways(p->compiler);
+		rules_restart(p->control);
+	}
 	image_destroy(p->running);
 	p->running = running;
 	p->generation = hello->generation;

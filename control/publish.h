@@ -40,6 +40,9 @@ void publish_schedule(struct publish *publish);
 /* The same if no more has changed than health, admin state, weight or sessions of one server. */
 void publish_schedule_server(struct publish *publish, struct server *server);
 
+/* The same if no more has changed than what holds of ACLs (rules.h). */
+void publish_schedule_truth(struct publish *publish);
+
 bool publish_connected(const struct publish *publish);
 uint64_t publish_generation(const struct publish *publish); /* last acknowledged by all workers */
 const struct shunt_stats *publish_stats(const struct publish *publish); /* NULL: not connected */

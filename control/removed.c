@@ -123,7 +123,7 @@ reach_of(const struct control *control, const struct backend *backend)
 	for (size_t i = 0; i < control->service_count; i++) {
 		const struct service *service = &control->services[i];
 
-		if (service->backend != backend)
+		if (!state_leads(control, service, backend))
 			continue;
 		reach.v4 |= shunt_addr_is_v4(&service->address);
 		reach.v6 |= !shunt_addr_is_v4(&service->address);

@@ -11,6 +11,7 @@
 
 #include "probe_tcp.h"
 #include "removed.h"
+#include "rules.h"
 #include "state.h"
 
 #define LOG_SUBSYSTEM "servers"
@@ -288,6 +289,8 @@ services_create(const struct control *control, struct control *next, const struc
 				.stateless = frontend->stateless,
 				.limit = frontend->limit,
 				.backend = next->backends[frontend->backend],
+				.config = frontend,
+				.rules = rules_row(config, i),
 			};
 			memcpy(service->frontend, frontend->name, sizeof(service->frontend));
 			service->id = old_service_id(control, service, next->service_count);
@@ -452,6 +455,7 @@ void
 state_destroy(struct control *control)
 {
 	model_destroy(control);
+	rules_destroy(control);
 	config_destroy(control->config);
 	control->config = NULL;
 }

@@ -173,6 +173,8 @@ check_stats(const struct shunt_stats *stats, uint64_t bytes)
 		{ stats->servers_offset,
 			workers * SHUNT_MAX_SERVERS * sizeof(struct shunt_server_stats),
 			SHUNT_CACHE_LINE },
+		{ stats->hits_offset, workers * SHUNT_MAX_RULES * sizeof(uint64_t),
+			SHUNT_CACHE_LINE },
 	};
 
 	if (stats->magic != SHUNT_STATS_MAGIC || stats->version != SHUNT_SESSION_VERSION)

@@ -193,10 +193,12 @@ set_dataplane_memory(json_t *memory, const struct shunt_stats *stats)
 		set_count(memory, "flow_table_ipv6_bytes", v6) |
 		set_count(memory, "source_port_bytes", ports) |
 		set_count(memory, "generation_bytes",
-			stats->table_bytes + stats->service_bytes + stats->server_bytes) |
+			stats->table_bytes + stats->service_bytes + stats->server_bytes +
+				stats->rule_bytes) |
 		set_count(memory, "generation_table_bytes", stats->table_bytes) |
 		set_count(memory, "generation_service_bytes", stats->service_bytes) |
-		set_count(memory, "generation_server_bytes", stats->server_bytes);
+		set_count(memory, "generation_server_bytes", stats->server_bytes) |
+		set_count(memory, "generation_rule_bytes", stats->rule_bytes);
 }
 
 static json_t *

@@ -20,5 +20,7 @@ json_t *show_workers(const struct control *control);
 /* show_sources.c: rows that the dataplane has told. */
 json_t *
 show_sources(const struct control *control, const struct shunt_source_row *rows, size_t count);
+/* Every rule of every frontend, in order. */
+json_t *show_rules(const struct control *control);
 
 #endif

@@ -21,6 +21,7 @@ struct prober;	/* what the probes share */
 struct netlink; /* netlink.h */
 struct publish; /* publish.h */
 struct api_server;
+struct rules; /* rules.h */
 struct json_errors;
 
 /* A server of a backend. It keeps its identity (backend and server name) through reloads. */
@@ -98,8 +99,10 @@ struct service {
 	bool stateless;
 	struct shunt_limit limit; /* the frontend's; see config_has_limit() */
 	struct backend *backend;
-	uint32_t id;	   /* in the image; 0: not yet given */
-	uint32_t limit_id; /* the same of its limit; 0: it has none */
+	const struct frontend_config *config; /* of control->config; NULL: no rules */
+	uint32_t rules;			      /* row of its rules in the image; 0: none */
+	uint32_t id;			      /* in the image; 0: not yet given */
+	uint32_t limit_id;		      /* the same of its limit; 0: it has none */
 };
 
 struct control {
@@ -119,6 +122,8 @@ struct control {
 	struct publish *publish;
 	struct api_server *api;
 	struct loop_timer removed_timer; /* removed_watch.c */
+	struct loop_timer rules_timer;	 /* rules_watch.c */
+	struct rules *rules;		 /* NULL: none compiled yet */
 	uint64_t started_ms;		 /* CLOCK_MONOTONIC */
 };
 
@@ -143,6 +148,35 @@ struct server *state_find_server(const struct control *control, const char *path
 bool state_owns_address(const struct control *control, const struct shunt_addr *address);
 /* The server of this identity: the same name, address and port. NULL: none. */
 struct server *backend_find_same(const struct backend *backend, const struct server_config *config);
+
+/*
+ * The backends that a service's flows may go to: its own is number 0, the others are those that its
+ * rules lead to. NULL behind the last.
+ */
+static inline struct backend *
+state_lead(const struct control *control, const struct service *service, size_t number)
+{
+	const struct frontend_config *config = service->config;
+
+	if (number == 0)
+		return service->backend;
+	if (!config || number > config->target_count)
+		return NULL;
+	return control->backends[config->targets[number - 1]];
+}
+
+static inline bool
+state_leads(
+	const struct control *control, const struct service *service, const struct backend *backend)
+{
+	const struct backend *lead;
+
+	for (size_t i = 0; (lead = state_lead(control, service, i)); i++) {
+		if (lead == backend)
+			return true;
+	}
+	return false;
+}
 
 /* What the dataplane shall do with it, from admin state and health. */
 enum shunt_server_state server_state(const struct server *server);

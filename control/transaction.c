@@ -112,7 +112,8 @@ transaction_describe(
 	const struct transaction *t, uint32_t kind, uint32_t id, char *text, size_t size)
 {
 	static const char *const kinds[SHUNT_KIND_END] = { "object", "the settings", "next hop",
-		"server", "backend", "service", "local address", "source address", "limit" };
+		"server", "backend", "service", "local address", "source address", "limit",
+		"piece of prefixes", "piece of ACLs", "piece of rules", "truth" };
 	const void *bytes = image_get(t->image, kind, id, NULL);
 	const struct shunt_server *server = bytes;
 	const struct shunt_backend *backend = bytes;

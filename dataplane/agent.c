@@ -448,6 +448,7 @@ count_memory(const struct agent *a)
 
 	__atomic_store_n(&stats->table_bytes, bytes.tables, __ATOMIC_RELAXED);
 	__atomic_store_n(&stats->service_bytes, bytes.services, __ATOMIC_RELAXED);
+	__atomic_store_n(&stats->rule_bytes, bytes.rules, __ATOMIC_RELAXED);
 	__atomic_store_n(&stats->server_bytes, bytes.servers, __ATOMIC_RELAXED);
 }
 

@@ -21,7 +21,7 @@ struct classifier *classifier_create(const struct generation *generation);
 
 /*
  * The classifier of the generation before, with one more reference, if it would be built the same:
- * every service has the same address, port, protocol and backend, and every server the same
+ * every service has the same address, port, protocol and backends, and every server the same
  * address, port, backend and forwarding mode, and the source addresses are the same. States, next
  * hops, weights and timeouts do not count. NULL: it has to be built. Agent only.
  */

@@ -15,12 +15,6 @@
 #include "classify_impl.h"
 #include "mem.h"
 
-static uint32_t
-group_of_service(const struct gen_service *s)
-{
-	return classify_group(s->backend, s->protocol == SHUNT_UDP);
-}
-
 /* Turns counts (in start[i + 1]) into the index of each group's first element. */
 static void
 counts_to_starts(uint32_t *start, uint32_t groups)
@@ -39,6 +33,27 @@ is_reply_endpoint(const struct gen_server *s)
 	return s->version && s->forward == SHUNT_NAT;
 }
 
+/* A reply of a service's comes from any backend that its rules lead to. */
+static int
+find_ways(struct builder *b)
+{
+	const struct generation *g = b->generation;
+	uint32_t count, room = 0;
+
+	for (uint32_t id = 1; id < SHUNT_MAX_SERVICES; id++) {
+		if (!g->services[id].version)
+			continue;
+		generation_targets(g, id, &count);
+		room += 1 + count;
+	}
+	b->ways = calloc(room + 1ull, sizeof(*b->ways));
+	for (uint32_t id = 1; b->ways && id < SHUNT_MAX_SERVICES; id++) {
+		if (g->services[id].version)
+			b->service_total += generation_ways(g, id, &b->ways[b->service_total]);
+	}
+	return b->ways ? 0 : -1;
+}
+
 /* Groups services and servers by backend; returns how many entries there can be. */
 static uint32_t
 group_objects(struct builder *b)
@@ -47,12 +62,8 @@ group_objects(struct builder *b)
 	uint32_t next[SHUNT_MAX_BACKENDS];
 	uint32_t keys = 0;
 
-	for (uint32_t id = 1; id < SHUNT_MAX_SERVICES; id++) {
-		if (g->services[id].version) {
-			b->service_start[group_of_service(&g->services[id]) + 1]++;
-			b->service_total++;
-		}
-	}
+	for (uint32_t i = 0; i < b->service_total; i++)
+		b->service_start[classify_group_of(b, &b->ways[i]) + 1]++;
 	for (uint32_t id = 1; id < g->server_count; id++) {
 		uint32_t backend = g->servers[id].backend;
 
@@ -161,7 +172,7 @@ insert_server(struct builder *b, const struct gen_server *s, unsigned int protoc
 	if (note->backend == s->backend)
 		return;
 	if (e->tail) {
-		/* Services differ between backends, so the sum stays below SHUNT_MAX_SERVICES. */
+		/* A service may count twice, but there are less than SHUNT_MAX_WAYS in all. */
 		b->list_length += note->shared ? count : e->others + count;
 		note->shared = true;
 	} else {
@@ -212,7 +223,6 @@ each_server(struct builder *b,
 static int
 build_list(struct builder *b)
 {
-	const struct generation *g = b->generation;
 	struct classifier *c = b->classifier;
 	uint32_t next = b->service_total;
 	uint32_t fill[2 * SHUNT_MAX_BACKENDS];
@@ -232,10 +242,8 @@ build_list(struct builder *b)
 	for (uint32_t i = 0; i < b->more_count; i++)
 		c->list[more + i] = b->more[i];
 	memcpy(fill, b->service_start, sizeof(fill));
-	for (uint32_t id = 1; id < SHUNT_MAX_SERVICES; id++) {
-		if (g->services[id].version)
-			c->list[fill[group_of_service(&g->services[id])]++] = id;
-	}
+	for (uint32_t i = 0; i < b->service_total; i++)
+		c->list[fill[classify_group_of(b, &b->ways[i])]++] = b->ways[i].service;
 	for (uint32_t i = 0; i <= c->mask; i++) {
 		b->notes[i].backend = 0;
 		if (b->notes[i].shared) {
@@ -265,7 +273,7 @@ finish_entries(struct classifier *c)
 static int
 build(struct builder *b)
 {
-	if (allocate_entries(b, group_objects(b)) < 0)
+	if (find_ways(b) < 0 || allocate_entries(b, group_objects(b)) < 0)
 		return -1;
 	insert_services_and_sources(b);
 	if (classify_build_ranges(b) < 0)
@@ -291,6 +299,7 @@ classifier_create(const struct generation *generation)
 		b->generation = generation;
 		b->servers = calloc(generation->server_count + 1, sizeof(*b->servers));
 		rc = b->servers ? build(b) : -1;
+		free(b->ways);
 		free(b->notes);
 		free(b->servers);
 		free(b->segments);
@@ -312,7 +321,8 @@ classifier_share(const struct generation *before, const struct generation *gener
 		memcmp(before->services, generation->services,
 			SHUNT_MAX_SERVICES * sizeof(*generation->services)) != 0)
 		return NULL;
-	if (before->server_count != generation->server_count ||
+	if (!generation_same_ways(before, generation) ||
+		before->server_count != generation->server_count ||
 		memcmp(before->sources, generation->sources, sizeof(before->sources)) != 0)
 		return NULL;
 	for (uint32_t id = 0; id < generation->server_count; id++) {

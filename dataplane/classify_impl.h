@@ -117,7 +117,8 @@ classify_find(const struct classifier *c, const struct key *key, uint32_t hash)
 struct builder {
 	struct classifier *classifier;
 	const struct generation *generation;
-	uint32_t service_total;
+	struct gen_way *ways;	/* each service to each backend that it may lead to, by service */
+	uint32_t service_total; /* of those */
 	uint32_t service_start[2 * SHUNT_MAX_BACKENDS + 1]; /* by classify_group(): into list */
 	uint32_t server_start[SHUNT_MAX_BACKENDS + 1];	    /* by backend: into servers */
 	uint32_t *servers;				    /* ids, by backend */
@@ -135,13 +136,21 @@ struct builder {
 	} * notes; /* by entry */
 };
 
-static const uint8_t classify_protocols[2] = { SHUNT_TCP, SHUNT_UDP };
-
 static inline uint32_t
 classify_group(uint32_t backend, unsigned int protocol_index)
 {
 	return 2 * backend + protocol_index;
 }
+
+/* The group that a way's service counts in. */
+static inline uint32_t
+classify_group_of(const struct builder *b, const struct gen_way *way)
+{
+	return classify_group(
+		way->backend, b->generation->services[way->service].protocol == SHUNT_UDP);
+}
+
+static const uint8_t classify_protocols[2] = { SHUNT_TCP, SHUNT_UDP };
 
 /* The entry with the segments of a key's address and protocol, or the empty one. */
 static inline struct entry *

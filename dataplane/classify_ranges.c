@@ -367,20 +367,14 @@ find_items(struct builder *b, struct item **items)
 static uint16_t *
 group_services(const struct builder *b)
 {
-	const struct generation *g = b->generation;
 	uint16_t *grouped = calloc(b->service_total + 1u, sizeof(*grouped));
 	uint32_t fill[2 * SHUNT_MAX_BACKENDS];
 
 	if (!grouped)
 		return NULL;
 	memcpy(fill, b->service_start, sizeof(fill));
-	for (uint32_t id = 1; id < SHUNT_MAX_SERVICES; id++) {
-		const struct gen_service *s = &g->services[id];
-
-		if (s->version)
-			grouped[fill[classify_group(s->backend, s->protocol == SHUNT_UDP)]++] =
-				(uint16_t)id;
-	}
+	for (uint32_t i = 0; i < b->service_total; i++)
+		grouped[fill[classify_group_of(b, &b->ways[i])]++] = b->ways[i].service;
 	return grouped;
 }
 

@@ -229,6 +229,7 @@ build_objects(struct gen_builder *b)
 		check_nexthops,
 		build_sources,
 		gen_build_limits,
+		gen_build_rules,
 		gen_build_servers,
 		gen_build_backends,
 		gen_build_services,
@@ -303,6 +304,7 @@ generation_destroy(struct generation *generation)
 	known_destroy(generation->known);
 	pmtu_destroy(generation->pmtu);
 	persist_destroy(generation->persist);
+	acl_destroy(generation->acl);
 	for (uint32_t id = 0; generation->backends && id < SHUNT_MAX_BACKENDS; id++)
 		gen_backend_release(generation->backends[id]);
 	mem_free(generation->backends);
@@ -324,6 +326,7 @@ generation_bytes(const struct generation *g)
 		.servers = sizeof(*g) +
 			g->server_count * (sizeof(*g->servers) + sizeof(*g->resets)) +
 			SHUNT_MAX_BACKENDS * sizeof(struct gen_backend *),
+		.rules = acl_bytes(g->acl),
 	};
 
 	for (uint32_t id = 0; id < SHUNT_MAX_BACKENDS; id++)

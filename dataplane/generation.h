@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 
+#include "acl.h"
 #include "flow.h"
 #include "generation_limits.h"
 #include "link.h"
@@ -102,8 +103,11 @@ struct gen_service {
 	uint8_t reset_idle; /* see struct shunt_service */
 	uint8_t stateless;  /* see stateless.h */
 	uint8_t leftover;   /* stateless, but flows in any slot may have entries from before */
-	uint16_t limit;	    /* id: see generation_limits.h; 0: none */
-	uint8_t pad[30];
+	uint8_t pad[1];
+	uint16_t limit; /* id: see generation_limits.h; 0: none */
+	uint8_t pad2[2];
+	uint32_t rules; /* row of its rules; 0: none */
+	uint8_t pad3[24];
 };
 
 static_assert(offsetof(struct gen_service, backend) == 16 &&
@@ -205,6 +209,8 @@ struct generation {
 	bool has_answers;	       /* a backend that has some */
 	bool has_persist;	       /* a backend that wants it */
 	struct persist_table *persist; /* of all generations since; workers write to it; or NULL */
+	struct acl *acl;	       /* rules; NULL: no service has any */
+	uint64_t truth[SHUNT_MAX_TRUTHS / 64]; /* as struct shunt_truth has them */
 	struct classifier *classifier;
 	struct known *known;
 	struct pmtu_table *pmtu; /* of all generations; workers write to it, see pmtu.h */
@@ -212,6 +218,32 @@ struct generation {
 	struct object_store *objects; /* what it was built of */
 	bool same_ways; /* from the one before it differs in servers' states and members alone */
 };
+
+/* One of the backends that a service may lead to: its own, or by a rule. */
+struct gen_way {
+	uint16_t service;
+	uint16_t backend;
+};
+
+/* The other backends that a service's rules lead to, ascending; perhaps its own among them. */
+const uint16_t *
+generation_targets(const struct generation *generation, uint32_t service, uint32_t *count);
+
+/* All that a service may lead to, each once, and how many; ways: room for one more than targets. */
+uint32_t
+generation_ways(const struct generation *generation, uint32_t service, struct gen_way *ways);
+
+/* Do all services lead to the same backends by their rules? */
+bool generation_same_ways(const struct generation *a, const struct generation *b);
+
+/* May flows of the service be at servers of this backend? Worker. */
+static inline bool
+generation_leads(const struct generation *g, uint32_t service, uint16_t backend)
+{
+	const struct gen_service *s = &g->services[service];
+
+	return s->backend == backend || (s->rules && acl_leads(g->acl, s->rules, backend));
+}
 
 /* Which object a refusal is about, and why, for people. */
 struct generation_error {
@@ -259,6 +291,7 @@ struct generation_bytes {
 	uint64_t tables;   /* backends: members, selection tables, schedules */
 	uint64_t services; /* services, and what finds them and the servers by address */
 	uint64_t servers;
+	uint64_t rules; /* ACLs, rules, and what finds them by address */
 };
 
 /* Agent only. */

@@ -21,6 +21,7 @@ struct gen_builder {
 	uint32_t port_count;
 	const struct gen_moment *moment;
 	struct generation_error *error;
+	uint32_t ways; /* that services have to backends; services count them */
 	uint8_t families[SHUNT_MAX_BACKENDS]; /* GEN_HAS_ bits, by id; servers set them */
 };
 
@@ -40,7 +41,7 @@ const void *gen_bytes_of(const struct gen_builder *b, uint32_t kind, uint32_t id
 uint8_t gen_set_address(const struct shunt_addr *address, uint16_t port_be, uint8_t out[16],
 	uint8_t *version, uint16_t *l3_sum, uint16_t *l4_sum);
 
-/* Needs sources. Sets families, servers, resets and last_reset. */
+/* Needs sources and rules. Sets families, servers, resets and last_reset. */
 int gen_build_servers(struct gen_builder *b);
 
 /* Needs sources and servers. Sets backends and has_fullnat. */
@@ -51,7 +52,13 @@ int gen_build_limits(struct gen_builder *b);
 
 bool gen_limit_exists(const struct generation *g, uint32_t id);
 
-/* Needs servers, backends and limits. Sets hash_secret, services and timeouts. */
+/* generation_rules.c. Sets acl and truth. */
+int gen_build_rules(struct gen_builder *b);
+void gen_set_truth(struct gen_builder *b);
+/* Are they those of the generation before, of which there is one? */
+bool gen_rules_are_same(const struct gen_builder *b);
+
+/* Needs servers, backends, limits and rules. Sets hash_secret, services and timeouts. */
 int gen_build_services(struct gen_builder *b);
 
 /* Needs backends and services. Sets the backends' answers and has_answers. */

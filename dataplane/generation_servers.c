@@ -22,6 +22,14 @@ set_source(struct gen_server *server, const struct shunt_addr *source)
 	return true;
 }
 
+/* By rules, which stand already; the service may be wrong. */
+static bool
+rules_lead(const struct acl *acl, const struct shunt_service *service, uint32_t backend)
+{
+	return service->rules && service->rules <= acl_row_count(acl) &&
+		acl_leads(acl, service->rules, (uint16_t)backend);
+}
+
 /* Probes go through a service if the service's packets reach the server as they are. */
 static int
 check_probe(struct gen_builder *b, uint32_t id, const struct shunt_server *s, uint8_t forward)
@@ -30,7 +38,9 @@ check_probe(struct gen_builder *b, uint32_t id, const struct shunt_server *s, ui
 
 	if (s->probe_service == 0)
 		return 0;
-	if (!service || service->backend != s->backend)
+	if (!service ||
+		(service->backend != s->backend &&
+			!rules_lead(b->generation->acl, service, s->backend)))
 		return gen_refuse(b, SHUNT_KIND_SERVER, id,
 			"the service that its probes go through does not exist, or has another "
 			"backend");

@@ -98,6 +98,7 @@ services_create(const struct gen_builder *b)
 		out->limit = (uint16_t)s->limit;
 		out->leftover = s->stateless && has_leftover(b, id);
 		out->backend = s->backend;
+		out->rules = s->rules;
 		gen_set_address(&s->address, s->port_be, out->address, &out->version, &out->l3_sum,
 			&out->l4_sum);
 		set_timeouts(&shared->timeouts[id], s);
@@ -138,15 +139,18 @@ gen_services_are_same(const struct gen_builder *b)
 	return true;
 }
 
-/* Checked for shared services too: backends and servers may have changed under them. */
+/* Of a backend that the service may lead to. */
 static int
-check_service(struct gen_builder *b, uint32_t id, const struct gen_service *s)
+check_way(struct gen_builder *b, uint32_t id, const struct gen_service *s, uint16_t backend_id)
 {
-	const struct gen_backend *backend = b->generation->backends[s->backend];
+	const struct gen_backend *backend = b->generation->backends[backend_id];
 	uint8_t other = s->version == 4 ? GEN_HAS_V6 : GEN_HAS_V4;
 
 	if (!backend)
-		return gen_refuse(b, SHUNT_KIND_SERVICE, id, "its backend does not exist");
+		return gen_refuse(b, SHUNT_KIND_SERVICE, id,
+			backend_id == s->backend
+				? "its backend does not exist"
+				: "a backend that its rules lead to does not exist");
 	/* Replies that pass here need their flow, and so do servers that no hash says. */
 	if (s->stateless &&
 		((backend->forward != SHUNT_DR && backend->forward != SHUNT_TUNNEL) ||
@@ -156,7 +160,7 @@ check_service(struct gen_builder *b, uint32_t id, const struct gen_service *s)
 			"source's hash does not pick them");
 	/* Source addresses of each server's family are what check_backend_refers() sees to. */
 	if (backend->forward != SHUNT_TUNNEL && backend->forward != SHUNT_FULLNAT &&
-		(b->families[s->backend] & other))
+		(b->families[backend_id] & other))
 		return gen_refuse(b, SHUNT_KIND_SERVICE, id,
 			"its backend has servers of the other address family (only a tunnel "
 			"and full NAT lead from one to the other)");
@@ -164,10 +168,33 @@ check_service(struct gen_builder *b, uint32_t id, const struct gen_service *s)
 		return gen_refuse(b, SHUNT_KIND_SERVICE, id, "its limit does not exist");
 	/* Two of a client's connections would look alike there. */
 	if (backend->forward == SHUNT_NAT && gen_service_is_range(s) &&
-		(b->families[s->backend] & GEN_HAS_PORT))
+		(b->families[backend_id] & GEN_HAS_PORT))
 		return gen_refuse(b, SHUNT_KIND_SERVICE, id,
 			"it has several ports, and a server of its backend translates them to one");
 	return 0;
+}
+
+/* Checked for shared services too: backends, servers and rules may have changed under them. */
+static int
+check_service(struct gen_builder *b, uint32_t id, const struct gen_service *s)
+{
+	const struct generation *g = b->generation;
+	int rc = check_way(b, id, s, s->backend);
+	const uint16_t *targets;
+	uint32_t count;
+
+	if (s->rules && s->stateless)
+		return gen_refuse(b, SHUNT_KIND_SERVICE, id, "it is stateless, and has rules");
+	if (s->rules > acl_row_count(g->acl))
+		return gen_refuse(b, SHUNT_KIND_SERVICE, id, "its row of rules does not exist");
+	targets = generation_targets(g, id, &count);
+	b->ways += 1 + count;
+	if (b->ways >= SHUNT_MAX_WAYS)
+		return gen_refuse(b, SHUNT_KIND_SERVICE, id,
+			"rules lead from services to too many backends in all");
+	for (uint32_t i = 0; i < count && rc == 0; i++)
+		rc = check_way(b, id, s, targets[i]);
+	return rc;
 }
 
 static bool

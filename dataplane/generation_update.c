@@ -68,8 +68,9 @@ gen_is_update(const struct gen_builder *b)
 {
 	return b->before && b->before->server_count == b->generation->server_count &&
 		all_same(b, SHUNT_KIND_SETTINGS, NULL) && all_same(b, SHUNT_KIND_NEXTHOP, NULL) &&
-		gen_services_are_same(b) && all_same(b, SHUNT_KIND_LOCAL, NULL) &&
-		all_same(b, SHUNT_KIND_SOURCE, NULL) && all_same(b, SHUNT_KIND_LIMIT, NULL) &&
+		gen_services_are_same(b) && gen_rules_are_same(b) &&
+		all_same(b, SHUNT_KIND_LOCAL, NULL) && all_same(b, SHUNT_KIND_SOURCE, NULL) &&
+		all_same(b, SHUNT_KIND_LIMIT, NULL) &&
 		all_same(b, SHUNT_KIND_SERVER, is_same_server) &&
 		all_same(b, SHUNT_KIND_BACKEND, is_same_backend);
 }
@@ -128,6 +129,8 @@ gen_update(struct gen_builder *b)
 	gen_share_services(b);
 	g->limits = before->limits;
 	g->limits->references++;
+	g->acl = acl_hold(before->acl);
+	gen_set_truth(b);
 	update_servers(b);
 	return update_backends(b);
 }

@@ -6,6 +6,7 @@
 
 #include "mem.h"
 #include "objects.h"
+#include "objects_rules.h"
 #include "shunt/row.h"
 
 struct object_store {
@@ -167,6 +168,8 @@ check_service(const struct shunt_service *s)
 		return "service: protocol is neither TCP nor UDP";
 	if (s->stateless > 1)
 		return "service: unknown way to know its flows";
+	if (s->rules >= SHUNT_MAX_ROWS)
+		return "service: row of rules out of range";
 	if (s->pad)
 		return "service: padding is not zero";
 	if (s->backend == 0 || s->backend >= SHUNT_MAX_BACKENDS)
@@ -360,6 +363,8 @@ check_length(uint32_t kind, uint64_t length)
 			return "backend: shorter than its fixed part";
 		return length > SHUNT_MAX_OBJECT_BYTES ? "backend: too long" : NULL;
 	}
+	if (objects_rules_is(kind))
+		return objects_rules_check_length(kind, length);
 	return length != sizes[kind] ? "wrong length for an object of this kind" : NULL;
 }
 
@@ -392,7 +397,7 @@ check_object(const struct object *o)
 			? NULL
 			: "source address: unspecified, multicast or broadcast";
 	default:
-		return "unknown kind of object";
+		return objects_rules_check(o->kind, bytes, o->length);
 	}
 }
 

@@ -57,6 +57,7 @@ tracker_create(const struct shunt_stats *stats, uint32_t worker, uint32_t flow_c
 	t->stats = shunt_stats_worker(stats, worker);
 	t->services = shunt_stats_services(stats, worker);
 	t->servers = shunt_stats_servers(stats, worker);
+	t->hits = shunt_stats_hits(stats, worker);
 	t->select.worker = worker;
 	t->select.worker_count = stats->worker_count;
 	t->select.stats = stats;
@@ -159,7 +160,7 @@ track_hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	uint16_t hop = flow_hop(*p->flow);
 
 	if (!server || !gen_server_takes(server, p->version) ||
-		server->backend != t->generation->services[p->service].backend ||
+		!generation_leads(t->generation, p->service, server->backend) ||
 		!track_mode_fits(t, server, *p->flow))
 		return false;
 	if (track_is_first(p) && server->state == SHUNT_SERVER_DOWN)

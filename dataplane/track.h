@@ -69,6 +69,7 @@ struct tracker {
 	struct shunt_worker_stats *stats;
 	struct shunt_service_stats *services; /* this worker's, by id */
 	struct shunt_server_stats *servers;   /* this worker's, by id */
+	uint64_t *hits;			      /* this worker's, by rules' counters */
 	struct select_state select;
 	struct limiter
 		*limiter; /* of all workers; NULL: nothing is limited. Set as owner_seed is */

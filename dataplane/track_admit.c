@@ -49,6 +49,11 @@ track_choose(struct tracker *t, struct pkt *p, const struct gen_backend *backend
 const struct gen_backend *
 track_admit(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
 {
+	if (t->generation->services[p->service].rules) {
+		backend = track_rules(t, p, backend);
+		if (p->drop)
+			return NULL;
+	}
 	if (!backend || backend->member_count == 0) {
 		p->drop = SHUNT_DROP_NO_SERVER;
 		return NULL;

@@ -101,9 +101,9 @@ void track_update(struct tracker *t, struct pkt *p, const struct gen_server *ser
 	uint16_t tick);
 
 /*
- * False: the packet needs a (new) server. A server of another backend than the service's (which a
- * reload has changed, say) is as good as gone: classify knows replies by the service's own servers,
- * so those of any other would not find the flow.
+ * False: the packet needs a (new) server. A server of a backend that the service does not lead to
+ * (any more, since a reload has changed it, say) is as good as gone: classify knows replies by the
+ * servers that a service may lead to, so those of any other would not find the flow.
  */
 bool track_hit_to_server(struct tracker *t, struct pkt *p, uint16_t tick);
 
@@ -140,6 +140,14 @@ track_admit(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
  * begins (track_session_begins()), or select_release() is called.
  */
 bool track_choose(struct tracker *t, struct pkt *p, const struct gen_backend *backend);
+/* track_rules.c: */
+
+/*
+ * What do the service's rules say? The backend: the service's own, which is given, or another one.
+ * NULL: none, and drop is set. Counts the rule's hit.
+ */
+const struct gen_backend *
+track_rules(struct tracker *t, struct pkt *p, const struct gen_backend *backend);
 
 /* track_fullnat.c: */
 

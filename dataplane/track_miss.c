@@ -83,7 +83,8 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	}
 	if (flow && track_hit_to_server(t, p, tick))
 		return;
-	if (backend && backend->answers && track_stateless_miss(t, p, backend, &key, flow, tick))
+	if (backend && backend->answers && !generation->services[p->service].rules &&
+		track_stateless_miss(t, p, backend, &key, flow, tick))
 		return;
 	backend = track_admit(t, p, backend);
 	if (!backend)

@@ -63,7 +63,8 @@ go_without(struct tracker *t, struct pkt *p, const struct stateless_answer *answ
 
 /*
  * A stateful service with answers shares the backend with a stateless one, or was one itself a
- * while ago: what is midway may be a flow from then, which has no entry yet.
+ * while ago: what is midway may be a flow from then, which has no entry yet. Not if it has rules:
+ * they say where a flow goes that has no entry.
  */
 bool
 track_stateless_miss(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
@@ -95,7 +96,7 @@ track_stateless_icmp(struct tracker *t, struct pkt *p)
 	const struct gen_backend *backend = t->generation->backends[service->backend];
 	struct stateless_answer answer;
 
-	if (p->direction != PKT_TO_SERVER || !backend || !backend->answers)
+	if (p->direction != PKT_TO_SERVER || !backend || !backend->answers || service->rules)
 		return false;
 	answer = stateless_answer(t->generation, backend, p, t->now);
 	p->server = stateless_midway(t->generation, &answer, p);

@@ -49,6 +49,8 @@ enum shunt_command_kind {
 	X(SHOW_SERVERS, "show servers", "", SHUNT_COMMAND_READ,                                    \
 		"every server: state, weight, checks and traffic")                                 \
 	X(SHOW_DROPS, "show drops", "", SHUNT_COMMAND_READ, "packets not forwarded, by reason")    \
+	X(SHOW_RULES, "show rules", "", SHUNT_COMMAND_READ,                                        \
+		"every frontend's rules, and how many flows each has decided")                     \
 	X(SHOW_WORKERS, "show workers", "", SHUNT_COMMAND_READ,                                    \
 		"every worker: traffic, flows, share of idle turns")                               \
 	X(SHOW_TOP_SOURCES, "show top sources", "", SHUNT_COMMAND_READ,                            \
@@ -67,6 +69,18 @@ enum shunt_command_kind {
 		"validate a configuration file; needs no running shunt-control")                   \
 	X(LOOKUP, "lookup", "%protocol:tcp|udp %client:CLIENT:PORT %address:ADDRESS:PORT",         \
 		SHUNT_COMMAND_READ, "where would this packet go, and why")                         \
+	X(LOOKUP_INTERFACE, "lookup",                                                              \
+		"%protocol:tcp|udp %client:CLIENT:PORT %address:ADDRESS:PORT interface "           \
+		"%interface:NAME",                                                                 \
+		SHUNT_COMMAND_READ, "the same of one that comes in by this port")                  \
+	X(LOOKUP_PAYLOAD, "lookup",                                                                \
+		"%protocol:tcp|udp %client:CLIENT:PORT %address:ADDRESS:PORT payload "             \
+		"%payload:HEX",                                                                    \
+		SHUNT_COMMAND_READ, "the same of a datagram that begins so")                       \
+	X(LOOKUP_BOTH, "lookup",                                                                   \
+		"%protocol:tcp|udp %client:CLIENT:PORT %address:ADDRESS:PORT interface "           \
+		"%interface:NAME payload %payload:HEX",                                            \
+		SHUNT_COMMAND_READ, "both")                                                        \
 	X(HELP, "help", "", SHUNT_COMMAND_READ, "this list")
 
 enum shunt_command_id {

@@ -21,6 +21,17 @@
 #define SHUNT_MAX_LOCALS   4096 /* the balancer's own addresses */
 #define SHUNT_MAX_SOURCES  255	/* full NAT's; 8 bits of a flow's value, of which one is taken */
 
+/* ACLs and rules. Numbers run from 1 where there is a "none", so these too are one past the last.
+ */
+#define SHUNT_MAX_RULES	   (1u << 17)
+#define SHUNT_MAX_ACLS	   (1u << 17)
+#define SHUNT_MAX_SETS	   (1u << 18)	      /* of prefixes: two of an ACL at most */
+#define SHUNT_MAX_PREFIXES (4u << 20)	      /* in all sets */
+#define SHUNT_MAX_ROWS	   SHUNT_MAX_SERVICES /* of rules: a frontend has one */
+#define SHUNT_MAX_TRUTHS   4096		      /* ACLs with conditions that control evaluates */
+#define SHUNT_MAX_WAYS	   32768	      /* services times backends that they may lead to */
+#define SHUNT_MAX_PIECES   (SHUNT_MAX_PREFIXES >> 12) /* objects that these ride in, of a kind */
+
 #define SHUNT_MAX_BACKEND_SOURCES 16 /* source addresses of one backend */
 
 /* Full NAT takes its source ports from here to 65535: none below is one for clients (RFC 6056). */

@@ -115,6 +115,11 @@ static_assert(sizeof(struct shunt_source_row) == 40, "image layout");
 static_assert(sizeof(struct shunt_msg) == 40, "ring element");
 static_assert(sizeof(struct shunt_object_header) == 16, "image layout");
 static_assert(sizeof(struct shunt_flow_query) == 24, "image layout");
+static_assert(sizeof(struct shunt_acls) + SHUNT_ACLS_A_PIECE * sizeof(struct shunt_acl) +
+			SHUNT_MAX_PIECE_PARTS *
+				(sizeof(struct shunt_match) + sizeof(struct shunt_port_range)) <
+		SHUNT_AREA_BYTES,
+	"and so does the greatest piece of ACLs");
 static_assert(SHUNT_MAX_OBJECT_BYTES < SHUNT_AREA_BYTES, "the greatest object fits the area");
 
 #endif

@@ -8,6 +8,7 @@
  *   struct shunt_worker_stats	workers[worker_count]		at workers_offset
  *   struct shunt_service_stats services[SHUNT_MAX_SERVICES]	per worker, at services_offset
  *   struct shunt_server_stats	servers[SHUNT_MAX_SERVERS]	per worker, at servers_offset
+ *   uint64_t			hits[SHUNT_MAX_RULES]		per worker, at hits_offset
  */
 #ifndef SHUNT_STATS_H
 #define SHUNT_STATS_H
@@ -57,6 +58,7 @@
 	X(NO_FLOW, "no-flow", "reply, end of a connection or ICMP error of no flow")               \
 	X(NO_SERVER, "no-server", "the backend has no server for a new flow")                      \
 	X(REFUSED, "refused", "refused by a rule; its sender is told")                             \
+	X(RULE, "rule", "dropped by a rule")                                                       \
 	X(MAXCONN, "maxconn", "no server has room for one more session; its sender is told")       \
 	X(RATE_LIMIT, "rate-limit", "more new sessions a second than the frontend may have")       \
 	X(FRONTEND_MAXCONN, "frontend-maxconn", "the frontend has its maxconn of sessions")        \
@@ -128,7 +130,9 @@ struct shunt_stats {
 	uint64_t table_bytes;	/* backends: members, selection tables, schedules */
 	uint64_t service_bytes; /* services, and what finds them and the servers by address */
 	uint64_t server_bytes;
-	uint64_t pad2[5];
+	uint64_t hits_offset; /* of rules: flows that each has decided, by its counter */
+	uint64_t rule_bytes;  /* ACLs, rules, and what finds them by address */
+	uint64_t pad2[3];
 };
 
 /* Written by the worker alone. */
@@ -204,7 +208,8 @@ shunt_stats_bytes(uint32_t workers)
 		workers *
 		(sizeof(struct shunt_worker_stats) +
 			SHUNT_MAX_SERVICES * sizeof(struct shunt_service_stats) +
-			(uint64_t)SHUNT_MAX_SERVERS * sizeof(struct shunt_server_stats));
+			(uint64_t)SHUNT_MAX_SERVERS * sizeof(struct shunt_server_stats) +
+			SHUNT_MAX_RULES * sizeof(uint64_t));
 }
 
 static inline struct shunt_worker_stats *
@@ -225,6 +230,12 @@ shunt_stats_servers(const struct shunt_stats *s, uint32_t worker)
 {
 	return (struct shunt_server_stats *)((uintptr_t)s + s->servers_offset) +
 		(uint64_t)worker * SHUNT_MAX_SERVERS;
+}
+
+static inline uint64_t *
+shunt_stats_hits(const struct shunt_stats *s, uint32_t worker)
+{
+	return (uint64_t *)((uintptr_t)s + s->hits_offset) + (uint64_t)worker * SHUNT_MAX_RULES;
 }
 
 #endif

@@ -16,6 +16,7 @@
 #ifndef SHUNT_TABLE_H
 #define SHUNT_TABLE_H
 
+#include "rules.h"
 #include "types.h"
 
 enum shunt_kind {
@@ -27,6 +28,11 @@ enum shunt_kind {
 	SHUNT_KIND_LOCAL = 6,	 /* struct shunt_local */
 	SHUNT_KIND_SOURCE = 7,	 /* struct shunt_source */
 	SHUNT_KIND_LIMIT = 8,	 /* struct shunt_limit */
+	/* The rest is rules.h's. */
+	SHUNT_KIND_PREFIXES = 9, /* struct shunt_prefixes, with its array */
+	SHUNT_KIND_ACLS = 10,	 /* struct shunt_acls, with its arrays */
+	SHUNT_KIND_RULES = 11,	 /* struct shunt_rules, with its arrays */
+	SHUNT_KIND_TRUTH = 12,	 /* struct shunt_truth, id 1 */
 	SHUNT_KIND_END,
 };
 
@@ -43,6 +49,10 @@ shunt_kind_max(uint32_t kind)
 		[SHUNT_KIND_LOCAL] = SHUNT_MAX_LOCALS,
 		[SHUNT_KIND_SOURCE] = SHUNT_MAX_SOURCES,
 		[SHUNT_KIND_LIMIT] = SHUNT_MAX_LIMITS,
+		[SHUNT_KIND_PREFIXES] = SHUNT_MAX_PIECES,
+		[SHUNT_KIND_ACLS] = SHUNT_MAX_PIECES,
+		[SHUNT_KIND_RULES] = SHUNT_MAX_PIECES,
+		[SHUNT_KIND_TRUTH] = 2,
 	};
 
 	return kind < SHUNT_KIND_END ? max[kind] : 0;
@@ -159,6 +169,7 @@ struct shunt_service {
 	uint8_t stateless;
 	uint8_t pad;
 	uint32_t backend;	 /* id */
+	uint32_t rules;		 /* row of its rules; 0: none. Not with `stateless` */
 	uint32_t timeout_syn_ms; /* each 1..SHUNT_MAX_TIMEOUT_MS */
 	uint32_t timeout_established_ms;
 	uint32_t timeout_fin_ms;
@@ -213,7 +224,7 @@ static_assert(sizeof(struct shunt_server) == 128, "image layout");
 static_assert(sizeof(struct shunt_member) == 12, "image layout");
 static_assert(sizeof(struct shunt_backend) == 112, "image layout");
 static_assert(sizeof(struct shunt_limit) == 92, "image layout");
-static_assert(sizeof(struct shunt_service) == 112, "image layout");
+static_assert(sizeof(struct shunt_service) == 116, "image layout");
 static_assert(sizeof(struct shunt_local) == 16, "image layout");
 static_assert(sizeof(struct shunt_source) == 16, "image layout");
 static_assert(SHUNT_MAX_SOURCES <= UINT8_MAX + 1, "ids of sources fit a backend's");

@@ -332,6 +332,8 @@ fixture_stats(void)
 		stats->workers_offset + FIXTURE_WORKERS * sizeof(struct shunt_worker_stats);
 	stats->servers_offset = stats->services_offset +
 		FIXTURE_WORKERS * SHUNT_MAX_SERVICES * sizeof(struct shunt_service_stats);
+	stats->hits_offset = stats->servers_offset +
+		FIXTURE_WORKERS * SHUNT_MAX_SERVERS * sizeof(struct shunt_server_stats);
 	for (uint32_t i = 0; i < FIXTURE_WORKERS; i++)
 		shunt_stats_worker(stats, i)->lcore = i + 4;
 	return stats;

@@ -197,6 +197,8 @@ fake_greet(struct fake *f)
 	stats->services_offset = stats->workers_offset + sizeof(struct shunt_worker_stats);
 	stats->servers_offset =
 		stats->services_offset + SHUNT_MAX_SERVICES * sizeof(struct shunt_service_stats);
+	stats->hits_offset =
+		stats->servers_offset + SHUNT_MAX_SERVERS * sizeof(struct shunt_server_stats);
 	for (int i = 0; i < 2; i++)
 		rte_ring_init(
 			fake_ring(f, i), "fake", SHUNT_RING_COUNT, RING_F_SP_ENQ | RING_F_SC_DEQ);

@@ -93,6 +93,8 @@ bed_stats(uint32_t workers)
 		stats->workers_offset + workers * sizeof(struct shunt_worker_stats);
 	stats->servers_offset = stats->services_offset +
 		(uint64_t)workers * SHUNT_MAX_SERVICES * sizeof(struct shunt_service_stats);
+	stats->hits_offset = stats->servers_offset +
+		(uint64_t)workers * SHUNT_MAX_SERVERS * sizeof(struct shunt_server_stats);
 	return stats;
 }
 

@@ -82,6 +82,8 @@ make_stats(void)
 	stats->services_offset = stats->workers_offset + sizeof(struct shunt_worker_stats);
 	stats->servers_offset =
 		stats->services_offset + SHUNT_MAX_SERVICES * sizeof(struct shunt_service_stats);
+	stats->hits_offset =
+		stats->servers_offset + SHUNT_MAX_SERVERS * sizeof(struct shunt_server_stats);
 	return stats;
 }
 

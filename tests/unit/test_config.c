@@ -242,8 +242,7 @@ test_sections_wrong(void)
 	config_case_expect("'frontends': [], 'acls': []",
 		"$.acls: must be an object, found an array\n" FRONTENDS_NONE);
 	config_case_expect("'frontends': [], 'acls': {'office': {'src': ['192.0.2.0/24']}}",
-		"$.acls: warning: has no effect: this version has no rules to use "
-		"them\n" FRONTENDS_NONE);
+		FRONTENDS_NONE "\n$.acls.office: warning: no rule uses this ACL");
 	config_case_expect("'frontends': [null], 'backends': [[]]",
 		"$.frontends[0]: must be an object, found null\n"
 		"$.backends[0]: must be an object, found an array");
@@ -344,14 +343,16 @@ test_frontends_wrong(void)
 		F ".default-backend: there is no backend 'ap'" UNUSED);
 	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'app', "
 			"'protocol': 'sctp', 'announce': 'bgp', 'timeout': {'check': '1s'}, "
-			"'backend': 'app', 'rules': [{'action': 'drop'}]}",
+			"'backend': 'app', 'rules': [{'action': 'deny'}]}",
 		F ".backend: unknown key; the keys here are: name, bind, protocol, timeout, "
 		  "default-backend, announce, on-timeout, flow-mode, maxconn, rate-limit, "
 		  "source-limit, on-limit, rules\n" F
 		  ".protocol: must be one of 'tcp', 'udp', found the string 'sctp'\n" F
 		  ".announce: must be one of 'interface', 'none', found the string 'bgp'\n" F
 		  ".timeout.check: unknown key; the keys here are: syn, established, fin, udp\n" F
-		  ".rules: rules are not supported by this version; nothing would be enforced");
+		  ".rules[0].action: must be one of 'accept', 'drop', 'reject', 'use-backend', "
+		  "found the "
+		  "string 'deny'");
 	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'app', "
 			"'on-timeout': 'close'}",
 		F ".on-timeout: must be one of 'forget', 'reset', found the string 'close'");

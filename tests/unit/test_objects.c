@@ -82,7 +82,7 @@ test_ids_and_kinds(void)
 	refused(UINT32_MAX, 1, nothing, sizeof(nothing), "kind");
 }
 
-/* Every length but the right one, with nothing behind it. */
+/* Every length but the right one, with nothing behind it; pieces of rules are test_acl's. */
 static void
 test_lengths(void)
 {
@@ -100,7 +100,7 @@ test_lengths(void)
 	uint8_t bytes[256] = { 0 };
 	const char *why;
 
-	for (uint32_t kind = 1; kind < SHUNT_KIND_END; kind++) {
+	for (uint32_t kind = 1; kind < SHUNT_KIND_PREFIXES; kind++) {
 		for (size_t length = 0; length < sizeof(bytes); length++) {
 			if (length != sizes[kind])
 				refused(kind, 1, bytes, length,

@@ -105,7 +105,10 @@ verify_one(struct world *w, const struct scenario *scenario, bool json)
 	return result.wrong || result.missing || !result.packets ? -EBADMSG : 0;
 }
 
-/* Each mode and family, one service and many, with new clients among the others. */
+/*
+ * Each mode and family, one service and many, without rules and with them, with new clients among
+ * the others.
+ */
 static int
 verify_packets(struct world *w, bool json)
 {
@@ -126,6 +129,7 @@ verify_packets(struct world *w, bool json)
 			.udp = true,
 			.stateless = i >= 16,
 			.by_connection = i % 2,
+			.rules = i < 16 && i % 2 ? 1000 : 0,
 		};
 		int rc = verify_one(w, &scenario, json);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "image.h"
+#include "image_rules.h"
 #include "maglev.h"
 #include "traffic.h"
 
@@ -23,8 +24,9 @@ image_address(const struct scenario *s, const struct traffic_end *end)
 	return address;
 }
 
-static int
-put(struct object_store *objects, uint32_t kind, uint32_t id, const void *bytes, size_t length)
+int
+image_put(
+	struct object_store *objects, uint32_t kind, uint32_t id, const void *bytes, size_t length)
 {
 	const char *why = "no memory";
 	int result = object_store_put(objects, kind, id, bytes, length, &why);
@@ -69,6 +71,7 @@ image_service(const struct scenario *s, uint32_t i)
 		.timeout_udp_ms = 120000,
 		.frontend = "bench",
 		.stateless = s->stateless,
+		.rules = s->rules ? 1 : 0,
 	};
 
 	traffic_service(s, i % s->services, &end);
@@ -135,7 +138,8 @@ image_put_backend(struct object_store *objects, const struct scenario *s, uint32
 		result = fill_backend(b, members, ids);
 	}
 	if (result == 0)
-		result = put(objects, SHUNT_KIND_BACKEND, BACKEND_ID, b, shunt_backend_bytes(b));
+		result = image_put(
+			objects, SHUNT_KIND_BACKEND, BACKEND_ID, b, shunt_backend_bytes(b));
 	free(members);
 	free(ids);
 	free(b);
@@ -179,7 +183,8 @@ put_sources(struct object_store *objects, const struct scenario *s)
 
 		image_source(s, i, &end);
 		source.address = image_address(s, &end);
-		result = put(objects, SHUNT_KIND_SOURCE, SOURCE_ID + i, &source, sizeof(source));
+		result = image_put(
+			objects, SHUNT_KIND_SOURCE, SOURCE_ID + i, &source, sizeof(source));
 	}
 	return result;
 }
@@ -193,8 +198,8 @@ put_ways(struct object_store *objects, const struct scenario *s)
 
 	image_source(s, 0, &end);
 	nexthop.source = image_address(s, &end);
-	if (put(objects, SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings)) < 0 ||
-		put(objects, SHUNT_KIND_NEXTHOP, NEXTHOP_ID, &nexthop, sizeof(nexthop)) < 0)
+	if (image_put(objects, SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings)) < 0 ||
+		image_put(objects, SHUNT_KIND_NEXTHOP, NEXTHOP_ID, &nexthop, sizeof(nexthop)) < 0)
 		return -EINVAL;
 	return s->forward == SHUNT_FULLNAT ? put_sources(objects, s) : 0;
 }
@@ -208,14 +213,16 @@ image_create(const struct scenario *s)
 	for (uint32_t i = 0; result == 0 && i < s->servers; i++) {
 		struct shunt_server server = image_server(s, i, SHUNT_SERVER_UP);
 
-		result = put(objects, SHUNT_KIND_SERVER, i + 1, &server, sizeof(server));
+		result = image_put(objects, SHUNT_KIND_SERVER, i + 1, &server, sizeof(server));
 	}
 	if (result == 0)
 		result = image_put_backend(objects, s, UINT32_MAX);
+	if (result == 0 && s->rules)
+		result = image_put_rules(objects, s);
 	for (uint32_t i = 0; result == 0 && i < (s->udp ? 2 : 1) * s->services; i++) {
 		struct shunt_service service = image_service(s, i);
 
-		result = put(objects, SHUNT_KIND_SERVICE, i + 1, &service, sizeof(service));
+		result = image_put(objects, SHUNT_KIND_SERVICE, i + 1, &service, sizeof(service));
 	}
 	if (result < 0 && objects) {
 		object_store_destroy(objects);

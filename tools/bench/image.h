@@ -8,6 +8,12 @@
 #include "scenario.h"
 #include "traffic.h"
 
+#define IMAGE_MAX_RULES 100000
+
+/* Puts an object, and says so if it is refused. 0 or -errno. */
+int image_put(
+	struct object_store *objects, uint32_t kind, uint32_t id, const void *bytes, size_t length);
+
 /* The address of one of the traffic's ends. */
 struct shunt_addr image_address(const struct scenario *scenario, const struct traffic_end *end);
 enum shunt_hash_on image_hash_on(const struct scenario *scenario);

@@ -139,6 +139,8 @@ plot_name(FILE *out, const struct scenario *s)
 		fprintf(out, ", bursts of %u", s->burst);
 	if (s->zipf)
 		fprintf(out, ", Zipf");
+	if (s->rules)
+		fprintf(out, ", %u rules", s->rules);
 	if (s->stateless)
 		fprintf(out, ", stateless");
 }

@@ -90,6 +90,8 @@ scenario_json(const struct scenario *s)
 		json_object_set_new(object, "flow_mode", json_string("stateless"));
 	if (object && s->balance)
 		json_object_set_new(object, "balance", json_string(scenario_balance(s)));
+	if (object && s->rules)
+		json_object_set_new(object, "rules", json_integer(s->rules));
 	if (object && s->by_connection)
 		json_object_set_new(object, "hash_on", json_string("connection"));
 	return object;

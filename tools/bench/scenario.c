@@ -58,6 +58,10 @@ static const struct scenario whole[] = {
 	{ SHUNT_DR, 4, false, 64, M1, 1, 10, 100, .stateless = true },
 	{ SHUNT_TUNNEL, 4, false, 64, M1, 1, 10, 100 },
 	{ SHUNT_NAT, 6, false, 64, M1, 1, 10, 100 },
+	{ SHUNT_NAT, 4, false, 64, M1, 1, 10, 100, .rules = 10 },
+	{ SHUNT_NAT, 4, false, 64, M1, 1, 10, 100, .rules = 1000 },
+	{ SHUNT_NAT, 4, false, 64, M1, 1, 10, 100, .rules = 100000 },
+	{ SHUNT_NAT, 6, false, 64, M1, 1, 10, 100, .rules = 100000 },
 	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 0 },
 	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 100 },
 	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 100, .balance = SHUNT_ROUNDROBIN },
@@ -103,7 +107,8 @@ is_same(const struct scenario *a, const struct scenario *b)
 		a->burst == b->burst && a->flows == b->flows && a->services == b->services &&
 		a->servers == b->servers && a->new_percent == b->new_percent &&
 		a->kind == b->kind && a->stateless == b->stateless &&
-		a->by_connection == b->by_connection && a->balance == b->balance;
+		a->by_connection == b->by_connection && a->balance == b->balance &&
+		a->rules == b->rules;
 }
 
 struct scenario_aim
@@ -200,12 +205,14 @@ scenario_describe(const struct scenario *s, char *out, size_t size)
 {
 	const char *kind =
 		s->kind == SCENARIO_CONNECTIONS ? "connections" : scenario_distribution(s);
-	char flows[16];
+	char flows[16], rules[24] = "";
 
 	scenario_flows(s, flows, sizeof(flows));
-	snprintf(out, size, "%-7s %s %4s flows %3u%% new %4u x %-4u burst %u %s%s%s%s%s",
+	if (s->rules)
+		snprintf(rules, sizeof(rules), " %u rules", s->rules);
+	snprintf(out, size, "%-7s %s %4s flows %3u%% new %4u x %-4u burst %u %s%s%s%s%s%s",
 		scenario_mode(s), scenario_family(s), flows, s->new_percent, s->services,
 		s->servers, s->burst, kind, s->stateless ? " stateless" : "",
 		s->by_connection ? " by connection" : "", s->balance ? " " : "",
-		s->balance ? scenario_balance(s) : "");
+		s->balance ? scenario_balance(s) : "", rules);
 }

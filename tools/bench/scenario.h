@@ -27,6 +27,8 @@ struct scenario {
 	bool stateless;	 /* flow mode of the services; modes dr and tunnel only */
 	uint8_t balance; /* enum shunt_algorithm */
 	bool by_connection; /* servers are chosen by whole connections, not by client and port */
+	uint32_t rules; /* of each service; the last one lets in all that the others have not held
+			   of */
 };
 
 /* New clients that the flow table has room for beside a scenario's flows. */

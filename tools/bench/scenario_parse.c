@@ -159,6 +159,12 @@ set_hash_on(struct scenario *s, const char *value)
 	return good;
 }
 
+static bool
+set_rules(struct scenario *s, const char *value)
+{
+	return number(value, 0, IMAGE_MAX_RULES, &s->rules);
+}
+
 static const struct word {
 	const char *name;
 	const char *values;
@@ -175,6 +181,7 @@ static const struct word {
 	{ "flow-mode", "stateful, or stateless (modes dr and tunnel)", set_flow_mode },
 	{ "balance", "source, roundrobin, leastconn or random", set_balance },
 	{ "hash-on", "source-port or connection", set_hash_on },
+	{ "rules", "of each service, 0 to 100000 (flow-mode stateful)", set_rules },
 	{ "kind", "packets, or connections from SYN to FIN (mode nat)", set_kind },
 };
 
@@ -252,6 +259,8 @@ check(const char *text, struct scenario *s, uint32_t seen)
 		return refuse(text, "flows are stateless in modes dr and tunnel only");
 	if (s->balance != SHUNT_SOURCE && (s->stateless || s->kind == SCENARIO_CONNECTIONS))
 		return refuse(text, "connections and stateless flows need balance=source");
+	if (s->stateless && s->rules)
+		return refuse(text, "stateless flows have no rules");
 	if (!image_has_ports(s))
 		return refuse(text,
 			"full NAT has not so many ports to one server; more servers are needed");

@@ -16,6 +16,7 @@ enum column_kind {
 	COLUMN_AGE,
 	COLUMN_SHARE,	 /* 0 to 1, shown as per cent */
 	COLUMN_SESSIONS, /* a count, where flows are counted */
+	COLUMN_WORDS,	 /* an array of them */
 };
 
 struct column {
@@ -72,6 +73,15 @@ static const struct column servers[] = {
 	{ "check_fail", "fails", COLUMN_COUNT },
 	{ "check_down", "downs", COLUMN_COUNT },
 	{ "check_error", "errors", COLUMN_COUNT },
+};
+
+static const struct column rules[] = {
+	{ "frontend", "frontend", COLUMN_TEXT },
+	{ "rule", "rule", COLUMN_COUNT },
+	{ "action", "action", COLUMN_TEXT },
+	{ "backend", "backend", COLUMN_TEXT },
+	{ "if", "if", COLUMN_WORDS },
+	{ "hits", "hits", COLUMN_COUNT },
 };
 
 static const struct column stat[] = {
@@ -139,6 +149,21 @@ format_age(uint64_t seconds, char text[FORMAT_TEXT_SIZE])
 }
 
 static void
+add_words(struct table *table, const json_t *words)
+{
+	char text[1024] = "";
+	const json_t *word;
+	size_t index, used = 0;
+
+	json_array_foreach (words, index, word) {
+		if (used < sizeof(text) && json_is_string(word))
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s",
+				used ? " " : "", json_string_value(word));
+	}
+	table_cell(table, text);
+}
+
+static void
 add_cell(struct table *table, enum column_kind kind, const json_t *value)
 {
 	char text[FORMAT_TEXT_SIZE] = "-";
@@ -146,6 +171,10 @@ add_cell(struct table *table, enum column_kind kind, const json_t *value)
 
 	if (json_is_string(value)) {
 		table_cell(table, json_string_value(value));
+		return;
+	}
+	if (kind == COLUMN_WORDS) {
+		add_words(table, value);
 		return;
 	}
 	if (kind == COLUMN_SHARE && json_is_number(value))
@@ -190,7 +219,7 @@ print_rows(const struct column *columns, size_t count, const json_t *rows, const
 	if (!table)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		if (columns[i].kind != COLUMN_TEXT)
+		if (columns[i].kind != COLUMN_TEXT && columns[i].kind != COLUMN_WORDS)
 			table_align_right(table, i);
 		table_cell(table, columns[i].header);
 	}
@@ -233,7 +262,7 @@ add_all_memory(struct table *table, const json_t *memory)
 	static const char *const ports[] = { "", "source_port_bytes", NULL };
 	static const char *const generation[] = { "", "generation_bytes", "tables ",
 		"generation_table_bytes", "services ", "generation_service_bytes", "servers ",
-		"generation_server_bytes", NULL };
+		"generation_server_bytes", "rules ", "generation_rule_bytes", NULL };
 	static const char *const control[] = { "", "control_rss_bytes", "tables ",
 		"control_table_bytes", NULL };
 
@@ -342,6 +371,14 @@ print_lookup(const json_t *data, FILE *out)
 		table_cell(table, keys[i]);
 		add_cell(table, COLUMN_TEXT, json_object_get(data, keys[i]));
 	}
+	if (json_object_get(data, "rule")) {
+		table_cell(table, "rule");
+		add_cell(table, COLUMN_TEXT, json_object_get(data, "rule"));
+	}
+	if (json_object_get(data, "note")) {
+		table_cell(table, "note");
+		add_cell(table, COLUMN_TEXT, json_object_get(data, "note"));
+	}
 	add_rows(table, data, "candidates");
 	add_rows(table, data, "source-addresses");
 	result = table_print(table, 0, out);
@@ -370,6 +407,8 @@ format_data(unsigned int command, const json_t *data, FILE *out)
 		return print_rows(COLUMNS(servers), data, "no servers", out);
 	case SHUNT_CMD_SHOW_DROPS:
 		return print_drops(data, out);
+	case SHUNT_CMD_SHOW_RULES:
+		return print_rows(COLUMNS(rules), data, "no rules", out);
 	case SHUNT_CMD_SHOW_WORKERS:
 		return print_rows(
 			COLUMNS(workers), data, "no workers: the dataplane is not connected", out);
@@ -377,6 +416,9 @@ format_data(unsigned int command, const json_t *data, FILE *out)
 	case SHUNT_CMD_SHOW_TOP_SOURCES_N:
 		return print_rows(COLUMNS(sources), data, "no client networks are counted", out);
 	case SHUNT_CMD_LOOKUP:
+	case SHUNT_CMD_LOOKUP_INTERFACE:
+	case SHUNT_CMD_LOOKUP_PAYLOAD:
+	case SHUNT_CMD_LOOKUP_BOTH:
 		return print_lookup(data, out);
 	case SHUNT_CMD_HELP:
 		return print_rows(COLUMNS(help), data, "no commands", out);

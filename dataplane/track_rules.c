@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a service's rules say of a packet that needs a server: asked once a flow, since the packets
+ * behind find its entry. Those that go on without one (the table is full, or the dataplane was
+ * restarted in the middle of a connection) ask each time, and so find the same backend.
+ */
+#include "track_impl.h"
+
+static struct acl_packet
+describe(const struct pkt *p)
+{
+	const uint8_t *ip = p->data + p->l3_offset;
+	struct acl_packet described = {
+		.source = ip + field_source(p->version),
+		.destination = ip + field_destination(p->version),
+		.source_port = ntohs(p->sport_be),
+		.destination_port = ntohs(p->dport_be),
+		.version = p->version,
+		.protocol = p->protocol,
+		.port = p->in_port,
+	};
+	uint32_t behind = (uint32_t)p->l4_offset + UDP_BYTES;
+
+	if (p->protocol == SHUNT_UDP && p->l4_offset && p->bytes >= behind) {
+		described.payload = p->data + behind;
+		described.payload_bytes = p->bytes - behind;
+	}
+	return described;
+}
+
+const struct gen_backend *
+track_rules(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
+{
+	const struct generation *g = t->generation;
+	const struct acl_packet described = describe(p);
+	struct acl_verdict verdict =
+		acl_judge(g->acl, g->truth, g->services[p->service].rules, &described);
+
+	if (verdict.counter != ACL_NO_RULE)
+		t->hits[verdict.counter]++;
+	switch (verdict.action) {
+	case SHUNT_RULE_DROP:
+		p->drop = SHUNT_DROP_RULE;
+		return NULL;
+	case SHUNT_RULE_REJECT:
+		p->drop = SHUNT_DROP_REFUSED;
+		return NULL;
+	case SHUNT_RULE_USE_BACKEND:
+		return g->backends[verdict.backend];
+	default:
+		return backend;
+	}
+}
