@@ -55,6 +55,7 @@ flow_table_create(uint32_t capacity, const uint64_t seed[2])
 	table->secret[1] = mix_next(&odd) | 1;
 	table->secret[2] = mix_next(&even);
 	table->secret[3] = mix_next(&odd) | 1;
+	table->looks = FLOW_LOOKS_SAVED;
 	if (family_init(&table->family[FLOW_V4], FLOW_SLOTS_V4, FLOW_MAX_LOAD_PERCENT, capacity) <
 			0 ||
 		family_init(&table->family[FLOW_V6], FLOW_SLOTS_V6, FLOW_MAX_LOAD_PERCENT_V6,

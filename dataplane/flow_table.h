@@ -25,6 +25,8 @@
 #define FLOW_MAX_CAPACITY (64u << 20)
 /* Tiny tables get a few buckets more, so that they too can be filled to the cap. */
 #define FLOW_MIN_BUCKETS 8
+/* What inserts may have saved up, and begin with: flow_insert.c. */
+#define FLOW_LOOKS_SAVED 8192
 
 /* Values are the last words of a bucket in either family. Zero bytes are an empty bucket. */
 union flow_bucket {
@@ -82,6 +84,7 @@ struct flow_table {
 	uint32_t sweep_family; /* where the next sweep begins */
 	uint32_t sweep_bucket;
 	uint32_t sweep_round;		  /* of the wide family */
+	uint32_t looks;			  /* that inserts have saved: flow_insert.c */
 	uint32_t changes;		  /* odd: under way; worker: rw, others: ro */
 	uint32_t entries[FLOW_CLAIM + 1]; /* in place, by service; worker: rw, others: ro */
 };

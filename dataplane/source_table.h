@@ -88,7 +88,7 @@ enum source_verdict source_table_ask(const struct source_table *table,
 
 /*
  * The networks nearest to their limits, the nearest first; returns how many, at most max. Goes
- * through the whole table, which takes 0.2 ms for 64K networks. Agent.
+ * through the whole table, which takes 0.6 ms for 64K networks, 11 ms for a million. Agent.
  */
 uint32_t source_table_top(const struct source_table *table, const struct gen_limits *limits,
 	uint64_t now, struct shunt_source_row *rows, uint32_t max);
