@@ -46,8 +46,7 @@ fast_keep(const struct fast_view *v, uint64_t service, uint64_t *flow, uint64_t 
 	if (age > limit)
 		return false;
 	if (fast_is_stale(age, limit))
-		flow_set(flow,
-			flow_value_update(value, flow_state(value), flow_flags(value), v->tick));
+		flow_set(flow, flow_value_seen(value, v->tick));
 	return true;
 }
 

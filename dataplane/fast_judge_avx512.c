@@ -194,8 +194,7 @@ move_ages_on(const struct fast_view *v, struct fast_burst *f, unsigned int i, co
 		unsigned int k = i + (unsigned int)__builtin_ctz(stale);
 		uint64_t value = f->value[k];
 
-		flow_set(f->flow[k],
-			flow_value_update(value, flow_state(value), flow_flags(value), v->tick));
+		flow_set(f->flow[k], flow_value_seen(value, v->tick));
 	}
 }
 

@@ -50,11 +50,14 @@ enum flow_state {
 /* What else is known of a flow. */
 enum flow_flag {
 	FLOW_SERVER_CLOSED_FIRST = 1, /* so it is the server that waits in TIME_WAIT */
-	FLOW_RESETTING = 2,	      /* whatever comes is answered with a reset; FLOW_CLOSED */
 	FLOW_CLAIMED = 4,	      /* it has a claim, which goes with it */
-	FLOW_CHALLENGED = 8,	      /* the sender of an RST has been asked whether it was its */
+	/* These are one bit of a value, which is the first in FLOW_CLOSED and the other elsewhere:
+	 */
+	FLOW_RESETTING = 16, /* whatever comes is answered with a reset */
+	FLOW_CHALLENGED = 8, /* the sender of an RST has been asked whether it was its */
 };
 
+static_assert(FLOW_RESETTING >> 1 == FLOW_CHALLENGED, "one bit of a value");
 static_assert(SHUNT_MAX_SERVERS <= 1 << 16, "server ids fit a value");
 
 /*
@@ -89,7 +92,10 @@ flow_server(uint64_t value)
 static inline unsigned int
 flow_flags(uint64_t value)
 {
-	return (value >> 16) & 0xf;
+	unsigned int bits = (value >> 16) & 0xf;
+	bool resetting = (value >> 20 & 0x7) == FLOW_CLOSED && (bits & FLOW_CHALLENGED);
+
+	return resetting ? bits ^ (FLOW_CHALLENGED | FLOW_RESETTING) : bits;
 }
 
 static inline enum flow_state
@@ -133,8 +139,17 @@ flow_value(uint32_t server, enum flow_state state, uint16_t hop, uint16_t tick)
 static inline uint64_t
 flow_value_update(uint64_t value, enum flow_state state, unsigned int flags, uint16_t tick)
 {
-	return (value & 0x0000ffffff80ffffull) | (uint64_t)flags << 16 | (uint64_t)state << 20 |
+	unsigned int last = state == FLOW_CLOSED ? flags >> 1 : flags;
+	unsigned int bits = (flags & 0x7) | (last & FLOW_CHALLENGED);
+
+	return (value & 0x0000ffffff80ffffull) | (uint64_t)bits << 16 | (uint64_t)state << 20 |
 		(uint64_t)tick << 48;
+}
+
+static inline uint64_t
+flow_value_seen(uint64_t value, uint16_t tick)
+{
+	return (value & 0x0000ffffffffffffull) | (uint64_t)tick << 48;
 }
 
 static inline uint64_t

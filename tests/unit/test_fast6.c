@@ -291,6 +291,8 @@ static void
 check_states(struct case6 *c)
 {
 	const struct flow_timeouts *timeouts = c->trial.scene->generation->timeouts;
+	static const unsigned int all_flags[] = { 0, FLOW_SERVER_CLOSED_FIRST, FLOW_CHALLENGED,
+		FLOW_RESETTING };
 	bool udp = c->kept.frames[0].bytes[20] == SHUNT_UDP;
 
 	for (enum flow_state state = FLOW_SYN; state < FLOW_STATE_COUNT; state++) {
@@ -302,7 +304,7 @@ check_states(struct case6 *c)
 		if ((state == FLOW_UDP) != udp)
 			continue;
 		for (unsigned int i = 0; i < 4 * count; i++) {
-			unsigned int flags = i / count;
+			unsigned int flags = all_flags[i / count];
 
 			/* Only one that is closed is being reset. */
 			if (!(flags & FLOW_RESETTING) || state == FLOW_CLOSED)

@@ -140,7 +140,8 @@ draw_value(const struct mood *m, const struct flow_timeouts *timeouts)
 	if (chance(20))
 		value |= (uint64_t)(FLOW_CHALLENGED | FLOW_SERVER_CLOSED_FIRST) << 16;
 	if (chance(m->odd))
-		value |= (uint64_t)FLOW_RESETTING << 16;
+		value = flow_value_update(
+			value, FLOW_CLOSED, FLOW_RESETTING, (uint16_t)(TICK - age));
 	if (chance(m->odd))
 		value = flow_value_with_source(value, (uint8_t)below(256), hop);
 	return value;
