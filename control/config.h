@@ -114,13 +114,22 @@ struct acl_config {
 	uint16_t src_port_count, dst_port_count, match_count, interface_count, time_count;
 	uint16_t count_count;
 	uint32_t truth; /* number of the bit for what control evaluates; 0: there is nothing */
+	/* Of the client's network, both ends are fine: new sessions a second, sessions. */
+	uint32_t rate_least, rate_greatest;
+	uint32_t conns_least, conns_greatest;
 };
+
+/* What ACLs ask that frontends have to count. */
+#define CONFIG_ACL_SOURCE (SHUNT_ACL_CONN_RATE | SHUNT_ACL_CONN_COUNT)
 
 struct rule_config {
 	uint8_t action;	    /* enum shunt_rule_action */
 	size_t backend;	    /* index into backends, of use-backend; SIZE_MAX: wrong, or none */
 	uint32_t *literals; /* indices into acls, and SHUNT_LITERAL_NOT */
 	size_t literal_count;
+	uint32_t rate; /* of rate-limit: a second */
+	uint32_t burst;
+	bool drop; /* who is beyond is not told */
 };
 
 struct frontend_config {
@@ -144,7 +153,8 @@ struct frontend_config {
 static inline bool
 config_has_limit(const struct shunt_limit *limit)
 {
-	return limit->maxconn || limit->rate || limit->source_maxconn || limit->source_rate;
+	return limit->maxconn || limit->rate || limit->source_maxconn || limit->source_rate ||
+		limit->count_sources;
 }
 
 struct neighbor_config {

@@ -283,7 +283,7 @@ read_acl(struct json_at at, const struct reader *r)
 {
 	static const char *const keys[] = { "src", "src-file", "dst", "dst-file", "src-port",
 		"dst-port", "protocol", "interface", "payload", "time", "weekday", "server-count",
-		"healthy", "sessions", NULL };
+		"healthy", "sessions", "conn-rate", "conn-count", NULL };
 
 	if (!json_get_object(at, keys))
 		return;

@@ -62,25 +62,49 @@ read_weekday(struct json_at at, void *out)
 	return true;
 }
 
-/* {"backend": "app", "min": 2, "max": 10}; which backend it is config_check_acls() finds. */
-static void
-read_count(struct json_at at, struct acl_count_config *count, bool of_server)
+/* An object with "min", "max" or both. False: it is none. */
+static bool
+read_bounds(struct json_at at, const char *const *keys, uint32_t *out_least, uint32_t *out_greatest)
 {
-	static const char *const keys[] = { "backend", "min", "max", NULL };
-	static const char *const keys_server[] = { "backend", "server", "min", "max", NULL };
 	struct json_at min = json_at_member(&at, "min"), max = json_at_member(&at, "max");
 	int64_t least = 0, greatest = UINT32_MAX;
 
-	if (!json_get_object(at, of_server ? keys_server : keys))
-		return;
+	if (!json_get_object(at, keys))
+		return false;
 	json_get_int(min, 0, UINT32_MAX, &least);
 	json_get_int(max, 0, UINT32_MAX, &greatest);
 	if (!json_at_present(min) && !json_at_present(max))
 		json_at_error(at, "needs \"min\" or \"max\"");
 	else if (least > greatest)
 		json_at_error(at, "\"min\" is greater than \"max\", so it would never hold");
-	count->least = (uint32_t)least;
-	count->greatest = (uint32_t)greatest;
+	*out_least = (uint32_t)least;
+	*out_greatest = (uint32_t)greatest;
+	return true;
+}
+
+/* {"backend": "app", "min": 2, "max": 10}; which backend it is config_check_acls() finds. */
+static void
+read_count(struct json_at at, struct acl_count_config *count, bool of_server)
+{
+	static const char *const keys[] = { "backend", "min", "max", NULL };
+	static const char *const keys_server[] = { "backend", "server", "min", "max", NULL };
+
+	read_bounds(at, of_server ? keys_server : keys, &count->least, &count->greatest);
+}
+
+/* What workers find in their table of client networks: HAProxy's src_conn_rate, src_conn_cur. */
+static void
+read_sources(struct json_at at, struct acl_config *acl)
+{
+	static const char *const keys[] = { "min", "max", NULL };
+	struct json_at rate = json_at_member(&at, "conn-rate");
+	struct json_at count = json_at_member(&at, "conn-count");
+
+	if (json_at_present(rate) && read_bounds(rate, keys, &acl->rate_least, &acl->rate_greatest))
+		acl->kinds |= SHUNT_ACL_CONN_RATE;
+	if (json_at_present(count) &&
+		read_bounds(count, keys, &acl->conns_least, &acl->conns_greatest))
+		acl->kinds |= SHUNT_ACL_CONN_COUNT;
 }
 
 /* Counts that do not read keep their place: config_check_acls() goes by it. */
@@ -128,6 +152,7 @@ config_read_conditions(struct json_at at, struct config *config, struct acl_conf
 	struct json_at time = json_at_member(&at, "time"), day = json_at_member(&at, "weekday");
 	bool any = json_at_present(time) || json_at_present(day), counted = false;
 
+	read_sources(at, acl);
 	acl->times = config_read_values(
 		time, MAX_VALUES, sizeof(*acl->times), &acl->time_count, read_time);
 	acl->weekdays = config_read_bits(day, 7, read_weekday);

@@ -9,16 +9,46 @@
 
 static_assert(MAX_LITERALS * SHUNT_RULES_A_PIECE <= SHUNT_MAX_PIECE_PARTS, "they fit a piece");
 
+/* So many new sessions a second, and as many at once as a second's worth, if nothing else is said.
+ */
+static void
+read_rate(const struct json_at *at, struct rule_config *rule)
+{
+	static const char *const keys[] = { "rate", "burst", "over" };
+	static const struct json_word overs[] = {
+		{ "reject", false },
+		{ "drop", true },
+		{ NULL, 0 },
+	};
+	struct json_at rate = json_at_member(at, "rate"), burst = json_at_member(at, "burst");
+	int64_t value;
+	int drop = false;
+
+	if (rule->action != SHUNT_RULE_RATE_LIMIT) {
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			config_key_is_for(
+				json_at_member(at, keys[i]), false, "\"action\": \"rate-limit\"");
+		return;
+	}
+	if (json_at_require(rate) && json_get_int(rate, 1, SHUNT_MAX_RATE, &value))
+		rule->rate = rule->burst = (uint32_t)value;
+	if (json_get_int(burst, 1, SHUNT_MAX_BURST, &value))
+		rule->burst = (uint32_t)value;
+	json_get_word(json_at_member(at, "over"), overs, &drop);
+	rule->drop = drop;
+}
+
 static void
 read_rule(struct json_at at, struct rule_config *rule)
 {
-	static const char *const keys[] = { "if", "action", "backend", NULL };
+	static const char *const keys[] = { "if", "action", "backend", "rate", "burst", "over",
+		NULL };
 	static const struct json_word actions[] = {
 		{ "accept", SHUNT_RULE_ACCEPT },
 		{ "drop", SHUNT_RULE_DROP },
 		{ "reject", SHUNT_RULE_REJECT },
 		{ "use-backend", SHUNT_RULE_USE_BACKEND },
-		{ "rate-limit", JSON_WORD_UNSUPPORTED },
+		{ "rate-limit", SHUNT_RULE_RATE_LIMIT },
 		{ NULL, 0 },
 	};
 	struct json_at action = json_at_member(&at, "action");
@@ -34,6 +64,7 @@ read_rule(struct json_at at, struct rule_config *rule)
 		json_at_require(backend);
 	else if (json_at_present(backend))
 		json_at_error(backend, "is for \"action\": \"use-backend\" only");
+	read_rate(&at, rule);
 }
 
 void
@@ -109,6 +140,31 @@ resolve_if(struct json_at at, struct rule_checker *c, struct rule_config *rule)
 			&rule->literals[i]);
 }
 
+/* Does the rule ask how many sessions clients have? It can only where they are counted. */
+static bool
+check_counted(struct json_at at, const struct rule_checker *c,
+	const struct frontend_config *frontend, const struct rule_config *rule)
+{
+	const struct shunt_limit *limit = &frontend->limit;
+	bool counted = limit->source_rate || limit->source_maxconn || limit->count_sources;
+	bool asks = false;
+
+	for (size_t i = 0; i < rule->literal_count; i++) {
+		const struct acl_config *acl =
+			&c->config->acls[rule->literals[i] & ~SHUNT_LITERAL_NOT];
+
+		if (!(acl->kinds & CONFIG_ACL_SOURCE))
+			continue;
+		asks = true;
+		if (counted)
+			continue;
+		json_at_error(json_is_array(at.value) ? json_at_element(&at, i) : at,
+			"the ACL asks for \"conn-rate\" or \"conn-count\", so the frontend needs "
+			"\"source-limit\", which says what networks are counted");
+	}
+	return asks;
+}
+
 static void
 resolve_backend(struct json_at at, struct rule_checker *c, struct rule_config *rule)
 {
@@ -162,6 +218,7 @@ static void
 check_frontend(struct json_at at, struct rule_checker *c, struct frontend_config *frontend)
 {
 	struct json_at rules = json_at_member(&at, "rules");
+	bool asks = false;
 
 	for (size_t i = 0; i < frontend->rule_count; i++) {
 		struct json_at rule = json_at_element(&rules, i);
@@ -171,6 +228,7 @@ check_frontend(struct json_at at, struct rule_checker *c, struct frontend_config
 		if (!json_is_object(rule.value))
 			continue;
 		resolve_if(ifs, c, &frontend->rules[i]);
+		asks |= check_counted(ifs, c, frontend, &frontend->rules[i]);
 		resolve_backend(backend, c, &frontend->rules[i]);
 		/* What comes behind a rule that always holds is never reached. */
 		if (frontend->rules[i].literal_count == 0 && !json_at_present(ifs) &&
@@ -180,6 +238,10 @@ check_frontend(struct json_at at, struct rule_checker *c, struct frontend_config
 				"it always holds",
 				i + 1);
 	}
+	if (frontend->limit.count_sources && !asks)
+		json_at_error(json_at_member(&at, "source-limit"),
+			"limits nothing: it needs \"rate\", \"maxconn\" or both, or a rule with an "
+			"ACL that asks for \"conn-rate\" or \"conn-count\"");
 	if (frontend->rule_count > 0)
 		find_targets(c, frontend);
 	c->config->rule_count += frontend->rule_count;

@@ -73,6 +73,10 @@ acl_holds(const struct control *control, const struct acl_config *acl, const str
 		if (!p->interface || !any_interface(acl, p->interface))
 			return false;
 	}
+	if (acl->kinds & CONFIG_ACL_SOURCE) {
+		*assumed = true;
+		return false;
+	}
 	if (acl->kinds & SHUNT_ACL_PAYLOAD) {
 		*assumed |= has_payload && !p->payload;
 		return has_payload && p->payload && any_match(acl, p);
@@ -113,6 +117,7 @@ judge_action_name(uint8_t action)
 		[SHUNT_RULE_DROP] = "drop",
 		[SHUNT_RULE_REJECT] = "reject",
 		[SHUNT_RULE_USE_BACKEND] = "use-backend",
+		[SHUNT_RULE_RATE_LIMIT] = "rate-limit",
 	};
 
 	return action < SHUNT_RULE_ACTION_COUNT ? names[action] : "";
@@ -127,6 +132,8 @@ judge_rule_text(
 	if (rule->backend != SIZE_MAX && used < size)
 		used += (size_t)snprintf(
 			text + used, size - used, " %s", config->backends[rule->backend].name);
+	if (rule->rate && used < size)
+		used += (size_t)snprintf(text + used, size - used, " %u/s", rule->rate);
 	for (size_t i = 0; i < rule->literal_count && used < size; i++) {
 		uint32_t literal = rule->literals[i];
 

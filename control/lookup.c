@@ -311,8 +311,8 @@ static json_t *
 with_rule(json_t *data, const char *rule, bool assumed)
 {
 	static const char note[] =
-		"an ACL asks for interface or payload, which was not given: it counts as not "
-		"holding; add \"interface NAME\" or \"payload HEX\"";
+		"an ACL asks for what is not known here, and counts as not holding: interface or "
+		"payload (add \"interface NAME\" or \"payload HEX\"), conn-rate or conn-count";
 	int failed = !data;
 
 	if (data && rule)

@@ -128,6 +128,10 @@ fill_acl(const struct acl_config *acl, const struct rules *rules, struct shunt_a
 		.dst_port_count = acl->dst_port_count,
 		.match_count = acl->match_count,
 		.protocols = acl->protocols,
+		.rate_least = acl->rate_least,
+		.rate_greatest = acl->rate_greatest,
+		.count_least = acl->conns_least,
+		.count_greatest = acl->conns_greatest,
 	};
 	for (size_t i = 0; i < acl->src_port_count; i++)
 		parts->ports[parts->port++] = acl->src_ports[i];
@@ -185,6 +189,9 @@ fill_rule(const struct control *control, const struct rule_config *rule,
 		.backend = rule->backend == SIZE_MAX ? 0 : control->backends[rule->backend]->id,
 		.literal_count = (uint16_t)rule->literal_count,
 		.action = rule->action,
+		.rate = rule->rate,
+		.burst = rule->burst,
+		.drop = rule->drop,
 	};
 }
 

@@ -111,6 +111,12 @@ holds(const struct subject *s, const struct shunt_acl *a)
 		return false;
 	if ((a->kinds & SHUNT_ACL_DST) && !is_in_set(s, ACL_BY_DESTINATION, a->dst_set))
 		return false;
+	if ((a->kinds & SHUNT_ACL_CONN_RATE) &&
+		(p->conn_rate < a->rate_least || p->conn_rate > a->rate_greatest))
+		return false;
+	if ((a->kinds & SHUNT_ACL_CONN_COUNT) &&
+		(p->conn_count < a->count_least || p->conn_count > a->count_greatest))
+		return false;
 	return !(a->kinds & SHUNT_ACL_PAYLOAD) ||
 		has_match(p, &s->acl->matches[a->matches], a->match_count);
 }
@@ -161,6 +167,22 @@ first_by_address(const struct subject *s, enum acl_role role, uint32_t from, uin
 	return end;
 }
 
+static struct acl_verdict
+verdict_of(const struct acl *acl, const struct acl_rule *rule)
+{
+	struct acl_verdict verdict = {
+		.action = rule->action,
+		.counter = rule->counter,
+		.drop = rule->drop,
+	};
+
+	if (rule->action == SHUNT_RULE_USE_BACKEND)
+		verdict.backend = (uint16_t)rule->target;
+	else if (rule->action == SHUNT_RULE_RATE_LIMIT)
+		verdict.rate = &acl->rates[rule->target].gcra;
+	return verdict;
+}
+
 struct acl_verdict
 acl_judge(
 	const struct acl *acl, const uint64_t *truth, uint32_t row, const struct acl_packet *packet)
@@ -178,11 +200,26 @@ acl_judge(
 	found = first_of(&s, &acl->others, row, from, found);
 	if (found == end)
 		return (struct acl_verdict){ .action = SHUNT_RULE_ACCEPT, .counter = ACL_NO_RULE };
-	return (struct acl_verdict){
-		.action = acl->rule[found].action,
-		.backend = acl->rule[found].backend,
-		.counter = acl->rule[found].counter,
-	};
+	return verdict_of(acl, &acl->rule[found]);
+}
+
+bool
+acl_asks_source(const struct acl *acl)
+{
+	return acl && acl->asks_source;
+}
+
+bool
+acl_has_rates(const struct acl *acl)
+{
+	return acl && acl->rate_count > 0;
+}
+
+void
+acl_set_clock(struct acl *acl, uint64_t hz)
+{
+	for (uint32_t i = 0; acl && i < acl->rate_count; i++)
+		acl->rates[i].gcra = gcra_make(hz, acl->rates[i].rate, acl->rates[i].burst);
 }
 
 uint32_t

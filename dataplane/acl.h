@@ -16,6 +16,7 @@
 
 #include <stddef.h>
 
+#include "gcra.h"
 #include "shunt/table.h"
 
 struct object_store; /* objects.h */
@@ -34,6 +35,9 @@ struct acl_packet {
 	uint8_t version;
 	uint8_t protocol; /* SHUNT_TCP, SHUNT_UDP */
 	uint8_t port;	  /* of the dataplane, that it has come in by */
+	/* If acl_asks_source(): of the client's network, sessions and new ones a second. */
+	uint32_t conn_rate;
+	uint32_t conn_count;
 };
 
 /* What the first rule that holds says. */
@@ -41,6 +45,9 @@ struct acl_verdict {
 	uint8_t action;	  /* enum shunt_rule_action */
 	uint16_t backend; /* id, of SHUNT_RULE_USE_BACKEND */
 	uint32_t counter; /* of its hits; ACL_NO_RULE: none holds, and the action is to accept */
+	/* Of SHUNT_RULE_RATE_LIMIT: */
+	const struct gcra *rate;
+	bool drop; /* who is beyond is not told */
 };
 
 /* What makes pieces wrong, for people. */
@@ -56,6 +63,12 @@ struct acl_error {
  * -EINVAL with *error set. Agent.
  */
 int acl_create(const struct object_store *objects, struct acl **out, struct acl_error *error);
+/* Does an ACL ask for conn_rate or conn_count? Of NULL, no. Any thread. */
+bool acl_asks_source(const struct acl *acl);
+/* Has a rule a rate? */
+bool acl_has_rates(const struct acl *acl);
+/* The clock that rates are counted in, which is not known to the objects. Agent, once. */
+void acl_set_clock(struct acl *acl, uint64_t hz);
 /* One reference more, and one less; NULL is fine. Agent. */
 struct acl *acl_hold(struct acl *acl);
 void acl_destroy(struct acl *acl);

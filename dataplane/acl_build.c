@@ -10,6 +10,8 @@
 #include "mem.h"
 #include "objects.h"
 
+#define SOURCE_KINDS (SHUNT_ACL_CONN_RATE | SHUNT_ACL_CONN_COUNT)
+
 /* All pieces, and what is only needed while they are put together. */
 struct acl_builder {
 	struct acl *acl;
@@ -17,6 +19,7 @@ struct acl_builder {
 	struct acl_error *error;
 	struct acl_prefix *prefixes[2]; /* by family */
 	uint32_t prefix_counts[2];
+	uint32_t rate_count; /* rules with a rate */
 	uint32_t *set_sizes; /* prefixes, by set */
 	uint32_t set_end;    /* one past the greatest that an ACL or a prefix names */
 };
@@ -44,6 +47,17 @@ piece(const struct acl_builder *b, uint32_t kind, uint32_t id)
 	const struct object *o = object_store_get(b->objects, kind, id);
 
 	return o ? o->bytes : NULL;
+}
+
+static uint32_t
+count_rates(const struct shunt_rules *r)
+{
+	const struct shunt_rule *rules = (const void *)(r + 1);
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < r->rule_count; i++)
+		count += rules[i].action == SHUNT_RULE_RATE_LIMIT;
+	return count;
 }
 
 /* Counts what there is of each, so that arrays can be made. */
@@ -82,6 +96,7 @@ count_all(struct acl_builder *b)
 			return refuse(b, SHUNT_KIND_RULES, id, "a piece of the rules is missing");
 		acl->rule_count += r->rule_count;
 		acl->literal_count += r->literal_count;
+		b->rate_count += count_rates(r);
 		if (r->row > acl->row_count)
 			acl->row_count = r->row;
 	}
@@ -109,11 +124,12 @@ allocate_all(struct acl_builder *b)
 	acl->ports = acl_alloc(acl, acl->port_count, sizeof(*acl->ports));
 	acl->matches = acl_alloc(acl, acl->match_count, sizeof(*acl->matches));
 	acl->rule = acl_alloc(acl, acl->rule_count, sizeof(*acl->rule));
+	acl->rates = acl_alloc(acl, b->rate_count, sizeof(*acl->rates));
 	acl->literals = acl_alloc(acl, acl->literal_count, sizeof(*acl->literals));
 	acl->rows = acl_alloc(acl, acl->row_count + 2ull, sizeof(*acl->rows));
 	acl->groups.starts = acl_alloc(acl, prefixes + 2, sizeof(uint32_t));
 	acl->groups.values = acl_alloc(acl, prefixes, sizeof(uint32_t));
-	return b->set_sizes && acl->acls && acl->ports && acl->matches && acl->rule &&
+	return b->set_sizes && acl->acls && acl->ports && acl->matches && acl->rule && acl->rates &&
 			acl->literals && acl->rows && acl->groups.starts && acl->groups.values
 		? 0
 		: -ENOMEM;
@@ -176,6 +192,7 @@ take_acls(struct acl_builder *b)
 			struct shunt_acl *out = &acl->acls[acls++];
 
 			*out = in[i];
+			acl->asks_source |= (out->kinds & SOURCE_KINDS) != 0;
 			out->ports += ports;
 			out->matches += matches;
 			acl->asks[ACL_BY_SOURCE] |= (out->kinds & SHUNT_ACL_SRC) != 0;
@@ -212,6 +229,13 @@ take_counter(uint64_t *taken, uint32_t counter)
 	return free;
 }
 
+static void
+take_rate(struct acl *acl, struct acl_rule *rule, const struct shunt_rule *in)
+{
+	rule->target = acl->rate_count++;
+	acl->rates[rule->target] = (struct acl_rate){ .rate = in->rate, .burst = in->burst };
+}
+
 static int
 take_rules(struct acl_builder *b)
 {
@@ -237,10 +261,13 @@ take_rules(struct acl_builder *b)
 			acl->rule[rules++] = (struct acl_rule){
 				.literals = literals + in[i].literals,
 				.counter = in[i].counter,
+				.target = in[i].backend,
 				.literal_count = in[i].literal_count,
-				.backend = (uint16_t)in[i].backend,
 				.action = in[i].action,
+				.drop = in[i].drop,
 			};
+			if (in[i].action == SHUNT_RULE_RATE_LIMIT)
+				take_rate(acl, &acl->rule[rules - 1], &in[i]);
 		}
 		for (uint32_t i = 0; i < r->literal_count; i++) {
 			if ((in_literals[i] & ~SHUNT_LITERAL_NOT) >= acl->acl_count)
@@ -338,6 +365,7 @@ acl_destroy(struct acl *acl)
 	mem_free(acl->backends);
 	mem_free(acl->rows);
 	mem_free(acl->rule);
+	mem_free(acl->rates);
 	mem_free(acl->literals);
 	mem_free(acl->acls);
 	mem_free(acl->ports);

@@ -51,10 +51,17 @@ struct acl_tree {
 struct acl_rule {
 	uint32_t literals; /* index into the array of all pieces */
 	uint32_t counter;
+	uint32_t target; /* by action: backend's id, or index into rates */
 	uint16_t literal_count;
-	uint16_t backend;
 	uint8_t action;
-	uint8_t pad[3];
+	uint8_t drop;
+};
+
+/* What a rule lets in. */
+struct acl_rate {
+	struct gcra gcra;
+	uint32_t rate;
+	uint32_t burst;
 };
 
 struct acl {
@@ -71,8 +78,11 @@ struct acl {
 	uint32_t rule_count;
 	uint32_t *literals;
 	uint32_t literal_count;
+	struct acl_rate *rates;
+	uint32_t rate_count;
 	struct shunt_acl *acls;
 	uint32_t acl_count;
+	bool asks_source; /* conn_rate or conn_count */
 	struct shunt_port_range *ports;
 	uint32_t port_count;
 	struct shunt_match *matches;

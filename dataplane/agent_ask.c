@@ -38,7 +38,6 @@ agent_moment(const struct agent_settings *settings)
 	struct gen_moment moment = {
 		.first = UINT32_MAX,
 		.clock = rte_rdtsc(),
-		.clock_per_ms = rte_get_tsc_hz() / 1000,
 		.monotonic_ms = monotonic_ms(),
 		.worker_count = settings->worker_count,
 		.seed = rte_rand(),

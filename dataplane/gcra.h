@@ -3,8 +3,8 @@
  * A token bucket that several workers take from: one word, the time when it will be full again (the
  * generic cell rate algorithm, ITU-T I.371), so that a token is one compare-and-swap, and there is
  * no division. Exact whatever the workers' number: what one takes the next one sees. Times are the
- * workers' clock (struct tracker), which may be behind by a turn of a worker's loop: a worker that
- * is behind finds less in the bucket, never more.
+ * workers' clock (struct select_state), which may be behind by a turn of a worker's loop: a worker
+ * that is behind finds less in the bucket, never more.
  */
 #ifndef DATAPLANE_GCRA_H
 #define DATAPLANE_GCRA_H

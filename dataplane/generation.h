@@ -260,16 +260,15 @@ struct gen_moment {
 	/* Ticks since the start: no worker is behind the first, none beyond the last. */
 	uint32_t first;
 	uint32_t last;
-	/* The same moment: workers' clock (select_state), its cycles in a ms, CLOCK_MONOTONIC. */
+	/* The same moment: workers' clock (select_state), and CLOCK_MONOTONIC. */
 	uint64_t clock;
-	uint64_t clock_per_ms;
 	uint64_t monotonic_ms;
 	uint32_t worker_count; /* 0 is 1 */
 	uint64_t seed;	       /* secret, for tables that are made now */
 	/* The entries that a service has in all flow tables, counted after `first` was read. */
 	uint64_t (*entries)(void *context, uint32_t service);
 	void *context;
-	uint64_t clock_hz; /* of the workers' clock (struct tracker); 0: GEN_CLOCK_HZ */
+	uint64_t clock_hz; /* of the workers' clock; 0: GEN_CLOCK_HZ */
 };
 
 /*

@@ -36,8 +36,8 @@ ramp_of(const struct gen_moment *now, const struct shunt_server *server)
 		age_ms >= server->slowstart_ms)
 		return (struct gen_ramp){ 0 };
 	return (struct gen_ramp){
-		.begins = now->clock - age_ms * now->clock_per_ms,
-		.per_cycle = 1 / ((float)server->slowstart_ms * (float)now->clock_per_ms),
+		.begins = now->clock - age_ms * (now->clock_hz / 1000),
+		.per_cycle = 1000 / ((float)server->slowstart_ms * (float)now->clock_hz),
 	};
 }
 
@@ -54,7 +54,7 @@ set_ramps(struct gen_builder *b, struct gen_backend *out)
 		struct gen_ramp ramp = { 0 };
 		uint64_t end;
 
-		if (server && server->slowstart_ms && now->clock_per_ms)
+		if (server && server->slowstart_ms && now->clock_hz)
 			ramp = ramp_of(now, server);
 		if (ramp.per_cycle <= 0)
 			continue;
@@ -65,7 +65,7 @@ set_ramps(struct gen_builder *b, struct gen_backend *out)
 		if (!ramps)
 			return gen_out_of_memory(b);
 		ramps[i] = ramp;
-		end = ramp.begins + server->slowstart_ms * now->clock_per_ms;
+		end = ramp.begins + server->slowstart_ms * (now->clock_hz / 1000);
 		out->ramped = end > out->ramped ? end : out->ramped;
 	}
 	return 0;

@@ -11,7 +11,7 @@
 static bool
 has_source(const struct shunt_limit *s)
 {
-	return s->source_maxconn || s->source_rate;
+	return s->source_maxconn || s->source_rate || s->count_sources;
 }
 
 /* Does it count the networks that the limit of the generation before does, under the same id? */

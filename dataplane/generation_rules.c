@@ -44,7 +44,10 @@ gen_build_rules(struct gen_builder *b)
 	rc = acl_create(b->objects, &g->acl, &error);
 	if (rc == -ENOMEM)
 		return gen_out_of_memory(b);
-	return rc < 0 ? gen_refuse(b, error.kind, error.id, error.text) : 0;
+	if (rc < 0)
+		return gen_refuse(b, error.kind, error.id, error.text);
+	acl_set_clock(g->acl, b->moment->clock_hz ? b->moment->clock_hz : GEN_CLOCK_HZ);
+	return 0;
 }
 
 const uint16_t *

@@ -26,6 +26,7 @@ limiter_destroy(struct limiter *limiter)
 		return;
 	mem_free(limiter->frontends);
 	source_table_destroy(limiter->sources);
+	mem_free(limiter->rules);
 	mem_free(limiter);
 }
 
@@ -48,6 +49,13 @@ sources_create(struct limiter *limiter)
 	return sources ? 0 : -ENOMEM;
 }
 
+static int
+rules_create(struct limiter *limiter)
+{
+	limiter->rules = mem_alloc(SHUNT_MAX_RULES * sizeof(*limiter->rules));
+	return limiter->rules ? 0 : -ENOMEM;
+}
+
 int
 limiter_prepare(struct limiter *limiter, const struct generation *generation)
 {
@@ -57,6 +65,8 @@ limiter_prepare(struct limiter *limiter, const struct generation *generation)
 		result = frontends_create(limiter);
 	if (result == 0 && !limiter->sources && generation->limits->has_sources)
 		result = sources_create(limiter);
+	if (result == 0 && !limiter->rules && acl_has_rates(generation->acl))
+		result = rules_create(limiter);
 	return result;
 }
 

@@ -32,6 +32,7 @@ struct limiter {
 	/* Made when a generation first needs them. Agent: wo, until a worker is given that. */
 	struct limit_frontend *frontends; /* [SHUNT_MAX_LIMITS] */
 	struct source_table *sources;
+	uint64_t *rules; /* [SHUNT_MAX_RULES], by counter: buckets of rules that have a rate */
 };
 
 /* A session that was admitted, and has not begun. */

@@ -193,7 +193,7 @@ rate_is_good(uint32_t rate, uint32_t burst)
 static const char *
 check_limit(const struct shunt_limit *l)
 {
-	bool sources = l->source_maxconn || l->source_rate;
+	bool sources = l->source_maxconn || l->source_rate || l->count_sources;
 	uint8_t v4 = l->source_prefix, v6 = l->source_prefix_v6;
 
 	if (l->maxconn > SHUNT_MAX_MAXCONN || l->source_maxconn > SHUNT_MAX_MAXCONN)
@@ -206,8 +206,8 @@ check_limit(const struct shunt_limit *l)
 		return "limit: prefixes without a limit of sources";
 	if (l->drop > 1)
 		return "limit: unknown way to refuse";
-	if (l->pad)
-		return "limit: padding is not zero";
+	if (l->count_sources > 1)
+		return "limit: unknown whether networks are counted";
 	if (!name_is_good(l->frontend))
 		return "limit: frontend name is not ended and filled up with NULs";
 	return NULL;

@@ -83,7 +83,11 @@ fields_are_good(const struct shunt_acl *a)
 		!(a->kinds & SHUNT_ACL_DST_PORT) == !a->dst_port_count &&
 		!(a->kinds & SHUNT_ACL_PAYLOAD) == !a->match_count &&
 		!(a->kinds & SHUNT_ACL_PROTOCOL) == !a->protocols && a->protocols <= 3 &&
-		(a->kinds & SHUNT_ACL_INTERFACE || !a->interfaces);
+		(a->kinds & SHUNT_ACL_INTERFACE || !a->interfaces) &&
+		(a->kinds & SHUNT_ACL_CONN_RATE ? a->rate_least <= a->rate_greatest
+						: !(a->rate_least | a->rate_greatest)) &&
+		(a->kinds & SHUNT_ACL_CONN_COUNT ? a->count_least <= a->count_greatest
+						 : !(a->count_least | a->count_greatest));
 }
 
 static bool
@@ -124,10 +128,19 @@ check_acls(const struct shunt_acls *piece, size_t length)
 }
 
 static bool
+rate_is_good(const struct shunt_rule *r)
+{
+	if (r->action != SHUNT_RULE_RATE_LIMIT)
+		return !(r->rate | r->burst | r->drop);
+	return r->rate >= 1 && r->rate <= SHUNT_MAX_RATE && r->burst >= 1 &&
+		r->burst <= SHUNT_MAX_BURST && r->drop <= 1;
+}
+
+static bool
 rule_is_good(const struct shunt_rule *r, const struct shunt_rules *piece)
 {
-	return r->action < SHUNT_RULE_ACTION_COUNT && r->pad == 0 && r->counter < SHUNT_MAX_RULES &&
-		r->literals <= piece->literal_count &&
+	return r->action < SHUNT_RULE_ACTION_COUNT && rate_is_good(r) &&
+		r->counter < SHUNT_MAX_RULES && r->literals <= piece->literal_count &&
 		r->literal_count <= piece->literal_count - r->literals &&
 		(r->action == SHUNT_RULE_USE_BACKEND
 				? r->backend >= 1 && r->backend < SHUNT_MAX_BACKENDS

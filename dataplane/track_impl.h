@@ -140,6 +140,9 @@ track_admit(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
  * begins (track_session_begins()), or select_release() is called.
  */
 bool track_choose(struct tracker *t, struct pkt *p, const struct gen_backend *backend);
+/* track_limit.c: what is counted of the network of a client's packet; nothing, without a limit. */
+struct source_facts track_limit_facts(const struct tracker *t, const struct pkt *p);
+
 /* track_rules.c: */
 
 /*

@@ -66,6 +66,18 @@ track_limit(struct tracker *t, struct pkt *p)
 	return drop;
 }
 
+struct source_facts
+track_limit_facts(const struct tracker *t, const struct pkt *p)
+{
+	uint32_t limit = service_of(t, p->service)->limit;
+	struct shunt_addr client = select_address(p->client, p->version);
+	struct source_key key;
+
+	if (!limit || !t->limiter || !limit_source_key(t->generation->limits, limit, &client, &key))
+		return (struct source_facts){ 0 };
+	return source_table_facts(t->limiter->sources, &key, t->select.clock);
+}
+
 void
 track_limit_begins(struct tracker *t, struct pkt *p)
 {

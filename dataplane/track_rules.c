@@ -7,7 +7,7 @@
 #include "track_impl.h"
 
 static struct acl_packet
-describe(const struct pkt *p)
+describe(const struct tracker *t, const struct pkt *p)
 {
 	const uint8_t *ip = p->data + p->l3_offset;
 	struct acl_packet described = {
@@ -20,10 +20,16 @@ describe(const struct pkt *p)
 		.port = p->in_port,
 	};
 	uint32_t behind = (uint32_t)p->l4_offset + UDP_BYTES;
+	struct source_facts facts;
 
 	if (p->protocol == SHUNT_UDP && p->l4_offset && p->bytes >= behind) {
 		described.payload = p->data + behind;
 		described.payload_bytes = p->bytes - behind;
+	}
+	if (acl_asks_source(t->generation->acl)) {
+		facts = track_limit_facts(t, p);
+		described.conn_rate = facts.rate;
+		described.conn_count = facts.sessions;
 	}
 	return described;
 }
@@ -32,7 +38,7 @@ const struct gen_backend *
 track_rules(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
 {
 	const struct generation *g = t->generation;
-	const struct acl_packet described = describe(p);
+	const struct acl_packet described = describe(t, p);
 	struct acl_verdict verdict =
 		acl_judge(g->acl, g->truth, g->services[p->service].rules, &described);
 
@@ -44,6 +50,15 @@ track_rules(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
 		return NULL;
 	case SHUNT_RULE_REJECT:
 		p->drop = SHUNT_DROP_REFUSED;
+		return NULL;
+	case SHUNT_RULE_RATE_LIMIT:
+		/* What is in the middle of a connection has had its token. */
+		if (!t->limiter || !track_is_first(p) ||
+			gcra_take(
+				verdict.rate, &t->limiter->rules[verdict.counter], t->select.clock))
+			return backend;
+		p->drop = SHUNT_DROP_RATE_LIMIT;
+		p->silent = verdict.drop;
 		return NULL;
 	case SHUNT_RULE_USE_BACKEND:
 		return g->backends[verdict.backend];

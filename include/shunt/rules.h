@@ -30,6 +30,7 @@ enum shunt_rule_action {
 	SHUNT_RULE_DROP = 1,	    /* silently */
 	SHUNT_RULE_REJECT = 2,	    /* the sender is told: RST, or ICMP port unreachable */
 	SHUNT_RULE_USE_BACKEND = 3, /* another backend than the service's own */
+	SHUNT_RULE_RATE_LIMIT = 4, /* the service's own, for so many a second; others are refused */
 	SHUNT_RULE_ACTION_COUNT,
 };
 
@@ -54,15 +55,17 @@ struct shunt_prefixes {
 };
 
 /* What an ACL asks for: those of its kinds must all hold, and of one kind one value is enough. */
-#define SHUNT_ACL_SRC	    0x01
-#define SHUNT_ACL_DST	    0x02
-#define SHUNT_ACL_SRC_PORT  0x04
-#define SHUNT_ACL_DST_PORT  0x08
-#define SHUNT_ACL_PROTOCOL  0x10
-#define SHUNT_ACL_INTERFACE 0x20
-#define SHUNT_ACL_PAYLOAD   0x40
-#define SHUNT_ACL_TRUTH	    0x80
-#define SHUNT_ACL_KINDS	    0xff
+#define SHUNT_ACL_SRC	     0x01
+#define SHUNT_ACL_DST	     0x02
+#define SHUNT_ACL_SRC_PORT   0x04
+#define SHUNT_ACL_DST_PORT   0x08
+#define SHUNT_ACL_PROTOCOL   0x10
+#define SHUNT_ACL_INTERFACE  0x20
+#define SHUNT_ACL_PAYLOAD    0x40
+#define SHUNT_ACL_TRUTH	     0x80
+#define SHUNT_ACL_CONN_RATE  0x100
+#define SHUNT_ACL_CONN_COUNT 0x200
+#define SHUNT_ACL_KINDS	     0x3ff
 
 #define SHUNT_ACL_TCP 1
 #define SHUNT_ACL_UDP 2
@@ -81,6 +84,9 @@ struct shunt_acl {
 	uint16_t match_count;
 	uint8_t protocols; /* SHUNT_ACL_TCP, SHUNT_ACL_UDP */
 	uint8_t pad;
+	/* Of the client's network: new sessions a second, and sessions; both ends are fine. */
+	uint32_t rate_least, rate_greatest;
+	uint32_t count_least, count_greatest;
 };
 
 struct shunt_port_range {
@@ -118,7 +124,9 @@ struct shunt_rule {
 	uint32_t literals; /* index into the piece's: all must hold */
 	uint16_t literal_count;
 	uint8_t action; /* enum shunt_rule_action */
-	uint8_t pad;
+	uint8_t drop;	/* SHUNT_RULE_RATE_LIMIT: 1: who is beyond is not told so */
+	uint32_t rate;	/* the same: new sessions a second, at most SHUNT_MAX_RATE; else 0 */
+	uint32_t burst; /* tokens of a full bucket, 1..SHUNT_MAX_BURST; 0 without a rate */
 };
 
 /* Behind it, packed: struct shunt_rule, then uint32_t literals[literal_count]. */
@@ -188,10 +196,10 @@ shunt_truth_bit(const uint64_t *words, uint32_t number)
 static_assert(sizeof(struct shunt_prefix4) == 12, "image layout");
 static_assert(sizeof(struct shunt_prefix6) == 24, "image layout");
 static_assert(sizeof(struct shunt_prefixes) == 8, "image layout");
-static_assert(sizeof(struct shunt_acl) == 32, "image layout");
+static_assert(sizeof(struct shunt_acl) == 48, "image layout");
 static_assert(sizeof(struct shunt_match) == 68, "image layout");
 static_assert(sizeof(struct shunt_acls) == 16, "image layout");
-static_assert(sizeof(struct shunt_rule) == 32, "image layout");
+static_assert(sizeof(struct shunt_rule) == 40, "image layout");
 static_assert(sizeof(struct shunt_rules) == 16, "image layout");
 static_assert(SHUNT_MAX_PORTS <= 16, "interfaces of an ACL");
 static_assert(SHUNT_MAX_RULES < SHUNT_LITERAL_NOT, "numbers of ACLs and the bit beside");

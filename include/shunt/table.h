@@ -203,7 +203,7 @@ struct shunt_limit {
 	uint8_t source_prefix;	  /* SHUNT_MIN_PREFIX..32 */
 	uint8_t source_prefix_v6; /* SHUNT_MIN_PREFIX_V6..128 */
 	uint8_t drop;		  /* 1: who is refused is not told so */
-	uint8_t pad;
+	uint8_t count_sources;	  /* 1: networks are counted, though there is no limit for them */
 	char frontend[SHUNT_NAME_SIZE]; /* control: whose they are */
 };
 

@@ -29,7 +29,9 @@ struct rules_acl {
 
 struct rules_rule {
 	uint8_t action;
+	bool drop;
 	uint32_t backend;
+	uint32_t rate; /* and burst */
 	uint32_t literals[RULES_MAX_LITERALS];
 	uint32_t literal_count;
 };
@@ -229,6 +231,9 @@ rules_put_rules(struct object_store *objects, const struct rules_model *m, uint3
 					.counter = SHUNT_MAX_RULES - 1 - (at + i),
 					.action = r->action,
 					.backend = r->backend,
+					.rate = r->rate,
+					.burst = r->rate,
+					.drop = r->drop,
 					.literals = literal,
 					.literal_count = (uint16_t)r->literal_count,
 				};
@@ -310,6 +315,12 @@ rules_acl_holds(const struct rules_model *m, uint32_t number, const struct acl_p
 			rules_any_port(a->ranges + RULES_MAX_RANGES, a->acl.dst_port_count,
 				p->destination_port)) &&
 		(!(kinds & SHUNT_ACL_PROTOCOL) || (a->acl.protocols & protocol)) &&
+		(!(kinds & SHUNT_ACL_CONN_RATE) ||
+			(p->conn_rate >= a->acl.rate_least &&
+				p->conn_rate <= a->acl.rate_greatest)) &&
+		(!(kinds & SHUNT_ACL_CONN_COUNT) ||
+			(p->conn_count >= a->acl.count_least &&
+				p->conn_count <= a->acl.count_greatest)) &&
 		(!(kinds & SHUNT_ACL_INTERFACE) || (a->acl.interfaces >> p->port & 1)) &&
 		(!(kinds & SHUNT_ACL_TRUTH) || shunt_truth_bit(m->truth, a->acl.truth)) &&
 		(!(kinds & SHUNT_ACL_PAYLOAD) || rules_has_match(&a->match, p));

@@ -4,6 +4,12 @@
 
 #include "rules_helper.h"
 
+/* One for each kind that an ACL may have. */
+#define KINDS 10
+#define HZ    1000000000ull
+
+static_assert(SHUNT_ACL_KINDS == (1 << KINDS) - 1, "all of them");
+
 static uint64_t seed = 20261129;
 
 static uint32_t
@@ -45,7 +51,7 @@ random_acl(void)
 	struct shunt_acl *acl = &a.acl;
 
 	/* Mostly one or two kinds, as people have them. */
-	acl->kinds = (uint16_t)(1u << below(8) | (below(3) ? 0 : 1u << below(8)));
+	acl->kinds = (uint16_t)(1u << below(KINDS) | (below(3) ? 0 : 1u << below(KINDS)));
 	if (acl->kinds & SHUNT_ACL_SRC)
 		a.src_count = 1 + below(RULES_MAX_PREFIXES);
 	if (acl->kinds & SHUNT_ACL_DST)
@@ -61,6 +67,14 @@ random_acl(void)
 	for (int i = 0; i < 2 * RULES_MAX_RANGES; i++) {
 		a.ranges[i].first = (uint16_t)below(16);
 		a.ranges[i].last = (uint16_t)(a.ranges[i].first + below(4));
+	}
+	if (acl->kinds & SHUNT_ACL_CONN_RATE) {
+		acl->rate_least = below(4);
+		acl->rate_greatest = acl->rate_least + below(4);
+	}
+	if (acl->kinds & SHUNT_ACL_CONN_COUNT) {
+		acl->count_least = below(4);
+		acl->count_greatest = below(2) ? UINT32_MAX : acl->count_least;
 	}
 	if (acl->kinds & SHUNT_ACL_PROTOCOL)
 		acl->protocols = (uint8_t)(1 + below(3));
@@ -97,6 +111,8 @@ random_model(struct rules_model *m, uint32_t rules)
 
 		r->action = (uint8_t)below(SHUNT_RULE_ACTION_COUNT);
 		r->backend = r->action == SHUNT_RULE_USE_BACKEND ? 1 + below(100) : 0;
+		r->rate = r->action == SHUNT_RULE_RATE_LIMIT ? 1 + below(1000) : 0;
+		r->drop = r->rate && below(2);
 		/* One without any is the last that counts. */
 		r->literal_count = below(rules) ? 1 + below(RULES_MAX_LITERALS) : 0;
 		for (uint32_t k = 0; k < r->literal_count; k++)
@@ -123,6 +139,7 @@ build(const struct rules_model *m, uint32_t a_piece, struct object_store **objec
 	rules_put(*objects, m, a_piece);
 	CU_ASSERT_EQUAL_FATAL(acl_create(*objects, &acl, &error), 0);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(acl);
+	acl_set_clock(acl, HZ);
 	return acl;
 }
 
@@ -155,6 +172,8 @@ random_packet(struct subject *s, const struct rules_model *m)
 		.version = v4 ? 4 : 6,
 		.protocol = below(2) ? SHUNT_TCP : SHUNT_UDP,
 		.port = (uint8_t)below(4),
+		.conn_rate = below(8),
+		.conn_count = below(6),
 	};
 	if (s->packet.protocol == SHUNT_UDP) {
 		s->packet.payload = s->payload;
@@ -172,7 +191,11 @@ agrees(const struct rules_model *m, const struct acl *acl, uint32_t row, const s
 		return verdict.counter == ACL_NO_RULE && verdict.action == SHUNT_RULE_ACCEPT;
 	return verdict.counter == SHUNT_MAX_RULES - 1 - first &&
 		verdict.action == m->rules[first].action &&
-		verdict.backend == m->rules[first].backend;
+		verdict.backend == m->rules[first].backend &&
+		verdict.drop == m->rules[first].drop &&
+		(verdict.rate ? verdict.rate->period ==
+					gcra_make(HZ, m->rules[first].rate, 1).period
+			      : m->rules[first].rate == 0);
 }
 
 static void

@@ -88,7 +88,9 @@ test_wrong(void)
 		".rate-limit.rate: unknown key; the keys here are: sessions, burst\n" F
 		".rate-limit.burst: must be a whole number from 1 to 1000000, found the number 0");
 	wrong(", 'source-limit': {'prefix': 24}",
-		F ".source-limit: limits nothing: it needs 'rate', 'maxconn' or both");
+		F ".source-limit: limits nothing: it needs 'rate', 'maxconn' or both, or a rule "
+		  "with an ACL that "
+		  "asks for 'conn-rate' or 'conn-count'");
 	wrong(", 'source-limit': {'maxconn': 1, 'burst': 2, 'prefix': 7, 'prefix6': 129}",
 		F
 		".source-limit.burst: is how much may come at once of a rate, which is missing\n" F

@@ -12,9 +12,10 @@
 	"{'name': 'other', 'servers': [{'name': 'o1', 'address': '10.0.0.3:80'}]}]"
 #define FRONTEND "'frontends': [{'name': 'web', 'bind': '198.51.100.1:80', 'default-backend': 'app'"
 /* One ACL "a" with these members, used; the backend "other" is used too. */
-#define WITH_ACL(acl)                       \
-	"'acls': {'a': " acl "}, " FRONTEND \
+#define WITH_ACL_AND(acl, keys)                  \
+	"'acls': {'a': " acl "}, " FRONTEND keys \
 	", 'rules': [{'if': '!a', 'action': 'use-backend', 'backend': 'other'}]}]" BACKENDS
+#define WITH_ACL(acl) WITH_ACL_AND(acl, "")
 #define WITH_RULES(rules)                                                                      \
 	"'acls': {'a': {'src': '192.0.2.0/24'}, 'b': {'protocol': 'tcp'}}, " FRONTEND          \
 	", 'rules': [" rules "{'if': ['a', 'b'], 'action': 'use-backend', 'backend': 'other'}" \
@@ -33,23 +34,29 @@ right(const char *members)
 static void
 test_acls(void)
 {
-	struct config *c = right(WITH_ACL("{'src': ['192.0.2.0/24', '2001:db8::/32', '192.0.2.7', "
-					  "'0.0.0.0/0'], 'dst': '198.51.100.1', "
-					  "'src-port': [1, '8000-8099'], 'dst-port': 80, "
-					  "'protocol': ['tcp', 'udp'], 'interface': 'wan', "
-					  "'payload': [{'bytes': '0a1b'}, {'offset': 7, 'bytes': "
-					  "'40', 'mask': 'c0'}], "
-					  "'time': ['08:00-18:00', '22:30-06:00'], "
-					  "'weekday': ['sat-mon', 'wed'], "
-					  "'server-count': {'backend': 'app', 'max': 1}, "
-					  "'healthy': ['app', 'other'], "
-					  "'sessions': {'backend': 'app', 'server': 's2', "
-					  "'min': 10}}"));
+	struct config *c =
+		right(WITH_ACL_AND("{'src': ['192.0.2.0/24', '2001:db8::/32', '192.0.2.7', "
+				   "'0.0.0.0/0'], 'dst': '198.51.100.1', "
+				   "'src-port': [1, '8000-8099'], 'dst-port': 80, "
+				   "'protocol': ['tcp', 'udp'], 'interface': 'wan', "
+				   "'payload': [{'bytes': '0a1b'}, {'offset': 7, 'bytes': "
+				   "'40', 'mask': 'c0'}], "
+				   "'time': ['08:00-18:00', '22:30-06:00'], "
+				   "'weekday': ['sat-mon', 'wed'], "
+				   "'server-count': {'backend': 'app', 'max': 1}, "
+				   "'healthy': ['app', 'other'], "
+				   "'sessions': {'backend': 'app', 'server': 's2', "
+				   "'min': 10}, 'conn-rate': {'min': 5, 'max': 7}, "
+				   "'conn-count': {'max': 9}}",
+			", 'source-limit': {'prefix': 24}"));
 	const struct acl_config *a = &c->acls[0];
 
 	CU_ASSERT_EQUAL_FATAL(c->acl_count, 1);
 	CU_ASSERT_STRING_EQUAL(a->name, "a");
 	CU_ASSERT_EQUAL(a->kinds, SHUNT_ACL_KINDS);
+	CU_ASSERT(a->rate_least == 5 && a->rate_greatest == 7);
+	CU_ASSERT(a->conns_least == 0 && a->conns_greatest == 9);
+	CU_ASSERT_EQUAL(c->frontends[0].limit.count_sources, 1);
 	/* All of IPv4 holds the others. */
 	CU_ASSERT_EQUAL(a->src->v4_count, 1);
 	CU_ASSERT_EQUAL(a->src->v6_count, 1);
@@ -82,7 +89,14 @@ static const char *const wrong_acls[][2] = {
 	{ WITH_ACL("{'source': '192.0.2.1'}"),
 		A ".source: unknown key; the keys here are: src, src-file, dst, dst-file, "
 		  "src-port, dst-port, protocol, interface, payload, time, weekday, "
-		  "server-count, healthy, sessions" },
+		  "server-count, healthy, sessions, conn-rate, conn-count" },
+	{ WITH_ACL("{'conn-rate': {'min': 5}}"),
+		"$.frontends[0].rules[0].if: the ACL asks for 'conn-rate' or 'conn-count', so the "
+		"frontend needs 'source-limit', which says what networks are counted" },
+	{ WITH_ACL_AND("{'conn-count': {'min': 5, 'max': 4}, 'conn-rate': {}}",
+		  ", 'source-limit': {'rate': 9}"),
+		A ".conn-rate: needs 'min' or 'max'\n" A
+		  ".conn-count: 'min' is greater than 'max', so it would never hold" },
 	{ WITH_ACL("{'src': ['192.0.2.1/24', 'x', '300.0.0.1', '192.0.2.0/33', '10.0.0.01',"
 		   " '::ffff:192.0.2.1', '2001:db8::1/32', 7]}"),
 		A ".src[0]: has bits set behind the prefix's length\n" A
@@ -178,8 +192,7 @@ test_wrong_rules(void)
 				      "{'if': 'a', 'action': 'drop', 'backend': 'app'}, "
 				      "{'if': 'a', 'action': 'use-backend'}, "
 				      "{'if': 'a', 'action': 'use-backend', 'backend': 'x'}, "),
-		R "[1].action: 'rate-limit' is not supported by this version; use 'accept', "
-		  "'drop', 'reject', 'use-backend'\n" R "[2].action: missing, but required\n" R
+		R "[1].rate: missing, but required\n" R "[2].action: missing, but required\n" R
 		  "[3]: must be an object, found the number 7\n" R
 		  "[5].backend: is for 'action': 'use-backend' only\n" R
 		  "[6].backend: missing, but required\n" R
@@ -187,6 +200,14 @@ test_wrong_rules(void)
 		  "[0].if[2]: there is no ACL 'd' in $.acls\n" R
 		  "[4].if: must be the name of an ACL, or an array of them, found the number 7\n" R
 		  "[7].backend: there is no backend 'x'");
+	config_case_expect(
+		WITH_RULES("{'action': 'rate-limit', 'if': 'a', 'rate': 0, 'burst': 1000001, "
+			   "'over': 'queue'}, {'if': 'a', 'action': 'drop', 'rate': 5}, "),
+		R "[0].rate: must be a whole number from 1 to 1000000, found the number 0\n" R
+		  "[0].burst: must be a whole number from 1 to 1000000, found the number "
+		  "1000001\n" R
+		  "[0].over: must be one of 'reject', 'drop', found the string 'queue'\n" R
+		  "[1].rate: is for 'action': 'rate-limit' only");
 	config_case_expect(WITH_RULES("{'action': 'accept'}, "),
 		R "[1]: warning: is never reached, and none behind it: rule 1 has no 'if', so it "
 		  "always holds");

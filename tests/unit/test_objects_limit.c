@@ -58,7 +58,8 @@ test_fields(void)
 	TRY(source_prefix_v6, 129, -EINVAL);
 	TRY(drop, 1, 0);
 	TRY(drop, 2, -EINVAL);
-	TRY(pad, 1, -EINVAL);
+	TRY(count_sources, 1, 0);
+	TRY(count_sources, 2, -EINVAL);
 	TRY(frontend[SHUNT_NAME_SIZE - 1], 'x', -EINVAL);
 }
 

@@ -275,7 +275,7 @@ ramp(enum shunt_algorithm algorithm, uint32_t age_ms, uint32_t flows, unsigned i
 	server.up_since_ms = 5000000;
 	helper_put(
 		f->store, SHUNT_KIND_SERVER, FIRST_SERVER + RAMP_MEMBER, &server, sizeof(server));
-	f->moment.clock_per_ms = CLOCK_MS;
+	f->moment.clock_hz = CLOCK_MS * 1000ull;
 	f->moment.clock = 77ull * CLOCK_MS;
 	f->moment.monotonic_ms = server.up_since_ms;
 	publish(f, algorithm, SHUNT_HASH_SOURCE_PORT, weights, 5, 512);
@@ -326,7 +326,7 @@ test_slowstart_of_all(void)
 		server.up_since_ms = 5000000;
 		helper_put(f->store, SHUNT_KIND_SERVER, FIRST_SERVER + i, &server, sizeof(server));
 	}
-	f->moment.clock_per_ms = CLOCK_MS;
+	f->moment.clock_hz = CLOCK_MS * 1000ull;
 	f->moment.monotonic_ms = 5000000;
 	publish(f, SHUNT_ROUNDROBIN, SHUNT_HASH_SOURCE, weights, 5, 512);
 	f->states[0].clock = RAMP_MS / 10 * CLOCK_MS;
