@@ -149,7 +149,8 @@ check_counted(struct json_at at, const struct rule_checker *c,
 	bool counted = limit->source_rate || limit->source_maxconn || limit->count_sources;
 	bool asks = false;
 
-	for (size_t i = 0; i < rule->literal_count; i++) {
+	/* Without any ACL what a rule names has been complained of. */
+	for (size_t i = 0; i < rule->literal_count && c->config->acl_count > 0; i++) {
 		const struct acl_config *acl =
 			&c->config->acls[rule->literals[i] & ~SHUNT_LITERAL_NOT];
 

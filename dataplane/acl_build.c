@@ -40,6 +40,13 @@ refuse(struct acl_builder *b, uint32_t kind, uint32_t id, const char *text)
 	return -EINVAL;
 }
 
+/* What is wrong is none of them in particular: the last one stands for all. */
+static int
+refuse_all(struct acl_builder *b, uint32_t kind, const char *text)
+{
+	return refuse(b, kind, object_store_end(b->objects, kind) - 1, text);
+}
+
 /* NULL: there is no such piece. */
 static const void *
 piece(const struct acl_builder *b, uint32_t kind, uint32_t id)
@@ -76,12 +83,12 @@ count_all(struct acl_builder *b)
 		prefixes += p->count;
 	}
 	if (prefixes > SHUNT_MAX_PREFIXES)
-		return refuse(b, SHUNT_KIND_PREFIXES, 1, "too many prefixes in all");
+		return refuse_all(b, SHUNT_KIND_PREFIXES, "too many prefixes in all");
 	for (uint32_t id = 1; id < object_store_end(b->objects, SHUNT_KIND_ACLS); id++) {
 		const struct shunt_acls *a = piece(b, SHUNT_KIND_ACLS, id);
 
 		if (!a)
-			return refuse(b, SHUNT_KIND_ACLS, id, "a piece of the ACLs is missing");
+			return refuse_all(b, SHUNT_KIND_ACLS, "a piece of the ACLs is missing");
 		if (acl->acl_count != (id - 1) * SHUNT_ACLS_A_PIECE)
 			return refuse(b, SHUNT_KIND_ACLS, id - 1,
 				"a piece of the ACLs that is not the last is not full");
@@ -93,7 +100,7 @@ count_all(struct acl_builder *b)
 		const struct shunt_rules *r = piece(b, SHUNT_KIND_RULES, id);
 
 		if (!r)
-			return refuse(b, SHUNT_KIND_RULES, id, "a piece of the rules is missing");
+			return refuse_all(b, SHUNT_KIND_RULES, "a piece of the rules is missing");
 		acl->rule_count += r->rule_count;
 		acl->literal_count += r->literal_count;
 		b->rate_count += count_rates(r);
@@ -101,9 +108,9 @@ count_all(struct acl_builder *b)
 			acl->row_count = r->row;
 	}
 	if (acl->acl_count > SHUNT_MAX_ACLS)
-		return refuse(b, SHUNT_KIND_ACLS, 1, "too many ACLs in all");
+		return refuse_all(b, SHUNT_KIND_ACLS, "too many ACLs in all");
 	if (acl->rule_count > SHUNT_MAX_RULES)
-		return refuse(b, SHUNT_KIND_RULES, 1, "too many rules in all");
+		return refuse_all(b, SHUNT_KIND_RULES, "too many rules in all");
 	return 0;
 }
 
@@ -160,14 +167,18 @@ take_prefixes(struct acl_builder *b)
 
 	for (uint32_t id = 1; id < end; id++) {
 		const struct shunt_prefixes *p = piece(b, SHUNT_KIND_PREFIXES, id);
-		const struct shunt_prefix4 *in4 = (const void *)(p + 1);
-		const struct shunt_prefix6 *in6 = (const void *)(p + 1);
+		const struct shunt_prefix4 *in4;
+		const struct shunt_prefix6 *in6;
 
-		for (uint32_t i = 0; p && p->version == 4 && i < p->count; i++)
+		if (!p)
+			continue;
+		in4 = (const void *)(p + 1);
+		in6 = (const void *)(p + 1);
+		for (uint32_t i = 0; p->version == 4 && i < p->count; i++)
 			take_prefix(b, 0, &n4,
 				(struct acl_prefix){
 					{ 0, in4[i].address }, in4[i].set, in4[i].bits });
-		for (uint32_t i = 0; p && p->version == 6 && i < p->count; i++)
+		for (uint32_t i = 0; p->version == 6 && i < p->count; i++)
 			take_prefix(b, 1, &n6,
 				(struct acl_prefix){
 					{ be64(in6[i].address), be64(in6[i].address + 8) },

@@ -255,15 +255,39 @@ build_list(struct builder *b)
 	return 0;
 }
 
+/*
+ * Rules may lead one service to several backends that have the endpoint: then it stands there
+ * several times. A stretch that several entries share has each once anyway.
+ */
+static void
+drop_repeated(struct builder *b, uint32_t at, uint32_t *seen)
+{
+	struct entry *e = &b->classifier->entries[at];
+	uint16_t *list = &b->classifier->list[e->list], kept = 0;
+
+	for (uint32_t i = 0; i < e->others; i++) {
+		if (seen[list[i]] == at + 1)
+			continue;
+		seen[list[i]] = at + 1;
+		list[kept++] = list[i];
+	}
+	e->others = kept;
+}
+
 /* The first of an entry's services moves into the entry; others are the rest. */
 static void
-finish_entries(struct classifier *c)
+finish_entries(struct builder *b)
 {
+	struct classifier *c = b->classifier;
+	uint32_t seen[SHUNT_MAX_SERVICES] = { 0 };
+
 	for (uint32_t i = 0; i <= c->mask; i++) {
 		struct entry *e = &c->entries[i];
 
 		if (e->tail == 0 || e->tail >> 24 != ROLE_SERVER)
 			continue;
+		if (b->notes[i].shared)
+			drop_repeated(b, i, seen);
 		e->service = c->list[e->list];
 		e->list++;
 		e->others--;
@@ -281,7 +305,7 @@ build(struct builder *b)
 	each_server(b, insert_server);
 	if (build_list(b) < 0)
 		return -1;
-	finish_entries(b->classifier);
+	finish_entries(b);
 	return classify_build_plain(b->classifier);
 }
 

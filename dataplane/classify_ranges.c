@@ -139,7 +139,7 @@ segment_add(struct builder *b, uint32_t start, const struct segment *segment)
 	return 0;
 }
 
-/* The same service has it by another of its servers. */
+/* The same service has it by another of its servers, perhaps of another backend. */
 static bool
 segment_has(const struct builder *b, const struct segment *segment, uint16_t service)
 {
@@ -167,7 +167,7 @@ build_segment(
 		if (added && added->kept && span->kept &&
 			compare_address(added->service, span->service) == 0)
 			continue;
-		if (added && !span->kept && segment_has(b, &segment, span->id))
+		if (added && segment_has(b, &segment, span->id))
 			continue;
 		if (!added) {
 			segment.service = span->id;

@@ -31,6 +31,7 @@ fast_view_bind(struct fast_view *v, const struct tracker *tracker,
 	v->servers = g->servers;
 	v->server_count = g->server_count;
 	v->services = g->services;
+	v->acl = g->acl;
 	v->hops = tracker->hops->hops;
 	v->port_macs = port_macs;
 	v->service_stats = tracker->services;

@@ -67,6 +67,7 @@ struct fast_view {
 	const struct flow_timeouts *timeouts;
 	const struct gen_server *servers;
 	const struct gen_service *services;
+	const struct acl *acl;
 	const struct link *hops;
 	const struct shunt_mac *port_macs;
 	struct shunt_service_stats *service_stats;

@@ -180,7 +180,7 @@ fits_to_server(const struct fast_view *v, const struct fast6_pkt *p, uint64_t va
 	uint64_t from = fast_load64(p->frame + 6) & FAST_LINK_MAC;
 
 	if (fast_load64(hop) != (from | v->back) || link_vlans(hop->vlan) ||
-		s->backend != v->services[p->words.endpoint >> 16].backend)
+		!fast_leads(v, p->words.endpoint >> 16, s))
 		return false;
 	if (s->plain == GEN_PLAIN_NAT_SHARED)
 		return flow_flags(value) & FLOW_CLAIMED;

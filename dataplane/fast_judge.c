@@ -36,7 +36,7 @@ fits_to_server(const struct fast_view *v, const struct fast_burst *f, unsigned i
 	const struct link *hop = &v->hops[flow_hop(value)];
 
 	if (fast_load64(hop) != (f->from[i] | v->back) || link_vlans(hop->vlan) ||
-		s->backend != v->services[f->key[i] >> 48].backend)
+		!fast_leads(v, f->key[i] >> 48, s))
 		return false;
 	switch (s->plain) {
 	case GEN_PLAIN_NAT:

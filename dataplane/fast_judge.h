@@ -34,6 +34,16 @@ fast_is_steady(uint64_t value)
 	return (FAST_STEADY >> flow_state(value) & 1) && !(value & FAST_VALUE_SPECIAL);
 }
 
+/* As generation_leads(). That a rule leads there is seen only where the service's own does not. */
+static inline bool
+fast_leads(const struct fast_view *v, uint64_t service, const struct gen_server *s)
+{
+	const struct gen_service *from = &v->services[service];
+
+	return s->backend == from->backend ||
+		(from->rules && acl_leads(v->acl, from->rules, s->backend));
+}
+
 /* Moves the flow's age on. False: it has expired. */
 static inline bool
 fast_keep(const struct fast_view *v, uint64_t service, uint64_t *flow, uint64_t value)

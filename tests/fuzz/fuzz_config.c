@@ -20,8 +20,14 @@ static const char good[] =
 	"{\"name\":\"lan\",\"device\":\"0000:3b:00.1\",\"kernel\":\"none\",\"rx-queue-size\":64}]},"
 	"\"global\":{\"hash-secret\":\"6c1d0f4e2b9a48d7935e80c2f1a7b364\"},"
 	"\"defaults\":{\"timeout\":{\"syn\":\"30s\",\"check\":1000},\"check\":{\"inter\":\"2s\"}},"
+	"\"acls\":{\"a\":{\"src\":[\"192.0.2.0/24\",\"2001:db8::/32\"],\"dst-port\":[80,\"81-90\"],"
+	"\"time\":\"08:00-18:00\",\"weekday\":\"mon-fri\",\"interface\":\"wan\",\"sessions\":"
+	"{\"backend\":\"app\",\"server\":\"s1\",\"min\":1}},\"b\":{\"protocol\":\"udp\","
+	"\"payload\":"
+	"{\"offset\":2,\"bytes\":\"0a40\",\"mask\":\"ffc0\"},\"healthy\":[\"app\"]}},"
 	"\"frontends\":[{\"name\":\"web\",\"bind\":[\"198.51.100.1:80\",\"198.51.100.1:81\"],"
-	"\"default-backend\":\"app\",\"announce\":\"none\"},{\"name\":\"w6\","
+	"\"default-backend\":\"app\",\"announce\":\"none\",\"rules\":[{\"if\":[\"a\",\"!b\"],"
+	"\"action\":\"use-backend\",\"backend\":\"app\"},{\"action\":\"drop\"}]},{\"name\":\"w6\","
 	"\"bind\":\"[2001:db8::1]:53\",\"protocol\":\"udp\",\"default-backend\":\"b6\"}],"
 	"\"backends\":[{\"name\":\"app\",\"balance\":\"rr\",\"check\":{\"rise\":2},\"servers\":["
 	"{\"name\":\"s1\",\"address\":\"10.0.0.1:8080\",\"weight\":10,\"backup\":true},"
@@ -65,6 +71,34 @@ must_be_backend(const struct backend_config *b)
 }
 
 static void
+must_be_acl(const struct config *c, const struct acl_config *a)
+{
+	must_be_name(a->name);
+	must(a->kinds && !(a->kinds & ~SHUNT_ACL_KINDS));
+	must(!(a->kinds & SHUNT_ACL_SRC) == !a->src && !(a->kinds & SHUNT_ACL_DST) == !a->dst);
+	must(!(a->kinds & SHUNT_ACL_SRC_PORT) == !a->src_port_count);
+	must(!(a->kinds & SHUNT_ACL_DST_PORT) == !a->dst_port_count);
+	must(!(a->kinds & SHUNT_ACL_PROTOCOL) == !a->protocols);
+	must(!(a->kinds & SHUNT_ACL_INTERFACE) == !a->interface_count);
+	must(!(a->kinds & SHUNT_ACL_PAYLOAD) == !a->match_count);
+	must(!(a->kinds & SHUNT_ACL_TRUTH) == !a->truth && a->truth <= c->truth_count);
+	for (size_t i = 0; i < a->count_count; i++) {
+		must(a->counts[i].backend < c->backend_count);
+		must(a->counts[i].server == SIZE_MAX ||
+			a->counts[i].server < c->backends[a->counts[i].backend].server_count);
+	}
+}
+
+static void
+must_be_rule(const struct config *c, const struct rule_config *r)
+{
+	must(r->action < SHUNT_RULE_ACTION_COUNT);
+	must((r->action == SHUNT_RULE_USE_BACKEND) == (r->backend < c->backend_count));
+	for (size_t i = 0; i < r->literal_count; i++)
+		must((r->literals[i] & ~SHUNT_LITERAL_NOT) < c->acl_count);
+}
+
+static void
 must_be_right(const struct config *c)
 {
 	for (size_t i = 0; i < c->frontend_count; i++) {
@@ -74,6 +108,10 @@ must_be_right(const struct config *c)
 		must(f->protocol == SHUNT_TCP || f->protocol == SHUNT_UDP);
 		must(f->timeout.syn_ms && f->timeout.syn_ms <= SHUNT_MAX_TIMEOUT_MS);
 		must(f->bind_count > 0 && f->backend < c->backend_count);
+		for (size_t j = 0; j < f->rule_count; j++)
+			must_be_rule(c, &f->rules[j]);
+		for (size_t j = 0; j < f->target_count; j++)
+			must(f->targets[j] < c->backend_count && f->targets[j] != f->backend);
 		for (size_t j = 0; j < f->bind_count; j++) {
 			const struct backend_config *b = &c->backends[f->backend];
 			bool v4 = shunt_addr_is_v4(&f->binds[j].address);
@@ -86,6 +124,8 @@ must_be_right(const struct config *c)
 				must(shunt_addr_is_v4(&b->servers[k].address) == v4);
 		}
 	}
+	for (size_t i = 0; i < c->acl_count; i++)
+		must_be_acl(c, &c->acls[i]);
 	for (size_t i = 0; i < c->backend_count; i++)
 		must_be_backend(&c->backends[i]);
 	for (size_t i = 0; i < c->neighbor_count; i++)

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "classify.h"
+#include "fuzz_rules.h"
 #include "objects_helper.h"
 #include "select.h"
 #include "stateless.h"
@@ -90,7 +91,7 @@ copy(const void *bytes, size_t length, size_t allocated)
 static void
 put_raw(struct world *w, struct input *in)
 {
-	uint32_t kind = take(in, 1) & 7, id = take_id(in);
+	uint32_t kind = take(in, 1) & 15, id = take_id(in);
 	size_t length = take(in, 1);
 
 	if (length > in->left)
@@ -98,6 +99,41 @@ put_raw(struct world *w, struct input *in)
 	put(w, kind, id, copy(in->at, length, length), length);
 	in->at += length;
 	in->left -= length;
+}
+
+/* Of up to three of the servers 1..7. */
+static struct shunt_backend *
+fuzz_backend(uint32_t shape)
+{
+	struct shunt_backend *backend;
+	struct shunt_member members[3];
+
+	for (uint32_t i = 0; i < 3; i++)
+		members[i] = (struct shunt_member){ 1 + (shape + i) % 7, 1 + i * 3,
+			shape & 2 ? shape + i : 0 };
+	backend = helper_backend(shape % SHUNT_ALGORITHM_COUNT, members, shape >> 6, 16);
+	backend->hash_on = shape % SHUNT_HASH_ON_COUNT;
+	backend->reject_full = shape >> 3 & 1;
+	backend->ignored_bits4 = shape % 33;
+	backend->persist_ms = shape & 4 ? 1000 : 0;
+	if (backend->algorithm == SHUNT_SOURCE && (shape & 8))
+		backend->balance_factor = (uint16_t)(101 + shape);
+	if (shape & 32)
+		backend->forward = SHUNT_DR;
+	return backend;
+}
+
+static void
+fuzz_service(struct input *in, uint32_t shape, struct shunt_service *service)
+{
+	service->address.bytes[15] = take(in, 1) & 7;
+	if (shape & 16) {
+		service->port_be = htons((uint16_t)(70 + take(in, 1) % 20));
+		service->last_port_be = htons((uint16_t)(90 + take(in, 1)));
+	}
+	service->stateless = (shape >> 5) & 1;
+	service->limit = service->stateless ? 0 : (shape >> 6) & 1;
+	service->rules = shape >> 7;
 }
 
 /* A good object; backends of up to three of the servers 1..7. */
@@ -114,7 +150,6 @@ good_object(struct input *in, uint32_t kind, size_t *length)
 		shape & 2 ? SHUNT_TCP : SHUNT_UDP, 1 + (shape >> 2) % 2);
 	struct shunt_limit limit = { .maxconn = shape, .rate = shape & 1, .burst = shape & 1 };
 	struct shunt_local local = { helper_addr("10.0.0.1") };
-	struct shunt_member members[3];
 	struct shunt_backend *backend;
 
 	switch (kind) {
@@ -132,22 +167,11 @@ good_object(struct input *in, uint32_t kind, size_t *length)
 		*length = sizeof(server);
 		return copy(&server, *length, *length);
 	case SHUNT_KIND_BACKEND:
-		for (uint32_t i = 0; i < 3; i++)
-			members[i] = (struct shunt_member){ 1 + (shape + i) % 7, 1 + i * 3 };
-		backend = helper_backend(shape % SHUNT_ALGORITHM_COUNT, members, shape >> 6, 16);
-		backend->hash_on = shape % SHUNT_HASH_ON_COUNT;
-		if (shape & 32)
-			backend->forward = SHUNT_DR;
+		backend = fuzz_backend(shape);
 		*length = shunt_backend_bytes(backend);
 		return (uint8_t *)backend;
 	case SHUNT_KIND_SERVICE:
-		service.address.bytes[15] = take(in, 1) & 7;
-		if (shape & 16) {
-			service.port_be = htons((uint16_t)(70 + take(in, 1) % 20));
-			service.last_port_be = htons((uint16_t)(90 + take(in, 1)));
-		}
-		service.stateless = (shape >> 5) & 1;
-		service.limit = service.stateless ? 0 : (shape >> 6) & 1;
+		fuzz_service(in, shape, &service);
 		*length = sizeof(service);
 		return copy(&service, *length, *length);
 	case SHUNT_KIND_LIMIT:
@@ -158,6 +182,15 @@ good_object(struct input *in, uint32_t kind, size_t *length)
 		}
 		*length = sizeof(limit);
 		return copy(&limit, *length, *length);
+	case SHUNT_KIND_PREFIXES:
+		return fuzz_prefixes(shape, length);
+	case SHUNT_KIND_ACLS:
+		return fuzz_acls(shape, length);
+	case SHUNT_KIND_RULES:
+		return fuzz_rules(shape, length);
+	case SHUNT_KIND_TRUTH:
+		*length = sizeof(struct shunt_truth);
+		return copy(NULL, 0, *length);
 	default:
 		*length = sizeof(local);
 		return copy(&local, *length, *length);
@@ -178,6 +211,31 @@ put_spoilt(struct world *w, struct input *in)
 		bytes[place % length] ^= take(in, 1);
 	}
 	put(w, kind, id, bytes, length);
+}
+
+/* What the service's rules say, if it has any. */
+static void
+judge(const struct generation *g, const struct pkt *p)
+{
+	const uint8_t *ip = p->data + p->l3_offset;
+	const struct acl_packet packet = {
+		.source = ip + (p->version == 4 ? 12 : 8),
+		.destination = ip + (p->version == 4 ? 16 : 24),
+		.payload = p->data,
+		.payload_bytes = FRAME_BYTES,
+		.source_port = 80,
+		.destination_port = 80,
+		.version = p->version,
+		.protocol = p->protocol,
+	};
+	struct acl_verdict verdict;
+
+	if (!g->services[p->service].rules)
+		return;
+	verdict = acl_judge(g->acl, g->truth, g->services[p->service].rules, &packet);
+	must(verdict.action < SHUNT_RULE_ACTION_COUNT);
+	must(verdict.action != SHUNT_RULE_USE_BACKEND ||
+		(g->backends[verdict.backend] && generation_leads(g, p->service, verdict.backend)));
 }
 
 /* A packet of the input's bytes, through what the workers do with a generation. */
@@ -223,8 +281,10 @@ use(const struct generation *g, struct input *in)
 
 			must(other != p.service && g->services[other].version == p.version);
 		}
+		judge(g, &p);
 		backend = g->backends[g->services[p.service].backend];
 		server = select_server(&state, g, backend, &p);
+		select_release(&state);
 		must((server == 0) == (backend->member_count == 0));
 		must(server < g->server_count &&
 			g->servers[server].version == (server ? p.version : 0));
@@ -280,6 +340,20 @@ put_good(struct world *w, uint32_t kind, uint32_t id, const void *bytes, size_t 
 	must(object_store_get(w->objects, kind, id) != NULL);
 }
 
+/* A row of rules, which no service has yet. */
+static void
+put_rules(struct world *w)
+{
+	size_t length;
+	uint8_t *bytes = fuzz_prefixes(1, &length);
+
+	put(w, SHUNT_KIND_PREFIXES, 1, bytes, length);
+	bytes = fuzz_acls(0xff, &length);
+	put(w, SHUNT_KIND_ACLS, 1, bytes, length);
+	bytes = fuzz_rules(2, &length);
+	put(w, SHUNT_KIND_RULES, 1, bytes, length);
+}
+
 /*
  * Something to change, which random bytes would take long to come to: both families, a server
  * that two backends share.
@@ -305,6 +379,7 @@ put_base(struct world *w, uint32_t algorithm)
 		helper_service("fd00::2", 80, SHUNT_UDP, 2),
 	};
 
+	put_rules(w);
 	put_good(w, SHUNT_KIND_SETTINGS, 1, &settings, sizeof(settings));
 	put_good(w, SHUNT_KIND_NEXTHOP, 1, &hop, sizeof(hop));
 	for (uint32_t i = 0; i < 5; i++) {
@@ -358,7 +433,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		else if (step < 11)
 			put_spoilt(&w, &in);
 		else if (step < 13)
-			object_store_delete(w.objects, take(&in, 1) & 7, take_id(&in));
+			object_store_delete(w.objects, take(&in, 1) & 15, take_id(&in));
 		else if (step < 15)
 			commit(&w, &in);
 		else

@@ -15,6 +15,7 @@ from harness import PORT_MACS, Run, backend, frontend, neighbors, with_workers
 
 ETHER = Ether(src=ROUTER, dst=PORT_MACS["wan"])
 CLIENT4, CLIENT6 = "203.0.113.200", "2001:db8:c::200"
+BLOCKED4, BLOCKED6 = "203.0.113.201", "2001:db8:c::201"
 VIP4, VIP6 = TCP4.address, TCP6.address
 SYN = TCP(sport=40000, dport=80, flags="S")
 REPLY = TCP(sport=80, dport=40000, flags="A")
@@ -347,6 +348,12 @@ def no_server():
     yield ip6(l4=TCP(sport=40000, dport=1001, flags="S"))
 
 
+def rule():
+    for flags in ("S", "A", "FA", "R"):
+        yield ip4(src=BLOCKED4, l4=TCP(sport=40000, dport=80, flags=flags))
+        yield ip6(src=BLOCKED6, l4=TCP(sport=40000, dport=80, flags=flags))
+
+
 def no_neighbor():
     for flags in ("S", "A", "FA"):
         yield ip4(l4=TCP(sport=40000, dport=1002, flags=flags))
@@ -358,11 +365,13 @@ REASONS = (short_frame, not_ip, vlan_tags, ip_version, ip_header, ip_length, ip_
            ip_source, land, ip6_extensions, fragment, fragment_tiny, fragment_too_long, ttl,
            protocol, l4_header, tcp_flags, icmp_checksum,
            icmp_inner, no_service, fragment_overlap, fragment_duplicate,
-           fragment_no_first, fragment_full, no_flow, no_server, no_neighbor)
+           fragment_no_first, fragment_full, no_flow, no_server, rule,
+           no_neighbor)
 
 
 def config():
-    """The usual services; one whose servers take nothing new, one whose server has no MAC."""
+    """The usual services; one whose servers take nothing new, one whose server has no MAC; and a
+    client that rules keep out of all."""
     whole = kinds_config()
     whole["neighbors"] = neighbors(whole["backends"])
     for name, port, weight in (("idle", 1001, 0), ("lost", 1002, 1)):
@@ -371,6 +380,9 @@ def config():
             whole["frontends"].append(frontend(f"{name}{version}", f"{vip}:{port}",
                                                f"{name}{version}"))
             whole["backends"].append(backend(f"{name}{version}", (server, weight)))
+    whole["acls"] = {"blocked": {"src": [BLOCKED4, f"{BLOCKED6}/128"]}}
+    for one in whole["frontends"]:
+        one["rules"] = [{"if": "blocked", "action": "drop"}]
     return whole
 
 
@@ -409,11 +421,13 @@ class Drops:
     def test_no_reason_forgotten(self):
         """All there are, but for those about load and not about the packet; test_direct.py has
         those of tunnels, test_vlan.py that of ports with a VLAN of their own, test_fullnat.py and
-        tests/unit/test_xlat*.c those of full NAT, tests/netns/test_twin.sh those of kernel twins; and
-        it takes all of a client's ports to be without one, or a host that answers to be reset."""
+        tests/unit/test_xlat*.c those of full NAT, tests/netns/test_twin.sh those of kernel twins,
+        tests/netns/test_rules.sh what is refused; and it takes all of a client's ports to be
+        without one, or a host that answers to be reset."""
         elsewhere = {"handover-full", "tx-full", "too-big", "vlan", "headroom", "client-port",
                      "no-source-port", "flow-table-full", "reset", "tcp-answer", "local",
-                     "punt-limited", "punt-full", "icmp-tunnel", "udp-checksum", "icmp-type"}
+                     "punt-limited", "punt-full", "icmp-tunnel", "udp-checksum", "icmp-type",
+                     "refused", "maxconn"}
         self.assertEqual(self.result.drop_names - elsewhere, set(self.expected))
 
 

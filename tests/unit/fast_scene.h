@@ -7,6 +7,7 @@
 #define TESTS_FAST_SCENE_H
 
 #include "fast_bed.h"
+#include "rules_helper.h"
 
 enum {
 	SCENE_NEXTHOPS = 4,
@@ -30,6 +31,7 @@ enum scene_extra {
 	SCENE_WITH_FULLNAT,
 	SCENE_WITH_PORTLESS,
 	SCENE_WITH_RANGE,
+	SCENE_WITH_RULES,
 	SCENE_WITH_SHARED, /* all connections are of services that share servers' endpoints */
 };
 
@@ -127,6 +129,8 @@ struct scene {
 	bool with_portless; /* a server has any port */
 	bool with_range;    /* and a service several */
 	bool with_shared;
+	bool with_rules; /* of the first service, which lead to other backends */
+	bool ruled;	 /* it has them now */
 	uint8_t state[2 * SCENE_SERVERS + 1];
 	bool alone[2 * SCENE_SERVERS + 1]; /* without a neighbour */
 	bool moved;			   /* the first service has another backend */
@@ -255,6 +259,8 @@ scene_put_service(struct scene *s, uint32_t id, bool wide)
 	if ((id == SCENE_FULLNAT && !s->with_fullnat) || (id == SCENE_RANGE && !s->with_range))
 		return;
 	service.address = scene_address(from->address, wide);
+	if (id == 1 && s->ruled)
+		service.rules = 1 + wide;
 	if (id == SCENE_RANGE)
 		service.last_port_be = htons(SCENE_RANGE_LAST);
 	helper_put(s->objects, SHUNT_KIND_SERVICE, id + wide * SCENE_SERVICES, &service,
@@ -281,9 +287,43 @@ scene_put_family(struct scene *s, bool wide)
 		scene_put_service(s, id, wide);
 }
 
+/* By clients' ports: to NAT, to DR, nowhere. Row 1 is for IPv4, row 2 for IPv6. */
+static inline void
+scene_put_rules(struct scene *s)
+{
+	static const uint8_t backends[] = { 9, 2 };
+	struct rules_acl acls[3] = { 0 };
+	struct rules_rule rules[6] = { 0 };
+	struct rules_model m = { .acls = acls,
+		.acl_count = 3,
+		.rules = rules,
+		.rule_count = 6,
+		.row_ends = { 3, 6 },
+		.row_count = s->family == SCENE_IP4 ? 1 : 2 };
+
+	for (uint32_t i = 0; i < 3; i++) {
+		acls[i].acl.kinds = SHUNT_ACL_SRC_PORT;
+		acls[i].acl.src_port_count = 1;
+		acls[i].ranges[0] = (struct shunt_port_range){ (uint16_t)(40000 + 2 * i),
+			(uint16_t)(40000 + 2 * i + (i < 2)) };
+	}
+	for (uint32_t i = 0; i < 6; i++) {
+		rules[i] = (struct rules_rule){
+			.action = SHUNT_RULE_DROP, .literal_count = 1, .literals = { i % 3 }
+		};
+		if (i % 3 < 2) {
+			rules[i].action = SHUNT_RULE_USE_BACKEND;
+			rules[i].backend = backends[i % 3] + (i >= 3 ? SCENE_BACKENDS : 0);
+		}
+	}
+	rules_put(s->objects, &m, 2);
+}
+
 static inline void
 scene_put_objects(struct scene *s)
 {
+	if (s->with_rules)
+		scene_put_rules(s);
 	for (uint32_t id = 1; id <= SCENE_NEXTHOPS; id++) {
 		struct shunt_nexthop nexthop = { .port = id < 3 ? 1 : 2,
 			.mac = { { 2, 0, 0, 0, s->nexthop_mac, (uint8_t)id } },
@@ -405,6 +445,7 @@ scene_open(uint64_t seed, enum scene_extra extra, enum scene_family family,
 	s->with_fullnat = extra == SCENE_WITH_FULLNAT;
 	s->with_range = extra == SCENE_WITH_RANGE;
 	s->with_shared = extra == SCENE_WITH_SHARED;
+	s->with_rules = s->ruled = extra == SCENE_WITH_RULES;
 	s->with_portless = extra == SCENE_WITH_PORTLESS || s->with_range;
 	s->objects = object_store_create();
 	if (!s->objects)
@@ -429,6 +470,8 @@ scene_change(struct scene *s)
 {
 	uint32_t id = 1 + scene_random(s, (s->family == SCENE_IP4 ? 1 : 2) * SCENE_SERVERS);
 
+	if (s->with_rules && scene_chance(s, 10))
+		s->ruled = !s->ruled;
 	switch (scene_random(s, 7)) {
 	case 0:
 		s->state[id] = (uint8_t)scene_random(s, SHUNT_SERVER_STATE_COUNT);

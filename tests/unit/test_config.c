@@ -351,8 +351,7 @@ test_frontends_wrong(void)
 		  ".announce: must be one of 'interface', 'none', found the string 'bgp'\n" F
 		  ".timeout.check: unknown key; the keys here are: syn, established, fin, udp\n" F
 		  ".rules[0].action: must be one of 'accept', 'drop', 'reject', 'use-backend', "
-		  "found the "
-		  "string 'deny'");
+		  "'rate-limit', found the string 'deny'");
 	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'app', "
 			"'on-timeout': 'close'}",
 		F ".on-timeout: must be one of 'forget', 'reset', found the string 'close'");

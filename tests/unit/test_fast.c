@@ -10,6 +10,7 @@ test_as_the_stages(void)
 	check_trial(2, 1, SCENE_WITH_FULLNAT, SCENE_IP4);
 	check_trial(3, 1, SCENE_WITH_RANGE, SCENE_IP4);
 	check_trial(6, 1, SCENE_WITH_SHARED, SCENE_IP4);
+	check_trial(7, 1, SCENE_WITH_RULES, SCENE_IP4);
 }
 
 static void
@@ -62,8 +63,27 @@ test_each_byte(void)
 	trial_close(&t);
 }
 
+/* Flows that rules have led to another backend are as fast as those of the service's own. */
+static void
+test_rules(void)
+{
+	static struct kept k;
+	struct trial t;
+	unsigned int led = 0;
+
+	trial_open(&t, 9, 1, SCENE_WITH_RULES, SCENE_IP4);
+	CU_ASSERT_TRUE_FATAL(keep_flows(&t, &k, 1, true));
+	for (unsigned int i = 0; i < KEPT; i++)
+		led += t.scene->generation->servers[flow_server(k.value[1][i])].backend != 1;
+	CU_ASSERT_TRUE(walk_kept(&t, &k, &k.frames[0], 0));
+	CU_ASSERT_EQUAL(t.worlds[1]->judged[0].fit | t.worlds[1]->judged[1].fit, 0xff);
+	CU_ASSERT(led > 0 && led < KEPT);
+	trial_close(&t);
+}
+
 static const struct unit_test tests[] = {
 	{ "each byte", test_each_byte },
+	{ "rules", test_rules },
 	{ "as the stages", test_as_the_stages },
 	{ "as the stages, with several owners", test_as_the_stages_with_owners },
 };

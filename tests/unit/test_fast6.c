@@ -356,6 +356,7 @@ test_as_the_stages(void)
 	check_trial(12, 1, SCENE_WITH_FULLNAT, SCENE_IP6);
 	check_trial(13, 1, SCENE_WITH_RANGE, SCENE_BOTH);
 	check_trial(16, 1, SCENE_WITH_SHARED, SCENE_IP6);
+	check_trial(17, 1, SCENE_WITH_RULES, SCENE_BOTH);
 }
 
 static void
