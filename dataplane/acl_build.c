@@ -247,6 +247,7 @@ take_rules(struct acl_builder *b)
 					b, SHUNT_KIND_RULES, id, "two rules have one counter");
 			acl->rule[rules++] = (struct acl_rule){
 				.literals = literals + in[i].literals,
+				.first = in[i].literal_count ? in_literals[in[i].literals] : 0,
 				.counter = in[i].counter,
 				.literal_count = in[i].literal_count,
 				.backend = (uint16_t)in[i].backend,

@@ -23,10 +23,12 @@ struct acl_lists {
 	uint32_t total; /* values */
 };
 
+#define ACL_ONE 0x80000000u
+
 /* A prefix that some set has. */
 struct acl_node {
 	uint32_t parent; /* the longest other prefix that it lies in; 0: none */
-	uint32_t group;	 /* index of the list of its sets */
+	uint32_t group;	 /* index of the list of its sets; or ACL_ONE and the one that it is of */
 };
 
 struct acl_address {
@@ -51,6 +53,7 @@ struct acl_tree {
 struct acl_rule {
 	uint32_t literals; /* index into the array of all pieces */
 	uint32_t counter;
+	uint32_t first; /* the first of them, for most have no other */
 	uint16_t literal_count;
 	uint16_t backend;
 	uint8_t action;
