@@ -159,7 +159,8 @@ test_lookup_rules(void)
 		{ SHUNT_RULE_ACCEPT, SIZE_MAX, NULL, 0 },
 	};
 	struct frontend_config frontend = { .rules = rules, .rule_count = 3 };
-	struct config config = { .acls = acls, .acl_count = 2 };
+	struct config config = { .acls = acls, .acl_count = 2 }, *loaded;
+	const struct frontend_config *services_config;
 	struct fixture f;
 	json_t *data;
 
@@ -168,7 +169,9 @@ test_lookup_rules(void)
 	acls[1].interface_count = 1;
 	fixture_start(&f);
 	put_objects(&f, SHUNT_SOURCE, SHUNT_HASH_SOURCE, MEMBERS);
+	loaded = f.control.config;
 	f.control.config = &config;
+	services_config = f.control.services[0].config;
 	f.control.services[0].config = &frontend;
 	data = ask_data(&f, LOOKUP_WEB);
 	CU_ASSERT_STRING_EQUAL(string(data, "rule"), "rule 3 of frontend web: accept");
@@ -183,8 +186,8 @@ test_lookup_rules(void)
 		string(data, "reason"), "rule 2 of frontend web: reject if wan !udp");
 	CU_ASSERT_PTR_NULL(json_object_get(data, "note"));
 	json_decref(data);
-	f.control.config = NULL;
-	f.control.services[0].config = NULL;
+	f.control.config = loaded;
+	f.control.services[0].config = services_config;
 	fixture_close(&f);
 	free(acls[1].interfaces);
 }

@@ -211,7 +211,10 @@ test_modes(void)
 			r = request(&path, SHUNT_TCP, 7, (uint16_t)(40000 + i), flags);
 			CU_ASSERT_EQUAL(r.p.drop, 0);
 			CU_ASSERT_EQUAL(r.p.server, OTHER_SERVER);
-			CU_ASSERT_EQUAL(r.p.data[5], 7);
+			/* The last byte of the next hop's MAC address. */
+			CU_ASSERT_EQUAL(((uint8_t *)&r)[offsetof(struct result, frame) +
+						(size_t)(r.start + 5)],
+				7);
 			/* An IP header more, in front; or the source is another. */
 			CU_ASSERT_EQUAL(r.start, modes[i] == SHUNT_TUNNEL ? -20 : 0);
 			CU_ASSERT_EQUAL(r.p.source, modes[i] == SHUNT_FULLNAT);
