@@ -9,7 +9,8 @@ struct subject {
 	const uint64_t *truth;
 	const struct acl_packet *packet;
 	unsigned int depth[ACL_ROLES];
-	uint32_t groups[ACL_ROLES][ACL_MAX_DEPTH];
+	uint32_t groups[ACL_ROLES][ACL_MAX_DEPTH]; /* as in struct acl_node */
+	uint32_t ones[ACL_ROLES][ACL_MAX_DEPTH];   /* without ACL_ONE */
 };
 
 static void
@@ -20,9 +21,26 @@ find_groups(struct subject *s, enum acl_role role, const uint8_t *address)
 	uint32_t node = s->acl->asks[role] ? acl_tree_find(tree, address, version) : 0;
 	unsigned int depth = 0;
 
-	for (; node; node = tree->nodes[node].parent)
-		s->groups[role][depth++] = tree->nodes[node].group;
+	for (; node; node = tree->nodes[node].parent) {
+		s->groups[role][depth] = tree->nodes[node].group;
+		s->ones[role][depth++] = tree->nodes[node].group & ~ACL_ONE;
+	}
 	s->depth[role] = depth;
+}
+
+/* The sets of the packet's i-th prefix; *count of them. */
+static inline const uint32_t *
+sets_of(const struct subject *s, enum acl_role role, unsigned int i, uint32_t *count)
+{
+	const struct acl_lists *groups = &s->acl->groups;
+	uint32_t group = s->groups[role][i];
+
+	if (group & ACL_ONE) {
+		*count = 1;
+		return &s->ones[role][i];
+	}
+	*count = groups->starts[group + 1] - groups->starts[group];
+	return &groups->values[groups->starts[group]];
 }
 
 /* The first of the ascending values from `low` on, and before `high`, that is not below this. */
@@ -43,13 +61,12 @@ first_from(const uint32_t *values, uint32_t low, uint32_t high, uint32_t value)
 static bool
 is_in_set(const struct subject *s, enum acl_role role, uint32_t set)
 {
-	const struct acl_lists *groups = &s->acl->groups;
-
 	for (unsigned int i = 0; i < s->depth[role]; i++) {
-		uint32_t group = s->groups[role][i], end = groups->starts[group + 1];
-		uint32_t at = first_from(groups->values, groups->starts[group], end, set);
+		uint32_t count;
+		const uint32_t *sets = sets_of(s, role, i, &count);
+		uint32_t at = first_from(sets, 0, count, set);
 
-		if (at < end && groups->values[at] == set)
+		if (at < count && sets[at] == set)
 			return true;
 	}
 	return false;
@@ -124,12 +141,11 @@ holds(const struct subject *s, const struct shunt_acl *a)
 static bool
 rule_holds(const struct subject *s, const struct acl_rule *rule)
 {
-	const uint32_t *literals = &s->acl->literals[rule->literals];
-
 	for (unsigned int i = 0; i < rule->literal_count; i++) {
-		const struct shunt_acl *a = &s->acl->acls[literals[i] & ~SHUNT_LITERAL_NOT];
+		uint32_t literal = i == 0 ? rule->first : s->acl->literals[rule->literals + i];
+		const struct shunt_acl *a = &s->acl->acls[literal & ~SHUNT_LITERAL_NOT];
 
-		if (holds(s, a) == ((literals[i] & SHUNT_LITERAL_NOT) != 0))
+		if (holds(s, a) == ((literal & SHUNT_LITERAL_NOT) != 0))
 			return false;
 	}
 	return true;
@@ -154,32 +170,35 @@ first_of(const struct subject *s, const struct acl_lists *lists, uint32_t list, 
 static uint32_t
 first_by_address(const struct subject *s, enum acl_role role, uint32_t from, uint32_t end)
 {
-	const struct acl_lists *groups = &s->acl->groups, *rules = &s->acl->rules[role];
+	const struct acl_lists *rules = &s->acl->rules[role];
 
 	if (rules->total == 0)
 		return end;
 	for (unsigned int i = 0; i < s->depth[role]; i++) {
-		uint32_t group = s->groups[role][i];
+		uint32_t count;
+		const uint32_t *sets = sets_of(s, role, i, &count);
 
-		for (uint32_t k = groups->starts[group]; k < groups->starts[group + 1]; k++)
-			end = first_of(s, rules, groups->values[k], from, end);
+		for (uint32_t k = 0; k < count; k++)
+			end = first_of(s, rules, sets[k], from, end);
 	}
 	return end;
 }
 
 static struct acl_verdict
-verdict_of(const struct acl *acl, const struct acl_rule *rule)
+verdict_of(const struct acl *acl, uint32_t number)
 {
+	const struct acl_rule *rule = &acl->rule[number];
+	const struct acl_result *result = &acl->result[number];
 	struct acl_verdict verdict = {
 		.action = rule->action,
-		.counter = rule->counter,
+		.counter = result->counter,
 		.drop = rule->drop,
 	};
 
 	if (rule->action == SHUNT_RULE_USE_BACKEND)
-		verdict.backend = (uint16_t)rule->target;
+		verdict.backend = (uint16_t)result->target;
 	else if (rule->action == SHUNT_RULE_RATE_LIMIT)
-		verdict.rate = &acl->rates[rule->target].gcra;
+		verdict.rate = &acl->rates[result->target].gcra;
 	return verdict;
 }
 
@@ -200,7 +219,7 @@ acl_judge(
 	found = first_of(&s, &acl->others, row, from, found);
 	if (found == end)
 		return (struct acl_verdict){ .action = SHUNT_RULE_ACCEPT, .counter = ACL_NO_RULE };
-	return verdict_of(acl, &acl->rule[found]);
+	return verdict_of(acl, found);
 }
 
 bool

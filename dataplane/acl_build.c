@@ -131,13 +131,15 @@ allocate_all(struct acl_builder *b)
 	acl->ports = acl_alloc(acl, acl->port_count, sizeof(*acl->ports));
 	acl->matches = acl_alloc(acl, acl->match_count, sizeof(*acl->matches));
 	acl->rule = acl_alloc(acl, acl->rule_count, sizeof(*acl->rule));
+	acl->result = acl_alloc(acl, acl->rule_count, sizeof(*acl->result));
 	acl->rates = acl_alloc(acl, b->rate_count, sizeof(*acl->rates));
 	acl->literals = acl_alloc(acl, acl->literal_count, sizeof(*acl->literals));
 	acl->rows = acl_alloc(acl, acl->row_count + 2ull, sizeof(*acl->rows));
 	acl->groups.starts = acl_alloc(acl, prefixes + 2, sizeof(uint32_t));
 	acl->groups.values = acl_alloc(acl, prefixes, sizeof(uint32_t));
-	return b->set_sizes && acl->acls && acl->ports && acl->matches && acl->rule && acl->rates &&
-			acl->literals && acl->rows && acl->groups.starts && acl->groups.values
+	return b->set_sizes && acl->acls && acl->ports && acl->matches && acl->rule &&
+			acl->result && acl->rates && acl->literals && acl->rows &&
+			acl->groups.starts && acl->groups.values
 		? 0
 		: -ENOMEM;
 }
@@ -241,10 +243,10 @@ take_counter(uint64_t *taken, uint32_t counter)
 }
 
 static void
-take_rate(struct acl *acl, struct acl_rule *rule, const struct shunt_rule *in)
+take_rate(struct acl *acl, struct acl_result *result, const struct shunt_rule *in)
 {
-	rule->target = acl->rate_count++;
-	acl->rates[rule->target] = (struct acl_rate){ .rate = in->rate, .burst = in->burst };
+	result->target = acl->rate_count++;
+	acl->rates[result->target] = (struct acl_rate){ .rate = in->rate, .burst = in->burst };
 }
 
 static int
@@ -269,16 +271,19 @@ take_rules(struct acl_builder *b)
 			if (!take_counter(counters, in[i].counter))
 				return refuse(
 					b, SHUNT_KIND_RULES, id, "two rules have one counter");
-			acl->rule[rules++] = (struct acl_rule){
-				.literals = literals + in[i].literals,
+			acl->result[rules] = (struct acl_result){
 				.counter = in[i].counter,
 				.target = in[i].backend,
+			};
+			acl->rule[rules++] = (struct acl_rule){
+				.literals = literals + in[i].literals,
+				.first = in[i].literal_count ? in_literals[in[i].literals] : 0,
 				.literal_count = in[i].literal_count,
 				.action = in[i].action,
 				.drop = in[i].drop,
 			};
 			if (in[i].action == SHUNT_RULE_RATE_LIMIT)
-				take_rate(acl, &acl->rule[rules - 1], &in[i]);
+				take_rate(acl, &acl->result[rules - 1], &in[i]);
 		}
 		for (uint32_t i = 0; i < r->literal_count; i++) {
 			if ((in_literals[i] & ~SHUNT_LITERAL_NOT) >= acl->acl_count)
@@ -376,6 +381,7 @@ acl_destroy(struct acl *acl)
 	mem_free(acl->backends);
 	mem_free(acl->rows);
 	mem_free(acl->rule);
+	mem_free(acl->result);
 	mem_free(acl->rates);
 	mem_free(acl->literals);
 	mem_free(acl->acls);

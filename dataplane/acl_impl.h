@@ -23,10 +23,12 @@ struct acl_lists {
 	uint32_t total; /* values */
 };
 
+#define ACL_ONE 0x80000000u
+
 /* A prefix that some set has. */
 struct acl_node {
 	uint32_t parent; /* the longest other prefix that it lies in; 0: none */
-	uint32_t group;	 /* index of the list of its sets */
+	uint32_t group;	 /* index of the list of its sets; or ACL_ONE and the one that it is of */
 };
 
 struct acl_address {
@@ -48,13 +50,19 @@ struct acl_tree {
 	uint32_t node_count;
 };
 
+/* What is read of each rule that is looked at. */
 struct acl_rule {
 	uint32_t literals; /* index into the array of all pieces */
-	uint32_t counter;
-	uint32_t target; /* by action: backend's id, or index into rates */
+	uint32_t first;	   /* the first of them, for most have no other */
 	uint16_t literal_count;
 	uint8_t action;
 	uint8_t drop;
+};
+
+/* And of the one that decides. */
+struct acl_result {
+	uint32_t counter;
+	uint32_t target; /* by action: backend's id, or index into rates */
 };
 
 /* What a rule lets in. */
@@ -75,6 +83,7 @@ struct acl {
 	uint32_t *rows; /* [row_count + 2]: the first rule of each, by row; [0] is not used */
 	uint32_t row_count;
 	struct acl_rule *rule;
+	struct acl_result *result; /* [rule_count] */
 	uint32_t rule_count;
 	uint32_t *literals;
 	uint32_t literal_count;

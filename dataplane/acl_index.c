@@ -117,7 +117,7 @@ build_backends(struct acl *acl)
 		acl->backend_starts[row] = total;
 		for (uint32_t r = acl->rows[row]; r < acl->rows[row + 1]; r++) {
 			if (acl->rule[r].action == SHUNT_RULE_USE_BACKEND)
-				own[count++] = (uint16_t)acl->rule[r].target;
+				own[count++] = (uint16_t)acl->result[r].target;
 		}
 		if (count > 1)
 			qsort(own, count, sizeof(*own), compare_backends);

@@ -203,7 +203,9 @@ acl_tree_build(struct acl *acl, unsigned int family, struct acl_prefix *prefixes
 
 		for (end = i + 1; end < count && is_same_prefix(&prefixes[i], &prefixes[end]);)
 			end++;
-		tree->nodes[node].group = add_group(&acl->groups, &prefixes[i], end - i);
+		tree->nodes[node].group = end - i == 1
+			? ACL_ONE | prefixes[i].set
+			: add_group(&acl->groups, &prefixes[i], end - i);
 		open_one(&sweep, &prefixes[i], node);
 	}
 	while (sweep.depth)

@@ -19,12 +19,16 @@ describe(const struct tracker *t, const struct pkt *p)
 		.protocol = p->protocol,
 		.port = p->in_port,
 	};
-	uint32_t behind = (uint32_t)p->l4_offset + UDP_BYTES;
+	const uint8_t *l4 = p->data + p->l4_offset;
+	uint32_t behind = (uint32_t)p->l4_offset + UDP_BYTES, length;
 	struct source_facts facts;
 
 	if (p->protocol == SHUNT_UDP && p->l4_offset && p->bytes >= behind) {
-		described.payload = p->data + behind;
-		described.payload_bytes = p->bytes - behind;
+		length = field_load_be16(l4 + UDP_LENGTH);
+		length = length > UDP_BYTES ? length - UDP_BYTES : 0;
+		described.payload = l4 + UDP_BYTES;
+		/* IP may be longer; and of a fragmented datagram this is the first part. */
+		described.payload_bytes = length < p->bytes - behind ? length : p->bytes - behind;
 	}
 	if (acl_asks_source(t->generation->acl)) {
 		facts = track_limit_facts(t, p);

@@ -144,6 +144,54 @@ test_lookup_algorithms(void)
 	fixture_close(&f);
 }
 
+/* Rules by hand: only the second one says something of TCP. */
+static void
+test_lookup_rules(void)
+{
+	struct acl_config acls[] = {
+		{ .name = "udp", .kinds = SHUNT_ACL_PROTOCOL, .protocols = SHUNT_ACL_UDP },
+		{ .name = "wan", .kinds = SHUNT_ACL_INTERFACE },
+	};
+	uint32_t literals[] = { 0, 1, 0 | SHUNT_LITERAL_NOT };
+	struct rule_config rules[] = {
+		{ SHUNT_RULE_DROP, SIZE_MAX, &literals[0], 1 },
+		{ SHUNT_RULE_REJECT, SIZE_MAX, &literals[1], 2 },
+		{ SHUNT_RULE_ACCEPT, SIZE_MAX, NULL, 0 },
+	};
+	struct frontend_config frontend = { .rules = rules, .rule_count = 3 };
+	struct config config = { .acls = acls, .acl_count = 2 }, *loaded;
+	const struct frontend_config *services_config;
+	struct fixture f;
+	json_t *data;
+
+	acls[1].interfaces = calloc(1, sizeof(*acls[1].interfaces));
+	snprintf(acls[1].interfaces[0], SHUNT_NAME_SIZE, "wan");
+	acls[1].interface_count = 1;
+	fixture_start(&f);
+	put_objects(&f, SHUNT_SOURCE, SHUNT_HASH_SOURCE, MEMBERS);
+	loaded = f.control.config;
+	f.control.config = &config;
+	services_config = f.control.services[0].config;
+	f.control.services[0].config = &frontend;
+	data = ask_data(&f, LOOKUP_WEB);
+	CU_ASSERT_STRING_EQUAL(string(data, "rule"), "rule 3 of frontend web: accept");
+	CU_ASSERT_PTR_NOT_NULL(strstr(string(data, "note"), "not known"));
+	CU_ASSERT_STRING_EQUAL(string(data, "action"), "forward");
+	json_decref(data);
+	data = ask_data(&f,
+		"{\"command\": \"lookup\", \"args\": {\"protocol\": \"tcp\", \"client\": "
+		"\"192.0.2.1:1000\", \"address\": \"198.51.100.10:80\", \"interface\": \"wan\"}}");
+	CU_ASSERT_STRING_EQUAL(string(data, "action"), "reject");
+	CU_ASSERT_STRING_EQUAL(
+		string(data, "reason"), "rule 2 of frontend web: reject if wan !udp");
+	CU_ASSERT_PTR_NULL(json_object_get(data, "note"));
+	json_decref(data);
+	f.control.config = loaded;
+	f.control.services[0].config = services_config;
+	fixture_close(&f);
+	free(acls[1].interfaces);
+}
+
 static void
 test_lookup_flow(void)
 {
@@ -289,6 +337,7 @@ static const struct unit_test tests[] = {
 	{ "lookup by hash", test_lookup_hash },
 	{ "lookup without a server", test_lookup_without_server },
 	{ "lookup with other algorithms", test_lookup_algorithms },
+	{ "lookup: rules", test_lookup_rules },
 	{ "lookup of a flow", test_lookup_flow },
 	{ "lookup of a flow that ends", test_lookup_ending_flow },
 	{ "lookups in turns", test_lookup_in_turns },

@@ -170,6 +170,62 @@ test_use_backend(void)
 	check_use_backend(6);
 }
 
+/* The other backend with this mode, of the service's port. */
+static void
+put_other(struct path *path, uint8_t forward)
+{
+	const struct shunt_member member = { .server = OTHER_SERVER, .weight = 1 };
+	const struct shunt_source source = { .address = helper_addr("10.0.0.240") };
+	const struct shunt_nexthop nexthop = {
+		.port = 1, .mac = { { 2, 0, 0, 0, 0, 7 } }, .source = helper_addr("10.0.0.254")
+	};
+	struct shunt_backend *backend = helper_backend(SHUNT_SOURCE, &member, 1, 16);
+	struct shunt_server server =
+		helper_server(server_address(path, OTHER_SERVER), 80, OTHER_BACKEND);
+
+	server.nexthop = 2;
+	backend->forward = forward;
+	backend->encap = forward == SHUNT_TUNNEL ? SHUNT_IPIP : SHUNT_ENCAP_NONE;
+	backend->sources[0] = forward == SHUNT_FULLNAT;
+	helper_put(path->objects, SHUNT_KIND_SOURCE, 1, &source, sizeof(source));
+	helper_put(path->objects, SHUNT_KIND_NEXTHOP, 2, &nexthop, sizeof(nexthop));
+	helper_put(path->objects, SHUNT_KIND_SERVER, OTHER_SERVER, &server, sizeof(server));
+	helper_put(path->objects, SHUNT_KIND_BACKEND, OTHER_BACKEND, backend,
+		shunt_backend_bytes(backend));
+	free(backend);
+	path_commit(path);
+}
+
+/* A service by NAT whose rules lead to backends of all other modes, one after the other. */
+static void
+test_modes(void)
+{
+	static const uint8_t modes[] = { SHUNT_DR, SHUNT_TUNNEL, SHUNT_FULLNAT };
+	struct path path;
+	struct result r;
+
+	open_path(&path, 4, SHUNT_RULE_USE_BACKEND, false);
+	for (size_t i = 0; i < sizeof(modes); i++) {
+		put_other(&path, modes[i]);
+		for (uint8_t flags = PKT_SYN; flags; flags = flags == PKT_SYN ? PKT_ACK : 0) {
+			r = request(&path, SHUNT_TCP, 7, (uint16_t)(40000 + i), flags);
+			CU_ASSERT_EQUAL(r.p.drop, 0);
+			CU_ASSERT_EQUAL(r.p.server, OTHER_SERVER);
+			/* The last byte of the next hop's MAC address. */
+			CU_ASSERT_EQUAL(((uint8_t *)&r)[offsetof(struct result, frame) +
+						(size_t)(r.start + 5)],
+				7);
+			/* An IP header more, in front; or the source is another. */
+			CU_ASSERT_EQUAL(r.start, modes[i] == SHUNT_TUNNEL ? -20 : 0);
+			CU_ASSERT_EQUAL(r.p.source, modes[i] == SHUNT_FULLNAT);
+		}
+		CU_ASSERT_EQUAL(hits(&path, 0), i + 1);
+		/* The service's own go on by NAT. */
+		connect_client(&path, 1000, (uint16_t)(40000 + i));
+	}
+	path_close(&path);
+}
+
 /* Rules that come or change decide of new flows alone. */
 static void
 test_once(void)
@@ -255,6 +311,7 @@ test_refused(void)
 static const struct unit_test tests[] = {
 	{ "accept, drop, reject", test_actions },
 	{ "use-backend", test_use_backend },
+	{ "backends of all modes", test_modes },
 	{ "once a flow", test_once },
 	{ "truth", test_truth },
 	{ "what does not go together", test_refused },

@@ -82,6 +82,18 @@ test_tables(void)
 		"reason      round robin\n"
 		"candidates  s1\n"
 		"            s2\n");
+	check_format(SHUNT_CMD_LOOKUP_BOTH,
+		"{\"action\": \"reject\", \"frontend\": \"web\", \"rule\": \"rule 1 of frontend "
+		"web\","
+		" \"note\": \"assumed\"}",
+		"action    reject\nfrontend  web\nbackend   -\nserver    -\nreason    -\n"
+		"rule      rule 1 of frontend web\nnote      assumed\n");
+	check_format(SHUNT_CMD_SHOW_RULES,
+		"[{\"frontend\": \"web\", \"rule\": 1, \"action\": \"use-backend\", \"backend\": "
+		"\"app\", \"if\": [\"a\", \"!b\"], \"hits\": 12}]",
+		"frontend  rule  action       backend  if    hits\n"
+		"web          1  use-backend  app      a !b    12\n");
+	check_format(SHUNT_CMD_SHOW_RULES, "[]", "no rules\n");
 }
 
 /* Whatever is behind the socket: nothing is believed, nothing crashes, nothing reaches a tty. */
