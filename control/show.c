@@ -151,6 +151,8 @@ info_worker(const struct shunt_worker_stats *worker)
 		set_count(object, "drops", worker_drops(worker)) |
 		set_count(object, "flows", worker->flows) |
 		set_count(object, "flows_max", worker->flows_max) |
+		set_count(object, "half_open", worker->half_open) |
+		set_count(object, "half_open_max", worker->half_open_max) |
 		set_count(object, "flow_table_ipv4_bytes", worker->flow_v4_bytes) |
 		set_count(object, "flow_table_ipv6_bytes", worker->flow_v6_bytes) |
 		set_count(object, "source_port_bytes", worker->source_port_bytes);
@@ -253,6 +255,7 @@ show_workers(const struct control *control)
 			json_object_set_new(
 				object, "handed_over_share", json_real(share > 1 ? 1 : share)) |
 			set_count(object, "untracked", w->untracked) |
+			set_count(object, "half_open_over", w->half_open_over) |
 			set_count(object, "exceptions", w->exceptions) |
 			set_count(object, "icmp_sent", w->icmp_sent) |
 			set_count(object, "tcp_challenges", w->tcp_challenges) |

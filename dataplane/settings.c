@@ -12,6 +12,9 @@
 #define FLOWS_MIN     (1u << 10)
 #define FLOWS_MAX     (64u << 20)
 
+#define HALF_OPEN_SHARE 4 /* of the flows, by default */
+#define HALF_OPEN_MIN	64
+
 #define MBUFS_MIN 1024
 #define MBUFS_MAX (16 << 20)
 
@@ -368,6 +371,8 @@ read_memory(const struct json_at *section, struct settings *settings)
 	};
 	uint64_t flows = FLOWS_DEFAULT;
 	int memory = SETTINGS_MEMORY_AUTO;
+	struct json_at half_open_at = json_at_member(section, "half-open-max");
+	uint64_t half_open;
 	int64_t mbufs = 0;
 
 	json_get_word(json_at_member(section, "memory"), words, &memory);
@@ -375,6 +380,11 @@ read_memory(const struct json_at *section, struct settings *settings)
 		&settings->memory_size_bytes);
 	json_get_size(json_at_member(section, "flow-table-size"), FLOWS_MIN, FLOWS_MAX, &flows);
 	json_get_int(json_at_member(section, "mbufs"), MBUFS_MIN, MBUFS_MAX, &mbufs);
+	half_open = flows / HALF_OPEN_SHARE;
+	if (json_get_size(half_open_at, HALF_OPEN_MIN, FLOWS_MAX, &half_open) && half_open > flows)
+		json_at_error(half_open_at, "is more than \"flow-table-size\", which is %llu",
+			(unsigned long long)flows);
+	settings->half_open_max = half_open;
 	settings->memory = memory;
 	settings->flow_table_size = flows;
 	settings->mbufs = mbufs;
@@ -404,7 +414,7 @@ struct settings *
 settings_parse(const struct json_at *section)
 {
 	static const char *const keys[] = { "lcores", "memory", "memory-size", "flow-table-size",
-		"idle", "mbufs", "xdp-filter", "ports", NULL };
+		"half-open-max", "idle", "mbufs", "xdp-filter", "ports", NULL };
 	size_t errors_before = json_errors_count(section->errors);
 	struct settings *settings;
 

@@ -21,6 +21,7 @@ track_flow_gone(void *context, const struct flow_key *key, uint64_t value)
 
 	track_claim_release(t, key, value);
 	t->stats->flows_expired++;
+	track_state_changes(t, flow_state(value), FLOW_FREE);
 	if (track_is_session(flow_state(value)))
 		track_session_ends(t, key->service, flow_server(value));
 	if (track_source_id(value))
@@ -47,6 +48,7 @@ tracker_create(const struct shunt_stats *stats, uint32_t worker, uint32_t flow_c
 	t->seed[0] = flow_seed[0];
 	t->seed[1] = flow_seed[1];
 	t->flow_capacity = flow_capacity;
+	t->half_open_max = flow_capacity / TRACK_HALF_OPEN_SHARE;
 	memcpy(t->reset_key, flow_seed, sizeof(t->reset_key));
 	t->stats = shunt_stats_worker(stats, worker);
 	t->services = shunt_stats_services(stats, worker);
@@ -128,6 +130,8 @@ track_update(struct tracker *t, struct pkt *p, const struct gen_server *server, 
 	updated = flow_value_update(value, next, flags, tick);
 	if (updated != *p->flow)
 		flow_set(p->flow, updated);
+	if (next != state)
+		track_state_changes(t, state, next);
 	if (track_is_session(state) && !track_is_session(next))
 		track_session_ends(t, p->service, flow_server(value));
 	p->server = flow_server(value);

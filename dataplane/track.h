@@ -18,6 +18,8 @@
 
 #define TRACK_UNTRACKED_COUNT 65536u
 #define TRACK_BEGUN_WORDS     16
+/* Of a worker's flows of one family, this part may be half open, unless it is told otherwise. */
+#define TRACK_HALF_OPEN_SHARE 4
 
 /* A client forwarded by the hash alone. */
 struct track_untracked {
@@ -47,6 +49,8 @@ struct tracker {
 	struct source_ports *ports_made;   /* the same; agent: rw, until the worker takes it over */
 	uint64_t seed[2];
 	uint32_t flow_capacity;
+	uint32_t half_open;	/* TCP flows that are: tcp_state_half_open() */
+	uint32_t half_open_max; /* as many may be begun by SYNs; set before the first packet */
 	struct shunt_worker_stats *stats;
 	struct shunt_service_stats *services; /* this worker's, by id */
 	struct shunt_server_stats *servers;   /* this worker's, by id */

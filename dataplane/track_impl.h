@@ -61,6 +61,18 @@ track_session_ends(struct tracker *t, uint16_t service, uint32_t server)
 	t->servers[server].sessions--;
 }
 
+/*
+ * A flow's state changes; FLOW_FREE: there was none, or there is none any more. Half-open flows are
+ * counted, because their number is bounded apart from that of all: see track_half_open.c.
+ */
+static inline void
+track_state_changes(struct tracker *t, enum flow_state before, enum flow_state after)
+{
+	t->half_open += tcp_state_half_open(after);
+	t->half_open -= tcp_state_half_open(before);
+	t->stats->half_open = t->half_open;
+}
+
 static inline struct track_untracked *
 track_untracked_place(const struct tracker *t, const struct pkt *p)
 {
@@ -111,6 +123,14 @@ bool track_wants_claim(const struct tracker *t, const struct pkt *p);
  */
 const struct gen_backend *
 track_admit(struct tracker *t, struct pkt *p, const struct gen_backend *backend);
+
+/* track_half_open.c: */
+
+/*
+ * May a client's packet for which there is no entry have a new one that is half open? If not, it
+ * goes on as if the table was full.
+ */
+bool track_may_half_open(struct tracker *t, const struct pkt *p);
 
 /* track_fullnat.c: */
 

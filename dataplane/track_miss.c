@@ -42,6 +42,7 @@ new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 		return;
 	p->flow = flow;
 	flow_set(flow, value);
+	track_state_changes(t, FLOW_FREE, state);
 	track_session_begins(t, p->service, p->server);
 }
 
@@ -106,7 +107,7 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	}
 	if (flow) {
 		track_flow_gone(t, &key, *flow);
-	} else if (!(p->tcp_flags & (PKT_RST | PKT_FIN))) {
+	} else if (!(p->tcp_flags & (PKT_RST | PKT_FIN)) && track_may_half_open(t, p)) {
 		/* The server follows once there is room: choosing has side effects. */
 		flow = flow_insert(t->flows, &key, flow_value(0, FLOW_CLOSED, 0, tick), tick);
 	}

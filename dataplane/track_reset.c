@@ -123,6 +123,7 @@ reset_flow(struct tracker *t, const struct flow_key *key, uint64_t *flow)
 	flow_set(flow,
 		flow_value_update(
 			value, FLOW_CLOSED, flow_flags(value) | FLOW_RESETTING, t->reset_tick));
+	track_state_changes(t, flow_state(value), FLOW_CLOSED);
 	track_session_ends(t, key->service, flow_server(value));
 	t->stats->flows_reset++;
 	/* Who waits for the first answer takes no RST for an ACK that it has not sent. */

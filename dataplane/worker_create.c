@@ -81,8 +81,12 @@ worker_create(
 	w->stats->lcore = lcore;
 	w->tracker = tracker_create(settings->stats, index, settings->flow_capacity, seed);
 	w->frags = frag_table_create(index, seed);
-	if (w->tracker)
+	if (w->tracker) {
 		w->tracker->owner_seed = settings->owner_seed;
+		if (settings->half_open_max)
+			w->tracker->half_open_max = settings->half_open_max;
+		w->stats->half_open_max = w->tracker->half_open_max;
+	}
 	w->peers = mem_alloc(count * sizeof(struct rte_ring *));
 	w->tx.rings = mem_alloc(count * sizeof(struct rte_ring *));
 	snprintf(name, sizeof(name), "inbox_%u", index);

@@ -69,6 +69,7 @@
 	X(NO_SOURCE_PORT, "no-source-port", "full NAT: no source port is free for a new flow")    \
 	X(FLOW_TABLE_FULL, "flow-table-full",                                                     \
 		"no room in the flow table for a flow that needs it")                             \
+	X(HALF_OPEN, "half-open", "SYN beyond half-open-max, of a flow that needs an entry")      \
 	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")      \
 	X(LOCAL, "local", "from a server to the balancer itself, on a port without kernel twin")  \
 	X(PUNT_LIMITED, "punt-limited", "for the kernel, but more than punt-rate allows")         \
@@ -158,6 +159,9 @@ struct shunt_worker_stats {
 	uint64_t flow_v6_bytes;	 /* the other part */
 	uint64_t
 		source_port_bytes; /* level: memory of full NAT's source ports; 0: there are none */
+	uint64_t half_open;	   /* level: flows whose handshake is not over */
+	uint64_t half_open_max;	   /* level: what SYNs may make of them */
+	uint64_t half_open_over;   /* SYNs that have made no flow because there were as many */
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 

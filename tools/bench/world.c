@@ -271,6 +271,7 @@ start_worker(struct world *w)
 		.ports = &w->ports,
 		.stats = w->stats,
 		.flow_capacity = w->scenario.flows + (w->scenario.new_percent ? w->new_room : 0),
+		.half_open_max = UINT32_MAX / 2, /* all handshakes begin at once */
 		.burst_size = w->scenario.burst,
 		.owner_seed = w->owner_seed,
 	};
