@@ -315,6 +315,17 @@ put_backends(struct compiler *c, const struct control *control, struct image *im
 	return rc;
 }
 
+/* Where it says nothing the image has nothing. */
+static uint8_t
+service_cookies(const struct service *service)
+{
+	uint8_t forward = service->backend->config.forward;
+
+	return service->protocol == SHUNT_TCP && (forward == SHUNT_NAT || forward == SHUNT_FULLNAT)
+		? service->syn_cookies
+		: SHUNT_COOKIES_NEVER;
+}
+
 static int
 put_services(const struct control *control, struct image *image)
 {
@@ -334,6 +345,8 @@ put_services(const struct control *control, struct image *image)
 			.timeout_udp_ms = service->timeout.udp_ms,
 			.reset_idle = service->reset_idle,
 			.stateless = service->stateless,
+			.syn_cookies = service_cookies(service),
+			.syn_flood_rate = service->syn_flood_rate,
 		};
 
 		compile_copy_name(object.frontend, service->frontend);

@@ -280,6 +280,8 @@ services_create(const struct control *control, struct control *next, const struc
 				.timeout = frontend->timeout,
 				.reset_idle = frontend->reset_idle,
 				.stateless = frontend->stateless,
+				.syn_cookies = frontend->syn_cookies,
+				.syn_flood_rate = frontend->syn_flood_rate,
 				.backend = next->backends[frontend->backend],
 			};
 			memcpy(service->frontend, frontend->name, sizeof(service->frontend));

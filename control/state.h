@@ -89,6 +89,8 @@ struct service {
 	bool announce;
 	struct timeout_config timeout;
 	bool reset_idle;
+	uint8_t syn_cookies; /* enum shunt_cookies */
+	uint32_t syn_flood_rate;
 	bool stateless;
 	struct backend *backend;
 	uint32_t id; /* in the image; 0: not yet given */

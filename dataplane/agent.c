@@ -312,7 +312,8 @@ on_commit(struct agent *a, const struct shunt_msg *msg)
 			refuse(t, result, error.kind, error.id, error.text);
 		else if (prepare_workers(a, generation) < 0) {
 			refuse(t, -ENOMEM, 0, 0,
-				"no memory for full NAT's source ports: reserve more hugepages, or "
+				"no memory for full NAT's source ports or SYN cookies: reserve "
+				"more hugepages, or "
 				"make flow-table-size smaller");
 			generation_destroy(generation);
 			generation = NULL;

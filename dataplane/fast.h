@@ -161,8 +161,9 @@ const struct fast_passes *fast_passes(bool simple);
 /* Packet i in a set. */
 #define FAST_BIT(i) (1ull << (i))
 
-/* Of a flow's value: being reset, or with a source address. */
-#define FAST_VALUE_SPECIAL ((uint64_t)FLOW_RESETTING << 16 | 0xffull << 40)
+/* Of a flow's value: being reset, translated, or with a source address. */
+#define FAST_VALUE_SPECIAL \
+	((uint64_t)FLOW_RESETTING << 16 | (uint64_t)FLOW_TRANSLATED << 19 | 0xffull << 40)
 
 /* States that packets without SYN, FIN and RST leave as they are, a bit for each. */
 #define FAST_STEADY \

@@ -53,6 +53,7 @@ enum flow_flag {
 	FLOW_RESETTING = 2,	      /* whatever comes is answered with a reset; FLOW_CLOSED */
 	FLOW_CLAIMED = 4,	      /* it has a claim, which goes with it */
 	FLOW_CHALLENGED = 8,	      /* the sender of an RST has been asked whether it was its */
+	FLOW_TRANSLATED = 16,	      /* begun by a SYN cookie: cookie_flows.h has the rest */
 };
 
 static_assert(SHUNT_MAX_SERVERS <= 1 << 16, "server ids fit a value");
@@ -71,10 +72,10 @@ static_assert(SHUNT_MAX_SOURCES <= FLOW_SOURCE_CLIENT, "source ids fit a value")
 #define FLOW_CLAIM SHUNT_MAX_SERVICES
 
 /*
- * A value, from the lowest bit: server id 16, flags 4, state 4, hop 16 (the client's way back,
- * hop.h; of a flow with a source address: the source port that it has been given, as a number),
- * source address 8 (id; 0: the client's own is kept), last seen 16 (ticks of SHUNT_FLOW_TICK_MS,
- * modulo 2^16).
+ * A value, from the lowest bit: server id 16, flags 4, state 3, flag 1, hop 16 (the client's way
+ * back, hop.h; of a flow with a source address: the source port that it has been given, as a
+ * number), source address 8 (id; 0: the client's own is kept), last seen 16 (ticks of
+ * SHUNT_FLOW_TICK_MS, modulo 2^16).
  */
 static inline uint32_t
 flow_server(uint64_t value)
@@ -85,13 +86,13 @@ flow_server(uint64_t value)
 static inline unsigned int
 flow_flags(uint64_t value)
 {
-	return (value >> 16) & 0xf;
+	return ((value >> 16) & 0xf) | ((value >> 19) & FLOW_TRANSLATED);
 }
 
 static inline enum flow_state
 flow_state(uint64_t value)
 {
-	return (value >> 20) & 0xf;
+	return (value >> 20) & 0x7;
 }
 
 static inline uint16_t
@@ -129,7 +130,8 @@ flow_value(uint32_t server, enum flow_state state, uint16_t hop, uint16_t tick)
 static inline uint64_t
 flow_value_update(uint64_t value, enum flow_state state, unsigned int flags, uint16_t tick)
 {
-	return (value & 0x0000ffffff00ffffull) | (uint64_t)flags << 16 | (uint64_t)state << 20 |
+	return (value & 0x0000ffffff00ffffull) | (uint64_t)(flags & 0xf) << 16 |
+		(uint64_t)state << 20 | (uint64_t)(flags & FLOW_TRANSLATED) << 19 |
 		(uint64_t)tick << 48;
 }
 

@@ -97,10 +97,12 @@ struct gen_service {
 	uint16_t last_port_be; /* of a range; port_be is the first */
 	uint8_t version;       /* 0: no such service */
 	uint8_t protocol;
-	uint8_t reset_idle; /* see struct shunt_service */
-	uint8_t stateless;  /* see stateless.h */
-	uint8_t leftover;   /* stateless, but flows in any slot may have entries from before */
-	uint8_t pad[33];
+	uint8_t reset_idle;  /* see struct shunt_service */
+	uint8_t stateless;   /* see stateless.h */
+	uint8_t leftover;    /* stateless, but flows in any slot may have entries from before */
+	uint8_t cookies;     /* enum shunt_cookies; TCP only */
+	uint32_t flood_rate; /* see struct shunt_service */
+	uint8_t pad[28];
 };
 
 static_assert(offsetof(struct gen_service, backend) == 16 &&
@@ -175,6 +177,7 @@ struct generation {
 	struct gen_backend **backends;		      /* [SHUNT_MAX_BACKENDS], by id; NULL: none */
 	struct gen_source sources[SHUNT_MAX_SOURCES]; /* by id */
 	bool has_fullnat; /* a backend of that mode: workers need source ports */
+	bool has_cookies; /* a service that may answer SYNs with them: workers need room */
 	bool has_answers; /* a backend that has some */
 	struct classifier *classifier;
 	struct known *known;

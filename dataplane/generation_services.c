@@ -96,6 +96,8 @@ services_create(const struct gen_builder *b)
 		out->reset_idle = s->reset_idle;
 		out->stateless = s->stateless;
 		out->leftover = s->stateless && has_leftover(b, id);
+		out->cookies = s->protocol == SHUNT_TCP ? s->syn_cookies : SHUNT_COOKIES_NEVER;
+		out->flood_rate = s->syn_flood_rate;
 		out->backend = s->backend;
 		gen_set_address(&s->address, s->port_be, out->address, &out->version, &out->l3_sum,
 			&out->l4_sum);
@@ -159,6 +161,8 @@ check_service(struct gen_builder *b, uint32_t id, const struct gen_service *s)
 		return gen_refuse(b, SHUNT_KIND_SERVICE, id,
 			"its backend has servers of the other address family (only a tunnel "
 			"and full NAT lead from one to the other)");
+	b->generation->has_cookies |=
+		s->cookies && (backend->forward == SHUNT_NAT || backend->forward == SHUNT_FULLNAT);
 	/* Two of a client's connections would look alike there. */
 	if (backend->forward == SHUNT_NAT && gen_service_is_range(s) &&
 		(b->families[s->backend] & GEN_HAS_PORT))

@@ -87,6 +87,7 @@ struct pkt {
 	uint16_t hop;	 /* the client's way back (hop.h) */
 	/* Not 0: what the client's port becomes, which the server sees as another than its own. */
 	uint16_t other_port_be;
+	uint32_t seq_delta; /* what its sequence number has been changed by; see seq.h */
 
 	/* full NAT: of a packet to a server, track sets them; of a reply, classify and track */
 	uint8_t source;		    /* id of the source address; 0: not that mode */

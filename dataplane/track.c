@@ -26,6 +26,8 @@ track_flow_gone(void *context, const struct flow_key *key, uint64_t value)
 		track_session_ends(t, key->service, flow_server(value));
 	if (track_source_id(value))
 		track_release_source(t, key, value);
+	if (flow_flags(value) & FLOW_TRANSLATED)
+		track_cookie_gone(t, key);
 }
 
 struct tracker *
@@ -67,6 +69,7 @@ tracker_destroy(struct tracker *t)
 	if (t->flows)
 		flow_table_destroy(t->flows);
 	source_ports_destroy(t->ports_made);
+	track_cookies_destroy(t);
 	mem_free(t->hops);
 	mem_free(t->untracked);
 	mem_free(t);
@@ -75,6 +78,8 @@ tracker_destroy(struct tracker *t)
 int
 tracker_prepare(struct tracker *t, const struct generation *generation)
 {
+	if (track_cookies_prepare(t, generation) < 0)
+		return -ENOMEM;
 	if (!generation->has_fullnat || t->ports_made)
 		return 0;
 	t->ports_made = source_ports_create(
@@ -89,6 +94,7 @@ tracker_set_generation(struct tracker *t, const struct generation *generation)
 	if (generation->has_fullnat)
 		t->ports = t->ports_made;
 	t->stats->source_port_bytes = t->ports ? source_ports_bytes(t->flow_capacity) : 0;
+	track_cookies_bind(t, generation);
 	t->generation = generation;
 	flow_table_bind(t->flows, generation->timeouts, track_flow_gone, t);
 	track_resets_due(t);
@@ -121,6 +127,8 @@ track_update(struct tracker *t, struct pkt *p, const struct gen_server *server, 
 			: tcp_state_next(state, p->direction, p->tcp_flags);
 	if ((p->tcp_flags & (PKT_RST | PKT_SYN)) | (flags & FLOW_RESETTING))
 		next = track_reset(t, p, next, &flags);
+	if (flags & FLOW_TRANSLATED)
+		next = track_cookie_packet(t, p, state, next, &flags);
 	/* What trails behind a closed flow must not keep it from expiring, and no RST any flow. */
 	if (state == FLOW_CLOSED || (next == state && (p->tcp_flags & PKT_RST)))
 		tick = flow_last_seen(value);

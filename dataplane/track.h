@@ -10,6 +10,7 @@
 #ifndef DATAPLANE_TRACK_H
 #define DATAPLANE_TRACK_H
 
+#include "cookie.h"
 #include "ends.h"
 #include "hop.h"
 #include "select.h"
@@ -35,6 +36,14 @@ struct track_pass {
 	unsigned int rounds; /* to go; 0: none is under way */
 	uint64_t until;	     /* generations' resets up to here are being seen to */
 	uint64_t done;	     /* and up to here have been */
+};
+
+/* What a server gets whose SYN|ACK has been taken in its client's name. */
+struct track_accepted {
+	const struct pkt *pkt; /* that was it: its addresses and ports are still there */
+	uint32_t seq;
+	uint32_t ack;
+	uint16_t window;
 };
 
 /* Sends a challenge (tcp_answer.h) between these ends, if it is worth it. Worker. */
@@ -71,6 +80,12 @@ struct tracker {
 	 */
 	unsigned int doubted_count;
 	struct pkt *doubted[PKT_BURST];
+	/* track_cookie.c */
+	struct track_cookies *cookies;	    /* NULL until a generation has services with them */
+	struct track_cookies *cookies_made; /* the same; agent: rw, until the worker takes it */
+	bool proved; /* the client of the packet at hand has proved that it is there */
+	unsigned int accepted_count; /* of this burst, emptied as doubted */
+	struct track_accepted accepted[PKT_BURST];
 };
 
 /* flow_seed: random, this worker's own. NULL: no memory. Agent. */
@@ -79,8 +94,8 @@ struct tracker *tracker_create(const struct shunt_stats *stats, uint32_t worker,
 void tracker_destroy(struct tracker *tracker);
 
 /*
- * Makes the table of source ports, if it is not there and this generation has full NAT. To be
- * called before a worker is given the generation. 0, -ENOMEM. Agent.
+ * Makes the table of source ports, if it is not there and this generation has full NAT, and the
+ * same for SYN cookies. To be called before a worker is given the generation. 0, -ENOMEM. Agent.
  */
 int tracker_prepare(struct tracker *tracker, const struct generation *generation);
 
@@ -133,6 +148,13 @@ void track_sweep(struct tracker *tracker, unsigned int buckets, uint16_t tick);
  * there is nothing to do.
  */
 bool tracker_pass(struct tracker *tracker, unsigned int buckets, uint16_t tick);
+
+/*
+ * Makes of a SYN with drop SYN_COOKIE its answer, which leaves by the port it came from. least_mtu:
+ * of all ports.
+ */
+void track_cookie_answer(struct tracker *tracker, struct pkt *p, uint16_t least_mtu,
+	const struct shunt_mac *port_mac);
 
 /* Counts what leaves (drop not set) for its service and server. */
 void track_count(struct tracker *tracker, struct pkt *const *pkts, unsigned int n);

@@ -17,7 +17,7 @@ track_may_half_open(struct tracker *t, const struct pkt *p)
 {
 	uint64_t max = t->half_open_max;
 
-	if (p->protocol == SHUNT_UDP)
+	if (p->protocol == SHUNT_UDP || t->proved)
 		return true;
 	if (!tcp_state_opens(p->tcp_flags))
 		return t->half_open < 2 * max;

@@ -132,6 +132,32 @@ track_admit(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
  */
 bool track_may_half_open(struct tracker *t, const struct pkt *p);
 
+/* track_cookie.c: */
+
+int track_cookies_prepare(struct tracker *t, const struct generation *generation);
+void track_cookies_destroy(struct tracker *t);
+void track_cookies_bind(struct tracker *t, const struct generation *generation);
+
+/* A client's packet without an entry: is it a SYN to be answered with a cookie? Then it sets drop.
+ */
+bool track_cookie_answers(struct tracker *t, struct pkt *p, const struct gen_backend *backend);
+/* Or does it bring a cookie back? Then the flow is to begin as by a SYN. */
+bool track_cookie_is(struct tracker *t, const struct pkt *p, const struct gen_backend *backend,
+	struct cookie_syn *syn);
+/* It has begun, if drop is not set: makes of the packet its SYN. */
+void track_cookie_begins(
+	struct tracker *t, struct pkt *p, const struct flow_key *key, const struct cookie_syn *syn);
+/*
+ * A packet of a flow with FLOW_TRANSLATED: translates it, or sets drop. next: the flow's next state
+ * if it was any flow's. Returns what it is.
+ */
+enum flow_state track_cookie_packet(struct tracker *t, struct pkt *p, enum flow_state state,
+	enum flow_state next, unsigned int *flags);
+/* An ICMP error about a flow with this value. */
+void track_cookie_quoted(struct tracker *t, struct pkt *p, uint64_t value);
+/* The flow has gone. */
+void track_cookie_gone(struct tracker *t, const struct flow_key *key);
+
 /* track_fullnat.c: */
 
 /* Is this the value of a flow as this server's mode has them? */

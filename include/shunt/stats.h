@@ -59,6 +59,9 @@
 	X(REFUSED, "refused", "refused by a rule; its sender is told")                            \
 	X(MAXCONN, "maxconn", "no server has room for one more session; its sender is told")      \
 	X(RESET, "reset", "segment of a session that is reset; its sender is told by an RST")     \
+	X(SYN_COOKIE, "syn-cookie", "SYN answered with a SYN cookie, nothing kept of it")         \
+	X(COOKIE_WAIT, "cookie-wait",                                                             \
+		"segment of a SYN cookie's flow before its server has answered: sent again")      \
 	X(TCP_ANSWER, "tcp-answer", "RST in answer to a challenge of Shunt's own")                \
 	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known")  \
 	X(CLIENT_PORT, "client-port",                                                             \
@@ -161,7 +164,11 @@ struct shunt_worker_stats {
 		source_port_bytes; /* level: memory of full NAT's source ports; 0: there are none */
 	uint64_t half_open;	   /* level: flows whose handshake is not over */
 	uint64_t half_open_max;	   /* level: what SYNs may make of them */
-	uint64_t half_open_over;   /* SYNs that have made no flow because there were as many */
+	uint64_t syn_cookies_sent; /* SYNs answered with one; counted as sent packets too */
+	uint64_t syn_cookies_accepted; /* flows begun by one that has come back */
+	uint64_t cookie_flows;	       /* level: of those, in the table */
+	uint64_t cookie_flow_bytes; /* level: memory of what is known of them; 0: there is none */
+	uint64_t half_open_over;    /* SYNs that have made no flow because there were as many */
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 

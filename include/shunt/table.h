@@ -138,12 +138,14 @@ struct shunt_service {
 	/* 1: flows are not stored, the hash says their server; SHUNT_DR, SHUNT_TUNNEL by
 	 * SHUNT_SOURCE */
 	uint8_t stateless;
-	uint8_t pad;
+	uint8_t syn_cookies;	 /* enum shunt_cookies; counts with SHUNT_NAT and SHUNT_FULLNAT */
 	uint32_t backend;	 /* id */
 	uint32_t timeout_syn_ms; /* each 1..SHUNT_MAX_TIMEOUT_MS */
 	uint32_t timeout_established_ms;
 	uint32_t timeout_fin_ms;
 	uint32_t timeout_udp_ms;
+	/* SHUNT_COOKIES_AUTO: SYNs a second, of all workers, above which; 0: as workers measure */
+	uint32_t syn_flood_rate;
 	char frontend[SHUNT_NAME_SIZE]; /* control */
 };
 
@@ -173,7 +175,7 @@ static_assert(sizeof(struct shunt_nexthop) == 32, "image layout");
 static_assert(sizeof(struct shunt_server) == 112, "image layout");
 static_assert(sizeof(struct shunt_member) == 8, "image layout");
 static_assert(sizeof(struct shunt_backend) == 104, "image layout");
-static_assert(sizeof(struct shunt_service) == 108, "image layout");
+static_assert(sizeof(struct shunt_service) == 112, "image layout");
 static_assert(sizeof(struct shunt_local) == 16, "image layout");
 static_assert(sizeof(struct shunt_source) == 16, "image layout");
 static_assert(SHUNT_MAX_SOURCES <= UINT8_MAX + 1, "ids of sources fit a backend's");
