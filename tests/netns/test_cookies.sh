@@ -58,7 +58,7 @@ counted() {
 
 for n in 1 2 3; do
 	check_equal "${MODES[n - 1]}: a download by a cookie is whole" "$SUM" "$(download $n 1)"
-	check "${MODES[n - 1]}: and an upload: $(tail -n 1 "$TOPOLOGY_DIR/up-$n-1.log" 2>/dev/null)" \
+	check "${MODES[n - 1]}: and an upload" \
 		upload $n 1
 done
 check "each began with a cookie" \
