@@ -69,6 +69,7 @@ image_service(const struct scenario *s, uint32_t i)
 		.timeout_udp_ms = 120000,
 		.frontend = "bench",
 		.stateless = s->stateless,
+		.syn_cookies = s->flood ? SHUNT_COOKIES_AUTO : SHUNT_COOKIES_NEVER,
 	};
 
 	traffic_service(s, i % s->services, &end);

@@ -88,6 +88,8 @@ scenario_json(const struct scenario *s)
 		json_object_set_new(object, "kind", json_string("connections"));
 	if (object && s->stateless)
 		json_object_set_new(object, "flow_mode", json_string("stateless"));
+	if (object && s->flood)
+		json_object_set_new(object, "new_are", json_string("flood"));
 	if (object && s->by_connection)
 		json_object_set_new(object, "hash_on", json_string("connection"));
 	return object;

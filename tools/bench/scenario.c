@@ -99,7 +99,7 @@ is_same(const struct scenario *a, const struct scenario *b)
 	return a->forward == b->forward && a->version == b->version && a->zipf == b->zipf &&
 		a->burst == b->burst && a->flows == b->flows && a->services == b->services &&
 		a->servers == b->servers && a->new_percent == b->new_percent &&
-		a->kind == b->kind && a->stateless == b->stateless &&
+		a->kind == b->kind && a->stateless == b->stateless && a->flood == b->flood &&
 		a->by_connection == b->by_connection;
 }
 
@@ -186,8 +186,8 @@ scenario_describe(const struct scenario *s, char *out, size_t size)
 	char flows[16];
 
 	scenario_flows(s, flows, sizeof(flows));
-	snprintf(out, size, "%-7s %s %4s flows %3u%% new %4u x %-4u burst %u %s%s%s",
+	snprintf(out, size, "%-7s %s %4s flows %3u%% new %4u x %-4u burst %u %s%s%s%s",
 		scenario_mode(s), scenario_family(s), flows, s->new_percent, s->services,
 		s->servers, s->burst, kind, s->stateless ? " stateless" : "",
-		s->by_connection ? " by connection" : "");
+		s->by_connection ? " by connection" : "", s->flood ? " flood" : "");
 }

@@ -25,6 +25,7 @@ struct scenario {
 	uint8_t kind;	      /* enum scenario_kind */
 	bool udp;	/* there are services of UDP beside those of TCP, at the same addresses */
 	bool stateless; /* flow mode of the services; modes dr and tunnel only */
+	bool flood;	/* of new clients: their SYNs are answered with cookies, mode nat only */
 	bool by_connection; /* servers are chosen by whole connections, not by client and port */
 };
 

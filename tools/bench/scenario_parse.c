@@ -145,6 +145,17 @@ set_hash_on(struct scenario *s, const char *value)
 	return good;
 }
 
+static bool
+set_new_are(struct scenario *s, const char *value)
+{
+	static const char *const names[] = { "clients", "flood" };
+	uint8_t i;
+	bool good = one_of(value, names, 2, &i);
+
+	s->flood = i == 1;
+	return good;
+}
+
 static const struct word {
 	const char *name;
 	const char *values;
@@ -160,6 +171,7 @@ static const struct word {
 	{ "distribution", "uniform or zipf", set_distribution },
 	{ "flow-mode", "stateful, or stateless (modes dr and tunnel)", set_flow_mode },
 	{ "hash-on", "source-port or connection", set_hash_on },
+	{ "new-are", "clients, or a flood answered with SYN cookies (mode nat)", set_new_are },
 	{ "kind", "packets, or connections from SYN to FIN (mode nat)", set_kind },
 };
 
@@ -235,6 +247,8 @@ check(const char *text, struct scenario *s, uint32_t seen)
 	}
 	if (s->stateless && s->forward != SHUNT_DR && s->forward != SHUNT_TUNNEL)
 		return refuse(text, "flows are stateless in modes dr and tunnel only");
+	if (s->flood && (s->forward != SHUNT_NAT || s->kind == SCENARIO_CONNECTIONS))
+		return refuse(text, "a flood is of packets, and answered in mode nat only");
 	if (!image_has_ports(s))
 		return refuse(text,
 			"full NAT has not so many ports to one server; more servers are needed");
