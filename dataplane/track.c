@@ -78,7 +78,7 @@ tracker_destroy(struct tracker *t)
 int
 tracker_prepare(struct tracker *t, const struct generation *generation)
 {
-	if (track_cookies_prepare(t, generation) < 0)
+	if (track_cookies_create(t, generation) < 0)
 		return -ENOMEM;
 	if (!generation->has_fullnat || t->ports_made)
 		return 0;

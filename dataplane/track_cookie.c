@@ -24,7 +24,7 @@
 #include "track_impl.h"
 
 int
-track_cookies_prepare(struct tracker *t, const struct generation *generation)
+track_cookies_create(struct tracker *t, const struct generation *generation)
 {
 	struct track_cookies *c;
 

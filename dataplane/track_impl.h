@@ -134,7 +134,7 @@ bool track_may_half_open(struct tracker *t, const struct pkt *p);
 
 /* track_cookie.c: */
 
-int track_cookies_prepare(struct tracker *t, const struct generation *generation);
+int track_cookies_create(struct tracker *t, const struct generation *generation);
 void track_cookies_destroy(struct tracker *t);
 void track_cookies_bind(struct tracker *t, const struct generation *generation);
 

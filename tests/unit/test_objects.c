@@ -234,7 +234,6 @@ test_service_fields(void)
 
 	accepted(SHUNT_KIND_SERVICE, 1, &good, sizeof(good));
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, port_be, 0, "port");
-	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, protocol, 0, "protocol");
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, protocol, 132, "protocol");
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, stateless, 2, "flows");
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, syn_cookies, 3, "cookies");
