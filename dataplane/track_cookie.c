@@ -72,54 +72,53 @@ minute(const struct tracker *t)
 }
 
 /*
- * Counts a SYN. In a tick of more than `begin` there is a flood, and then until a whole tick has
- * had fewer than `end`.
+ * Counts a SYN, so much for each. In a tick of more than `begin` there is a flood, and then until a
+ * whole tick has had less than `end`.
  */
 static void
-count_syn(struct track_flood *f, uint32_t now, uint64_t begin, uint64_t end)
+count_syn(struct track_flood *f, uint32_t now, uint32_t each, uint64_t begin, uint64_t end)
 {
 	if (now != f->tick) {
 		uint32_t before = now - f->tick == 1 ? f->count : 0;
 
-		f->on = f->on && before >= end;
+		f->on = f->on && (uint64_t)before * each >= end;
 		f->tick = now;
 		f->count = 0;
 	}
 	f->count++;
-	f->on |= f->count > begin;
+	f->on |= (uint64_t)f->count * each > begin;
 }
 
 /*
  * Nobody has said what a flood is: it is one if the half-open flows have come to half of what they
- * may be. It is over when they are a quarter and SYNs come so slowly that, by the time each is
- * kept, they would not become more.
+ * may be. It is over when they are a quarter and SYNs come so slowly that, each kept for its time,
+ * they would not become more.
  */
 static bool
 is_flooded(struct tracker *t, const struct pkt *p)
 {
 	uint32_t max = t->half_open_max;
 	uint16_t ticks = t->generation->timeouts[p->service].ticks[FLOW_SYN];
-	bool was = t->cookies->all.on;
+	struct track_flood *f = &t->cookies->all;
+	bool was = f->on;
 
-	count_syn(&t->cookies->all, t->now, UINT32_MAX, ticks ? max / 4 / ticks : 0);
-	if (t->half_open > max / 2 || (was && t->half_open > max / 4))
-		t->cookies->all.on = true;
-	return t->cookies->all.on;
+	count_syn(f, t->now, ticks, UINT64_MAX, max / 4);
+	f->on |= t->half_open > max / 2 || (was && t->half_open > max / 4);
+	return f->on;
 }
 
+/* With a rate: in a tick, if all workers have as many as this one. */
 static bool
 in_flood(struct tracker *t, const struct pkt *p, const struct gen_service *service)
 {
 	struct track_flood *f = &t->cookies->floods[p->service];
-	uint64_t begin;
+	uint64_t begin = (uint64_t)service->flood_rate * SHUNT_FLOW_TICK_MS / 1000;
 
 	if (t->half_open >= t->half_open_max)
 		return true;
 	if (!service->flood_rate)
 		return is_flooded(t, p);
-	/* This worker's part, in a tick. */
-	begin = (uint64_t)service->flood_rate * SHUNT_FLOW_TICK_MS / 1000 / t->select.worker_count;
-	count_syn(f, t->now, begin, (begin + 1) / 2);
+	count_syn(f, t->now, t->select.worker_count, begin, begin / 2);
 	return f->on;
 }
 
