@@ -58,6 +58,8 @@ static const struct scenario whole[] = {
 	{ SHUNT_DR, 4, false, 64, M1, 1, 10, 100, .stateless = true },
 	{ SHUNT_TUNNEL, 4, false, 64, M1, 1, 10, 100 },
 	{ SHUNT_NAT, 6, false, 64, M1, 1, 10, 100 },
+	{ SHUNT_NAT, 4, false, 64, K64, 1, 10, 50, .flood = true },
+	{ SHUNT_NAT, 4, false, 64, K64, 1, 10, 100, .flood = true },
 	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 0 },
 	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 100 },
 	{ SHUNT_NAT, 4, false, 64, M1, 1000, 10, 0 },
