@@ -129,8 +129,12 @@ track_update(struct tracker *t, struct pkt *p, const struct gen_server *server, 
 		next = track_reset(t, p, next, &flags);
 	if (flags & FLOW_TRANSLATED)
 		next = track_cookie_packet(t, p, state, next, &flags);
-	/* What trails behind a closed flow must not keep it from expiring, and no RST any flow. */
-	if (state == FLOW_CLOSED || (next == state && (p->tcp_flags & PKT_RST)))
+	/*
+	 * What trails behind a closed flow must not keep it from expiring, and no RST any flow; nor
+	 * a client one whose server does not answer, though it has proved that it is there.
+	 */
+	if (state == FLOW_CLOSED || (next == state && (p->tcp_flags & PKT_RST)) ||
+		(next == FLOW_SYN && (flags & FLOW_TRANSLATED)))
 		tick = flow_last_seen(value);
 	if (!flow_source(value))
 		value = flow_value_with_hop(value, hop);
