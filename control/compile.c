@@ -349,6 +349,17 @@ put_limit(const struct service *service, struct image *image)
 	return image_put(image, SHUNT_KIND_LIMIT, service->limit_id, &object, sizeof(object));
 }
 
+/* Where it says nothing the image has nothing. */
+static uint8_t
+service_cookies(const struct service *service)
+{
+	uint8_t forward = service->backend->config.forward;
+
+	return service->protocol == SHUNT_TCP && (forward == SHUNT_NAT || forward == SHUNT_FULLNAT)
+		? service->syn_cookies
+		: SHUNT_COOKIES_NEVER;
+}
+
 static int
 put_services(const struct control *control, struct image *image)
 {
@@ -370,6 +381,8 @@ put_services(const struct control *control, struct image *image)
 			.reset_idle = service->reset_idle,
 			.stateless = service->stateless,
 			.limit = service->limit_id,
+			.syn_cookies = service_cookies(service),
+			.syn_flood_rate = service->syn_flood_rate,
 		};
 
 		compile_copy_name(object.frontend, service->frontend);

@@ -137,8 +137,12 @@ struct frontend_config {
 	uint8_t protocol; /* enum shunt_protocol */
 	bool announce;	  /* put the addresses on the kernel interface */
 	struct timeout_config timeout;
-	bool reset_idle;	  /* on-timeout */
-	bool stateless;		  /* flow-mode */
+	bool reset_idle;     /* on-timeout */
+	bool stateless;	     /* flow-mode */
+	uint8_t syn_cookies; /* enum shunt_cookies, if has_syn_cookies; else the file says nothing
+			      */
+	bool has_syn_cookies;
+	uint32_t syn_flood_rate;  /* SYNs a second; 0: measured */
 	struct shunt_limit limit; /* without its name; see config_has_limit() */
 	struct bind_config *binds;
 	size_t bind_count;

@@ -293,6 +293,22 @@ check_flow_mode(struct json_at frontend_at, const struct frontend_config *fronte
 			counted_key(backend), backend->name);
 }
 
+/* Who does not see what servers answer cannot go on in their name. */
+static void
+check_cookies(struct json_at frontend_at, const struct frontend_config *frontend,
+	const struct backend_config *backend)
+{
+	const char *key = frontend->syn_flood_rate ? "syn-flood-rate" : "syn-cookies";
+
+	if (backend->forward != SHUNT_DR && backend->forward != SHUNT_TUNNEL)
+		return;
+	if (frontend->syn_flood_rate || (frontend->has_syn_cookies && frontend->syn_cookies))
+		json_at_error(json_at_member(&frontend_at, key),
+			"needs \"forward\": \"nat\" or \"fullnat\", but backend \"%s\" has \"%s\": "
+			"there a flood of SYNs is forwarded by the hash",
+			backend->name, forward_name(backend->forward));
+}
+
 /* A packet keeps its family, unless it goes inside another one or is translated as a whole. */
 static void
 check_bind_family(struct json_at at, const struct bind_config *bind,
@@ -338,8 +354,10 @@ check_ways(const struct json_at *frontends, const struct config *config, struct 
 		const struct frontend_config *frontend = &config->frontends[i];
 		struct json_at at = json_at_element(frontends, i);
 
-		if (frontend->backend != SIZE_MAX)
+		if (frontend->backend != SIZE_MAX) {
 			check_flow_mode(at, frontend, &config->backends[frontend->backend]);
+			check_cookies(at, frontend, &config->backends[frontend->backend]);
+		}
 		for (size_t k = 0; k < frontend_lead_count(frontend); k++) {
 			size_t backend = frontend_lead(frontend, k);
 

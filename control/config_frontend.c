@@ -147,12 +147,39 @@ read_words(struct json_at at, struct frontend_config *frontend)
 }
 
 static void
+read_cookies(struct json_at at, struct frontend_config *frontend)
+{
+	static const struct json_word uses[] = {
+		{ "auto", SHUNT_COOKIES_AUTO },
+		{ "always", SHUNT_COOKIES_ALWAYS },
+		{ "never", SHUNT_COOKIES_NEVER },
+		{ NULL, 0 },
+	};
+	struct json_at use_at = json_at_member(&at, "syn-cookies");
+	struct json_at rate_at = json_at_member(&at, "syn-flood-rate");
+	int use = SHUNT_COOKIES_AUTO;
+	int64_t rate = 0;
+
+	frontend->has_syn_cookies = json_get_word(use_at, uses, &use);
+	frontend->syn_cookies = (uint8_t)use;
+	json_get_int(rate_at, 1, SHUNT_MAX_SYN_FLOOD_RATE, &rate);
+	frontend->syn_flood_rate = (uint32_t)rate;
+	if (frontend->has_syn_cookies && frontend->protocol == SHUNT_UDP)
+		json_at_error(use_at, "is for \"protocol\": \"tcp\" only");
+	if (rate && (frontend->protocol == SHUNT_UDP || use != SHUNT_COOKIES_AUTO))
+		json_at_error(rate_at,
+			"says when \"syn-cookies\": \"auto\" begins, for \"protocol\": \"tcp\" "
+			"only");
+}
+
+static void
 read_frontend(
 	struct json_at at, const struct config_defaults *defaults, struct frontend_config *frontend)
 {
 	static const char *const keys[] = { "name", "bind", "protocol", "timeout",
-		"default-backend", "announce", "on-timeout", "flow-mode", "maxconn", "rate-limit",
-		"source-limit", "on-limit", "rules", NULL };
+		"default-backend", "announce", "on-timeout", "flow-mode", "syn-cookies",
+		"syn-flood-rate", "maxconn", "rate-limit", "source-limit", "on-limit", "rules",
+		NULL };
 
 	frontend->timeout = defaults->timeout;
 	if (!json_get_object(at, keys))
@@ -161,6 +188,7 @@ read_frontend(
 		json_get_name(json_at_member(&at, "name"), frontend->name);
 	read_binds(json_at_member(&at, "bind"), frontend);
 	read_words(at, frontend);
+	read_cookies(at, frontend);
 	config_read_timeout(json_at_member(&at, "timeout"), &frontend->timeout, NULL);
 	config_read_limits(at, frontend);
 	config_read_rules(json_at_member(&at, "rules"), frontend);

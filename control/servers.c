@@ -288,6 +288,8 @@ services_create(const struct control *control, struct control *next, const struc
 				.reset_idle = frontend->reset_idle,
 				.stateless = frontend->stateless,
 				.limit = frontend->limit,
+				.syn_cookies = frontend->syn_cookies,
+				.syn_flood_rate = frontend->syn_flood_rate,
 				.backend = next->backends[frontend->backend],
 				.config = frontend,
 				.rules = rules_row(config, i),

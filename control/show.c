@@ -153,9 +153,12 @@ info_worker(const struct shunt_worker_stats *worker)
 		set_count(object, "drops", worker_drops(worker)) |
 		set_count(object, "flows", worker->flows) |
 		set_count(object, "flows_max", worker->flows_max) |
+		set_count(object, "half_open", worker->half_open) |
+		set_count(object, "half_open_max", worker->half_open_max) |
 		set_count(object, "flow_table_ipv4_bytes", worker->flow_v4_bytes) |
 		set_count(object, "flow_table_ipv6_bytes", worker->flow_v6_bytes) |
-		set_count(object, "source_port_bytes", worker->source_port_bytes);
+		set_count(object, "source_port_bytes", worker->source_port_bytes) |
+		set_count(object, "cookie_flow_bytes", worker->cookie_flow_bytes);
 	return whole(object, failed);
 }
 
@@ -177,7 +180,7 @@ rss_bytes(void)
 static int
 set_dataplane_memory(json_t *memory, const struct shunt_stats *stats)
 {
-	uint64_t v4 = 0, v6 = 0, ports = 0;
+	uint64_t v4 = 0, v6 = 0, ports = 0, cookies = 0;
 
 	if (!stats)
 		return 0;
@@ -187,11 +190,13 @@ set_dataplane_memory(json_t *memory, const struct shunt_stats *stats)
 		v4 += w->flow_v4_bytes;
 		v6 += w->flow_v6_bytes;
 		ports += w->source_port_bytes;
+		cookies += w->cookie_flow_bytes;
 	}
 	return set_count(memory, "flow_table_bytes", v4 + v6) |
 		set_count(memory, "flow_table_ipv4_bytes", v4) |
 		set_count(memory, "flow_table_ipv6_bytes", v6) |
 		set_count(memory, "source_port_bytes", ports) |
+		set_count(memory, "cookie_flow_bytes", cookies) |
 		set_count(memory, "generation_bytes",
 			stats->table_bytes + stats->service_bytes + stats->server_bytes +
 				stats->rule_bytes) |
@@ -257,6 +262,10 @@ show_workers(const struct control *control)
 			json_object_set_new(
 				object, "handed_over_share", json_real(share > 1 ? 1 : share)) |
 			set_count(object, "untracked", w->untracked) |
+			set_count(object, "half_open_over", w->half_open_over) |
+			set_count(object, "syn_cookies_sent", w->syn_cookies_sent) |
+			set_count(object, "syn_cookies_accepted", w->syn_cookies_accepted) |
+			set_count(object, "cookie_flows", w->cookie_flows) |
 			set_count(object, "exceptions", w->exceptions) |
 			set_count(object, "sources_evicted", w->sources_evicted) |
 			set_count(object, "icmp_sent", w->icmp_sent) |

@@ -96,6 +96,8 @@ struct service {
 	bool announce;
 	struct timeout_config timeout;
 	bool reset_idle;
+	uint8_t syn_cookies; /* enum shunt_cookies */
+	uint32_t syn_flood_rate;
 	bool stateless;
 	struct shunt_limit limit; /* the frontend's; see config_has_limit() */
 	struct backend *backend;

@@ -313,9 +313,9 @@ on_commit(struct agent *a, const struct shunt_msg *msg)
 			refuse(t, result, error.kind, error.id, error.text);
 		else if (prepare_workers(a, generation) < 0) {
 			refuse(t, -ENOMEM, 0, 0,
-				"no memory for full NAT's source ports, or for the client networks "
-				"of limits: reserve more hugepages, or make flow-table-size or "
-				"source-table-size smaller");
+				"no memory for full NAT's source ports, SYN cookies, or the client "
+				"networks of limits: reserve more hugepages, or make "
+				"flow-table-size or source-table-size smaller");
 			generation_destroy(generation);
 			generation = NULL;
 		}

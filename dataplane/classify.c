@@ -127,6 +127,7 @@ classify_pkt(const struct classifier *c, struct pkt *p, const struct lookup *l,
 	p->source = 0;
 	p->range_port_be = 0;
 	p->other_port_be = 0;
+	p->seq_delta = 0;
 	if (e->tail) {
 		p->direction = PKT_TO_SERVER;
 		set_client(p, &l->server, server_end, owner_seed);

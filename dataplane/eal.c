@@ -14,6 +14,7 @@
 #include "port.h"
 #include "shunt/log.h"
 #include "source_ports.h"
+#include "track_cookie.h"
 #include "track.h"
 
 #define MAX_ARGS    (20 + 2 * SHUNT_MAX_PORTS)
@@ -37,7 +38,8 @@ needed_bytes(const struct settings *settings, bool huge)
 	uint64_t flows = settings->flow_table_size;
 	uint64_t worker = flows * 100 * FLOW_V4_BYTES / FLOW_MAX_LOAD_PERCENT +
 		flows * 100 * FLOW_V6_BYTES / FLOW_MAX_LOAD_PERCENT_V6 + sizeof(struct hop_table) +
-		TRACK_UNTRACKED_COUNT * sizeof(struct track_untracked);
+		TRACK_UNTRACKED_COUNT * sizeof(struct track_untracked) +
+		cookie_flows_bytes(settings->flow_table_size) + sizeof(struct track_cookies);
 
 	if (settings->memory_size_bytes)
 		return settings->memory_size_bytes;

@@ -172,6 +172,7 @@ fast_leave(const struct fast_view *v, const struct fast_burst *f, unsigned int i
 	if (flow && flow_expired(v->timeouts, (uint32_t)(key >> 32), *flow, v->tick))
 		p->flow = NULL;
 	p->other_port_be = 0;
+	p->seq_delta = 0;
 	p->source = 0;
 	return true;
 }

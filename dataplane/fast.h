@@ -162,8 +162,8 @@ const struct fast_passes *fast_passes(bool simple);
 /* Packet i in a set. */
 #define FAST_BIT(i) (1ull << (i))
 
-/* Of a flow's value: it has a source address. (Flows that are being reset are closed.) */
-#define FAST_VALUE_SPECIAL (0xffull << 40)
+/* Of a flow's value: translated, or with a source address. (Those being reset are closed.) */
+#define FAST_VALUE_SPECIAL ((uint64_t)FLOW_TRANSLATED << 16 | 0xffull << 40)
 
 /* States that packets without SYN, FIN and RST leave as they are, a bit for each. */
 #define FAST_STEADY \

@@ -51,6 +51,7 @@ enum flow_state {
 enum flow_flag {
 	FLOW_SERVER_CLOSED_FIRST = 1, /* so it is the server that waits in TIME_WAIT */
 	FLOW_CLAIMED = 4,	      /* it has a claim, which goes with it */
+	FLOW_TRANSLATED = 2,	      /* begun by a SYN cookie: cookie_flows.h has the rest */
 	/* These are one bit of a value, which is the first in FLOW_CLOSED and the other elsewhere:
 	 */
 	FLOW_RESETTING = 16, /* whatever comes is answered with a reset */

@@ -103,11 +103,12 @@ struct gen_service {
 	uint8_t reset_idle; /* see struct shunt_service */
 	uint8_t stateless;  /* see stateless.h */
 	uint8_t leftover;   /* stateless, but flows in any slot may have entries from before */
-	uint8_t pad[1];
-	uint16_t limit; /* id: see generation_limits.h; 0: none */
-	uint8_t pad2[2];
-	uint32_t rules; /* row of its rules; 0: none */
-	uint8_t pad3[24];
+	uint8_t cookies;    /* enum shunt_cookies; TCP only */
+	uint16_t limit;	    /* id: see generation_limits.h; 0: none */
+	uint8_t pad[2];
+	uint32_t flood_rate; /* see struct shunt_service */
+	uint32_t rules;	     /* row of its rules; 0: none */
+	uint8_t pad2[20];
 };
 
 static_assert(offsetof(struct gen_service, backend) == 16 &&
@@ -205,9 +206,10 @@ struct generation {
 	struct gen_backend **backends;		      /* [SHUNT_MAX_BACKENDS], by id; NULL: none */
 	struct gen_limits *limits;		      /* never NULL */
 	struct gen_source sources[SHUNT_MAX_SOURCES]; /* by id */
-	bool has_fullnat;	       /* a backend of that mode: workers need source ports */
-	bool has_answers;	       /* a backend that has some */
-	bool has_persist;	       /* a backend that wants it */
+	bool has_fullnat; /* a backend of that mode: workers need source ports */
+	bool has_cookies; /* a service that may answer SYNs with them: workers need room */
+	bool has_answers; /* a backend that has some */
+	bool has_persist; /* a backend that wants it */
 	struct persist_table *persist; /* of all generations since; workers write to it; or NULL */
 	struct acl *acl;	       /* rules; NULL: no service has any */
 	uint64_t truth[SHUNT_MAX_TRUTHS / 64]; /* as struct shunt_truth has them */

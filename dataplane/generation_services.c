@@ -97,6 +97,8 @@ services_create(const struct gen_builder *b)
 		out->stateless = s->stateless;
 		out->limit = (uint16_t)s->limit;
 		out->leftover = s->stateless && has_leftover(b, id);
+		out->cookies = s->protocol == SHUNT_TCP ? s->syn_cookies : SHUNT_COOKIES_NEVER;
+		out->flood_rate = s->syn_flood_rate;
 		out->backend = s->backend;
 		out->rules = s->rules;
 		gen_set_address(&s->address, s->port_be, out->address, &out->version, &out->l3_sum,
@@ -166,6 +168,8 @@ check_way(struct gen_builder *b, uint32_t id, const struct gen_service *s, uint1
 			"and full NAT lead from one to the other)");
 	if (s->limit && !gen_limit_exists(b->generation, s->limit))
 		return gen_refuse(b, SHUNT_KIND_SERVICE, id, "its limit does not exist");
+	b->generation->has_cookies |=
+		s->cookies && (backend->forward == SHUNT_NAT || backend->forward == SHUNT_FULLNAT);
 	/* Two of a client's connections would look alike there. */
 	if (backend->forward == SHUNT_NAT && gen_service_is_range(s) &&
 		(b->families[backend_id] & GEN_HAS_PORT))

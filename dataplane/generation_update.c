@@ -104,6 +104,7 @@ update_backends(struct gen_builder *b)
 
 	g->has_fullnat = before->has_fullnat;
 	g->has_persist = before->has_persist;
+	g->has_cookies = before->has_cookies;
 	for (uint32_t id = 0; id < SHUNT_MAX_BACKENDS; id++) {
 		if (before->backends[id] &&
 			object_store_get(before->objects, SHUNT_KIND_BACKEND, id) ==

@@ -168,6 +168,7 @@ run_agent(const struct options *options, const struct settings *settings, const 
 		.twin_rings = twin_rings(parts->twin),
 		.stats = parts->stats,
 		.flow_capacity = settings->flow_table_size,
+		.half_open_max = settings->half_open_max,
 		.sleeps = settings->idle == SETTINGS_IDLE_ADAPTIVE,
 		.owner_seed = rte_rand(),
 		.limiter = parts->limiter,

@@ -170,8 +170,10 @@ check_service(const struct shunt_service *s)
 		return "service: unknown way to know its flows";
 	if (s->rules >= SHUNT_MAX_ROWS)
 		return "service: row of rules out of range";
-	if (s->pad)
-		return "service: padding is not zero";
+	if (s->syn_cookies >= SHUNT_COOKIES_COUNT)
+		return "service: unknown use of SYN cookies";
+	if (s->syn_flood_rate > SHUNT_MAX_SYN_FLOOD_RATE)
+		return "service: rate of a SYN flood out of range";
 	if (s->backend == 0 || s->backend >= SHUNT_MAX_BACKENDS)
 		return "service: backend id out of range";
 	if (s->limit >= SHUNT_MAX_LIMITS || (s->limit && s->stateless))

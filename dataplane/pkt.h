@@ -87,6 +87,7 @@ struct pkt {
 	uint16_t hop;	 /* the client's way back (hop.h) */
 	/* Not 0: what the client's port becomes, which the server sees as another than its own. */
 	uint16_t other_port_be;
+	uint32_t seq_delta; /* what its sequence number has been changed by; see seq.h */
 
 	/* track_admit(), with a limit's reason to drop: nobody is told */
 	uint8_t silent;

@@ -15,6 +15,8 @@
 #define SOURCES_DEFAULT (64u << 10)
 #define SOURCES_MIN	(1u << 10)
 #define SOURCES_MAX	(1u << 20)
+#define HALF_OPEN_SHARE 4 /* of the flows, by default */
+#define HALF_OPEN_MIN	64
 
 #define MBUFS_MIN 1024
 #define MBUFS_MAX (16 << 20)
@@ -372,6 +374,8 @@ read_memory(const struct json_at *section, struct settings *settings)
 	};
 	uint64_t flows = FLOWS_DEFAULT, sources = SOURCES_DEFAULT;
 	int memory = SETTINGS_MEMORY_AUTO;
+	struct json_at half_open_at = json_at_member(section, "half-open-max");
+	uint64_t half_open;
 	int64_t mbufs = 0;
 
 	json_get_word(json_at_member(section, "memory"), words, &memory);
@@ -381,6 +385,11 @@ read_memory(const struct json_at *section, struct settings *settings)
 	json_get_size(
 		json_at_member(section, "source-table-size"), SOURCES_MIN, SOURCES_MAX, &sources);
 	json_get_int(json_at_member(section, "mbufs"), MBUFS_MIN, MBUFS_MAX, &mbufs);
+	half_open = flows / HALF_OPEN_SHARE;
+	if (json_get_size(half_open_at, HALF_OPEN_MIN, FLOWS_MAX, &half_open) && half_open > flows)
+		json_at_error(half_open_at, "is more than \"flow-table-size\", which is %llu",
+			(unsigned long long)flows);
+	settings->half_open_max = half_open;
 	settings->memory = memory;
 	settings->flow_table_size = flows;
 	settings->source_table_size = sources;
@@ -411,7 +420,8 @@ struct settings *
 settings_parse(const struct json_at *section)
 {
 	static const char *const keys[] = { "lcores", "memory", "memory-size", "flow-table-size",
-		"source-table-size", "idle", "mbufs", "xdp-filter", "ports", NULL };
+		"half-open-max", "source-table-size", "idle", "mbufs", "xdp-filter", "ports",
+		NULL };
 	size_t errors_before = json_errors_count(section->errors);
 	struct settings *settings;
 

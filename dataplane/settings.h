@@ -69,6 +69,7 @@ struct settings {
 	uint64_t memory_size_bytes;		   /* 0: as much as the tables and buffers need */
 	uint32_t flow_table_size;		   /* flows per worker and address family */
 	uint32_t source_table_size;		   /* client networks of all limits */
+	uint32_t half_open_max;			   /* half-open flows per worker */
 	uint8_t idle;				   /* enum settings_idle */
 	uint32_t mbufs;				   /* 0: as many as queues and bursts need */
 	char xdp_filter[SETTINGS_PATH_SIZE];	   /* empty: where it was built or installed */

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 
 #include "fields.h"
+#include "seq.h"
 #include "shunt/selection.h"
 
 enum {
@@ -12,13 +13,6 @@ enum {
 
 	IP4_DONT_FRAGMENT = 0x40,
 	TTL = 64,
-
-	TCP_BYTES = 20,
-	TCP_SEQ = 4,
-	TCP_ACK = 8,
-	TCP_OFFSET = 12,
-	TCP_FLAGS = 13,
-	TCP_WINDOW = 14,
 
 	/* Any will do: nobody takes a segment that is out of the window for an update of it. */
 	WINDOW = 8192,
@@ -34,30 +28,6 @@ struct nonce_input {
 	uint16_t dport_be;
 	uint32_t version;
 };
-
-/* The numbers of a segment. */
-struct numbers {
-	uint32_t seq;
-	uint32_t ack;
-	uint8_t flags;
-};
-
-static uint32_t
-load_be32(const uint8_t *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return ntohl(value);
-}
-
-static void
-store_be32(uint8_t *at, uint32_t value)
-{
-	uint32_t be = htonl(value);
-
-	memcpy(at, &be, sizeof(be));
-}
 
 struct ends
 tcp_answer_ends(const struct pkt *p)
@@ -98,11 +68,11 @@ tcp_answer_nonce(const uint8_t key[TCP_ANSWER_KEY_BYTES], const struct ends *end
 
 /* DF is set, so the id may be 0 (RFC 6864). */
 static void
-write_ip4(uint8_t *ip, const struct ends *ends)
+write_ip4(uint8_t *ip, const struct ends *ends, unsigned int tcp_bytes)
 {
 	memset(ip, 0, IP4_BYTES);
 	ip[0] = 0x45;
-	field_store_be16(ip + 2, IP4_BYTES + TCP_BYTES);
+	field_store_be16(ip + 2, IP4_BYTES + tcp_bytes);
 	ip[6] = IP4_DONT_FRAGMENT;
 	ip[8] = TTL;
 	ip[9] = SHUNT_TCP;
@@ -112,11 +82,11 @@ write_ip4(uint8_t *ip, const struct ends *ends)
 }
 
 static void
-write_ip6(uint8_t *ip, const struct ends *ends)
+write_ip6(uint8_t *ip, const struct ends *ends, unsigned int tcp_bytes)
 {
 	memset(ip, 0, IP6_BYTES);
 	ip[0] = 0x60;
-	field_store_be16(ip + 4, TCP_BYTES);
+	field_store_be16(ip + 4, tcp_bytes);
 	ip[6] = SHUNT_TCP;
 	ip[7] = TTL;
 	memcpy(ip + 8, ends->source, 16);
@@ -125,30 +95,39 @@ write_ip6(uint8_t *ip, const struct ends *ends)
 
 /* The whole segment. The ends must not point into it. */
 static unsigned int
-write_segment(uint8_t *ip, const struct ends *ends, const struct numbers *numbers)
+write_segment(uint8_t *ip, const struct ends *ends, const struct tcp_segment *segment)
 {
-	const uint8_t pseudo[4] = { 0, SHUNT_TCP, 0, TCP_BYTES };
+	unsigned int bytes = TCP_BYTES + segment->option_bytes;
+	const uint8_t pseudo[4] = { 0, SHUNT_TCP, 0, (uint8_t)bytes };
 	bool v4 = ends->version == 4;
 	uint8_t *tcp = ip + (v4 ? IP4_BYTES : IP6_BYTES);
 	uint64_t sum;
 
 	if (v4)
-		write_ip4(ip, ends);
+		write_ip4(ip, ends, bytes);
 	else
-		write_ip6(ip, ends);
+		write_ip6(ip, ends, bytes);
 	memset(tcp, 0, TCP_BYTES);
 	memcpy(tcp, &ends->sport_be, 2);
 	memcpy(tcp + 2, &ends->dport_be, 2);
-	store_be32(tcp + TCP_SEQ, numbers->seq);
-	store_be32(tcp + TCP_ACK, numbers->ack);
-	tcp[TCP_OFFSET] = TCP_BYTES / 4 << 4;
-	tcp[TCP_FLAGS] = numbers->flags;
-	field_store_be16(tcp + TCP_WINDOW, numbers->flags & PKT_RST ? 0 : WINDOW);
+	seq_store(tcp + TCP_SEQ_NUMBER, segment->seq);
+	seq_store(tcp + TCP_ACK_NUMBER, segment->ack);
+	tcp[TCP_DATA_OFFSET] = (uint8_t)(bytes / 4 << 4);
+	tcp[TCP_FLAGS] = segment->flags;
+	field_store_be16(tcp + TCP_WINDOW, segment->window);
+	if (segment->option_bytes)
+		memcpy(tcp + TCP_BYTES, segment->options, segment->option_bytes);
 	/* RFC 9293 section 3.1: pseudo header and segment. */
-	sum = (uint64_t)checksum_sum(pseudo, sizeof(pseudo)) + checksum_sum(tcp, TCP_BYTES);
+	sum = (uint64_t)checksum_sum(pseudo, sizeof(pseudo)) + checksum_sum(tcp, bytes);
 	sum += checksum_sum(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32);
 	field_store_checksum(tcp + TCP_CHECKSUM, checksum_fold(sum));
-	return (v4 ? IP4_BYTES : IP6_BYTES) + TCP_BYTES;
+	return (v4 ? IP4_BYTES : IP6_BYTES) + bytes;
+}
+
+unsigned int
+tcp_answer_write(uint8_t *ip, const struct ends *ends, const struct tcp_segment *segment)
+{
+	return write_segment(ip, ends, segment);
 }
 
 /*
@@ -160,13 +139,14 @@ tcp_answer_challenge(uint8_t *ip, const uint8_t key[TCP_ANSWER_KEY_BYTES], const
 	unsigned int round)
 {
 	uint64_t hash = nonce_hash(key, ends);
-	struct numbers numbers = {
+	struct tcp_segment segment = {
+		.window = WINDOW,
 		.seq = (uint32_t)(hash >> 32) + (uint32_t)round * 0x40000000u,
 		.ack = (uint32_t)hash,
 		.flags = PKT_ACK,
 	};
 
-	return write_segment(ip, ends, &numbers);
+	return write_segment(ip, ends, &segment);
 }
 
 bool
@@ -174,7 +154,7 @@ tcp_answer_is_proof(const struct pkt *p, const uint8_t key[TCP_ANSWER_KEY_BYTES]
 {
 	struct ends ends = tcp_answer_ends(p);
 
-	return load_be32(p->data + p->l4_offset + TCP_SEQ) == tcp_answer_nonce(key, &ends);
+	return seq_load(p->data + p->l4_offset + TCP_SEQ_NUMBER) == tcp_answer_nonce(key, &ends);
 }
 
 bool
@@ -188,7 +168,8 @@ tcp_answer_allowed(const struct pkt *p)
 static uint32_t
 segment_length(const struct pkt *p)
 {
-	uint32_t header = p->l4_offset + (uint32_t)(p->data[p->l4_offset + TCP_OFFSET] >> 4) * 4;
+	uint32_t header =
+		p->l4_offset + (uint32_t)(p->data[p->l4_offset + TCP_DATA_OFFSET] >> 4) * 4;
 
 	return (p->bytes > header ? p->bytes - header : 0) + !!(p->tcp_flags & PKT_SYN) +
 		!!(p->tcp_flags & PKT_FIN);
@@ -201,28 +182,35 @@ tcp_answer_turn_link(uint8_t *frame, const struct shunt_mac *port_mac)
 	memcpy(frame + ETHERNET_SOURCE, port_mac->bytes, sizeof(port_mac->bytes));
 }
 
-/* RFC 9293 section 3.10.7.1. */
 void
-tcp_answer_reset(struct pkt *p, const struct shunt_mac *port_mac)
+tcp_answer_turn(struct pkt *p, const struct tcp_segment *segment, const struct shunt_mac *port_mac)
 {
-	const uint8_t *tcp = p->data + p->l4_offset;
 	struct ends ends = tcp_answer_ends(p);
 	uint8_t source[16], destination[16];
 	size_t bytes = field_address_bytes(p->version);
-	struct numbers numbers = { .flags = PKT_RST };
 
-	if (p->tcp_flags & PKT_ACK) {
-		numbers.seq = load_be32(tcp + TCP_ACK);
-	} else {
-		numbers.ack = load_be32(tcp + TCP_SEQ) + segment_length(p);
-		numbers.flags |= PKT_ACK;
-	}
 	memcpy(source, ends.source, bytes);
 	memcpy(destination, ends.destination, bytes);
 	ends.source = source;
 	ends.destination = destination;
 	tcp_answer_turn_link(p->data, port_mac);
-	p->bytes = p->l3_offset + write_segment(p->data + p->l3_offset, &ends, &numbers);
+	p->bytes = p->l3_offset + write_segment(p->data + p->l3_offset, &ends, segment);
 	p->out_port = p->in_port;
 	p->drop = SHUNT_DROP_NONE;
+}
+
+/* RFC 9293 section 3.10.7.1. */
+void
+tcp_answer_reset(struct pkt *p, const struct shunt_mac *port_mac)
+{
+	const uint8_t *tcp = p->data + p->l4_offset;
+	struct tcp_segment segment = { .flags = PKT_RST };
+
+	if (p->tcp_flags & PKT_ACK) {
+		segment.seq = seq_load(tcp + TCP_ACK_NUMBER);
+	} else {
+		segment.ack = seq_load(tcp + TCP_SEQ_NUMBER) + segment_length(p);
+		segment.flags |= PKT_ACK;
+	}
+	tcp_answer_turn(p, &segment, port_mac);
 }

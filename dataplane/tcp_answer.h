@@ -24,6 +24,30 @@
 #define TCP_ANSWER_KEY_BYTES 16
 #define TCP_ANSWER_MAX_BYTES 60u /* of IP; no answer is larger than what it answers */
 
+/* A segment without data. */
+struct tcp_segment {
+	uint32_t seq;
+	uint32_t ack;
+	uint8_t flags;
+	uint16_t window;
+	const uint8_t *options; /* of whole words */
+	unsigned int option_bytes;
+};
+
+/*
+ * Writes a segment, from its IP header on; returns its bytes. The ends must not point into what is
+ * written.
+ */
+unsigned int
+tcp_answer_write(uint8_t *ip, const struct ends *ends, const struct tcp_segment *segment);
+
+/*
+ * Makes of a segment another one, back to its sender, which must not be larger. Sets bytes and
+ * out_port, clears drop. port_mac: of the port that it came from.
+ */
+void
+tcp_answer_turn(struct pkt *p, const struct tcp_segment *segment, const struct shunt_mac *port_mac);
+
 /* From the receiver of a segment to its sender; the addresses stand in the packet. */
 struct ends tcp_answer_ends(const struct pkt *p);
 

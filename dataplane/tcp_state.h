@@ -25,6 +25,13 @@ tcp_state_reusable(enum flow_state state)
 	return state >= FLOW_FIN_CLIENT && state <= FLOW_CLOSED;
 }
 
+/* Has the handshake begun, and is it not over? */
+static inline bool
+tcp_state_half_open(enum flow_state state)
+{
+	return state == FLOW_SYN || state == FLOW_SYN_ACK;
+}
+
 /* Have both sides spoken, so that a living host is known by its answer to a challenge? */
 static inline bool
 tcp_state_open(enum flow_state state)

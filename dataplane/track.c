@@ -26,10 +26,13 @@ track_flow_gone(void *context, const struct flow_key *key, uint64_t value)
 
 	track_claim_release(t, key, value);
 	t->stats->flows_expired++;
+	track_state_changes(t, flow_state(value), FLOW_FREE);
 	if (track_is_session(flow_state(value)))
 		track_session_ends(t, key, value);
 	if (track_source_id(value))
 		track_release_source(t, key, value);
+	if (flow_flags(value) & FLOW_TRANSLATED)
+		track_cookie_gone(t, key);
 }
 
 struct tracker *
@@ -53,6 +56,7 @@ tracker_create(const struct shunt_stats *stats, uint32_t worker, uint32_t flow_c
 	t->seed[0] = flow_seed[0];
 	t->seed[1] = flow_seed[1];
 	t->flow_capacity = flow_capacity;
+	t->half_open_max = flow_capacity / TRACK_HALF_OPEN_SHARE;
 	memcpy(t->reset_key, flow_seed, sizeof(t->reset_key));
 	t->stats = shunt_stats_worker(stats, worker);
 	t->services = shunt_stats_services(stats, worker);
@@ -73,6 +77,7 @@ tracker_destroy(struct tracker *t)
 	if (t->flows)
 		flow_table_destroy(t->flows);
 	source_ports_destroy(t->ports_made);
+	track_cookies_destroy(t);
 	mem_free(t->hops);
 	mem_free(t->untracked);
 	mem_free(t->limits);
@@ -82,6 +87,8 @@ tracker_destroy(struct tracker *t)
 int
 tracker_prepare(struct tracker *t, const struct generation *generation)
 {
+	if (track_cookies_create(t, generation) < 0)
+		return -ENOMEM;
 	if (!generation->has_fullnat || t->ports_made)
 		return 0;
 	t->ports_made = source_ports_create(
@@ -98,6 +105,7 @@ tracker_set_generation(struct tracker *t, const struct generation *generation)
 	if (generation->has_fullnat)
 		t->ports = t->ports_made;
 	t->stats->source_port_bytes = t->ports ? source_ports_bytes(t->flow_capacity) : 0;
+	track_cookies_bind(t, generation);
 	t->generation = generation;
 	flow_table_bind(t->flows, generation->timeouts, track_flow_gone, t);
 	track_resets_due(t);
@@ -131,8 +139,14 @@ track_update(struct tracker *t, struct pkt *p, const struct gen_server *server, 
 			: tcp_state_next(state, p->direction, p->tcp_flags);
 	if ((p->tcp_flags & (PKT_RST | PKT_SYN)) | (flags & FLOW_RESETTING))
 		next = track_reset(t, p, next, &flags);
-	/* What trails behind a closed flow must not keep it from expiring, and no RST any flow. */
-	if (state == FLOW_CLOSED || (next == state && (p->tcp_flags & PKT_RST)))
+	if (flags & FLOW_TRANSLATED)
+		next = track_cookie_packet(t, p, state, next, &flags);
+	/*
+	 * What trails behind a closed flow must not keep it from expiring, and no RST any flow; nor
+	 * a client one whose server does not answer, though it has proved that it is there.
+	 */
+	if (state == FLOW_CLOSED || (next == state && (p->tcp_flags & PKT_RST)) ||
+		(next == FLOW_SYN && (flags & FLOW_TRANSLATED)))
 		tick = flow_last_seen(value);
 	if (!flow_source(value))
 		value = flow_value_with_hop(value, hop);
@@ -140,6 +154,8 @@ track_update(struct tracker *t, struct pkt *p, const struct gen_server *server, 
 	updated = flow_value_update(value, next, flags, tick);
 	if (updated != *p->flow)
 		flow_set(p->flow, updated);
+	if (next != state)
+		track_state_changes(t, state, next);
 	if (track_is_session(state) && !track_is_session(next)) {
 		struct flow_key key;
 

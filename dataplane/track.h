@@ -10,6 +10,7 @@
 #ifndef DATAPLANE_TRACK_H
 #define DATAPLANE_TRACK_H
 
+#include "cookie.h"
 #include "ends.h"
 #include "hop.h"
 #include "limit.h"
@@ -19,6 +20,8 @@
 
 #define TRACK_UNTRACKED_COUNT 65536u
 #define TRACK_BEGUN_WORDS     16
+/* Of a worker's flows of one family, this part may be half open, unless it is told otherwise. */
+#define TRACK_HALF_OPEN_SHARE 4
 
 /* A client forwarded by the hash alone. */
 struct track_untracked {
@@ -54,6 +57,14 @@ struct track_limits {
 	uint32_t number[SHUNT_MAX_SERVICES]; /* source_number that flows are counted for; 0: none */
 };
 
+/* What a server gets whose SYN|ACK has been taken in its client's name. */
+struct track_accepted {
+	const struct pkt *pkt; /* that was it: its addresses and ports are still there */
+	uint32_t seq;
+	uint32_t ack;
+	uint16_t window;
+};
+
 /* Sends a challenge (tcp_answer.h) between these ends, if it is worth it. Worker. */
 typedef void track_challenge_fn(void *context, const struct ends *ends, const struct link *link);
 
@@ -66,6 +77,8 @@ struct tracker {
 	struct source_ports *ports_made;   /* the same; agent: rw, until the worker takes it over */
 	uint64_t seed[2];
 	uint32_t flow_capacity;
+	uint32_t half_open;	/* TCP flows that are: tcp_state_half_open() */
+	uint32_t half_open_max; /* as many may be begun by SYNs; set before the first packet */
 	struct shunt_worker_stats *stats;
 	struct shunt_service_stats *services; /* this worker's, by id */
 	struct shunt_server_stats *servers;   /* this worker's, by id */
@@ -90,6 +103,12 @@ struct tracker {
 	 */
 	unsigned int doubted_count;
 	struct pkt *doubted[PKT_BURST];
+	/* track_cookie.c */
+	struct track_cookies *cookies;	    /* NULL until a generation has services with them */
+	struct track_cookies *cookies_made; /* the same; agent: rw, until the worker takes it */
+	bool proved; /* the client of the packet at hand has proved that it is there */
+	unsigned int accepted_count; /* of this burst, emptied as doubted */
+	struct track_accepted accepted[PKT_BURST];
 };
 
 /* flow_seed: random, this worker's own. NULL: no memory. Agent. */
@@ -98,8 +117,8 @@ struct tracker *tracker_create(const struct shunt_stats *stats, uint32_t worker,
 void tracker_destroy(struct tracker *tracker);
 
 /*
- * Makes the table of source ports, if it is not there and this generation has full NAT. To be
- * called before a worker is given the generation. 0, -ENOMEM. Agent.
+ * Makes the table of source ports, if it is not there and this generation has full NAT, and the
+ * same for SYN cookies. To be called before a worker is given the generation. 0, -ENOMEM. Agent.
  */
 int tracker_prepare(struct tracker *tracker, const struct generation *generation);
 
@@ -152,6 +171,13 @@ void track_sweep(struct tracker *tracker, unsigned int buckets, uint16_t tick);
  * wants any. False: there is nothing to do.
  */
 bool tracker_pass(struct tracker *tracker, unsigned int buckets, uint16_t tick);
+
+/*
+ * Makes of a SYN with drop SYN_COOKIE its answer, which leaves by the port it came from. least_mtu:
+ * of all ports.
+ */
+void track_cookie_answer(struct tracker *tracker, struct pkt *p, uint16_t least_mtu,
+	const struct shunt_mac *port_mac);
 
 /* Counts what leaves (drop not set) for its service and server. */
 void track_count(struct tracker *tracker, struct pkt *const *pkts, unsigned int n);

@@ -201,6 +201,10 @@ track_new_fullnat(struct tracker *t, struct pkt *p, const struct gen_backend *ba
 		p->drop = SHUNT_DROP_NO_FLOW;
 		return;
 	}
+	if (!flow && !track_may_half_open(t, p)) {
+		p->drop = SHUNT_DROP_HALF_OPEN;
+		return;
+	}
 	if (!track_choose(t, p, backend))
 		return;
 	port = take_port(t, p, backend, tick);
@@ -224,6 +228,7 @@ track_new_fullnat(struct tracker *t, struct pkt *p, const struct gen_backend *ba
 	p->flow = flow;
 	track_set_source(p, value);
 	t->stats->flows_created++;
+	track_state_changes(t, FLOW_FREE, state);
 	track_session_begins(t, p);
 }
 

@@ -92,6 +92,7 @@ track_icmp_error(struct tracker *t, struct pkt *p, uint16_t tick)
 			p->other_port_be = htons(flow_source_port(*flow));
 		}
 		p->server = flow_server(*flow);
+		track_cookie_quoted(t, p, *flow);
 		if (server->forward == SHUNT_FULLNAT)
 			track_set_source(p, *flow);
 		else

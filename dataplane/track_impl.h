@@ -83,6 +83,18 @@ track_session_ends(struct tracker *t, const struct flow_key *key, uint64_t value
 	track_limit_ends(t, key, value);
 }
 
+/*
+ * A flow's state changes; FLOW_FREE: there was none, or there is none any more. Half-open flows are
+ * counted, because their number is bounded apart from that of all: see track_half_open.c.
+ */
+static inline void
+track_state_changes(struct tracker *t, enum flow_state before, enum flow_state after)
+{
+	t->half_open += tcp_state_half_open(after);
+	t->half_open -= tcp_state_half_open(before);
+	t->stats->half_open = t->half_open;
+}
+
 static inline struct track_untracked *
 track_untracked_place(const struct tracker *t, const struct pkt *p)
 {
@@ -151,6 +163,45 @@ struct source_facts track_limit_facts(const struct tracker *t, const struct pkt 
  */
 const struct gen_backend *
 track_rules(struct tracker *t, struct pkt *p, const struct gen_backend *backend);
+/*
+ * The same of a packet that is not let in now, but answered: nothing is used up, and a hit is
+ * counted only for who is refused.
+ */
+const struct gen_backend *
+track_rules_ask(struct tracker *t, struct pkt *p, const struct gen_backend *backend);
+/* track_half_open.c: */
+
+/*
+ * May a client's packet for which there is no entry have a new one that is half open? If not, it
+ * goes on as if the table was full.
+ */
+bool track_may_half_open(struct tracker *t, const struct pkt *p);
+
+/* track_cookie.c: */
+
+int track_cookies_create(struct tracker *t, const struct generation *generation);
+void track_cookies_destroy(struct tracker *t);
+void track_cookies_bind(struct tracker *t, const struct generation *generation);
+
+/* A client's packet without an entry: is it a SYN to be answered with a cookie? Then it sets drop.
+ */
+bool track_cookie_answers(struct tracker *t, struct pkt *p, const struct gen_backend *backend);
+/* Or does it bring a cookie back? Then the flow is to begin as by a SYN. */
+bool track_cookie_is(struct tracker *t, const struct pkt *p, const struct gen_backend *backend,
+	struct cookie_syn *syn);
+/* It has begun, if drop is not set: makes of the packet its SYN. */
+void track_cookie_begins(
+	struct tracker *t, struct pkt *p, const struct flow_key *key, const struct cookie_syn *syn);
+/*
+ * A packet of a flow with FLOW_TRANSLATED: translates it, or sets drop. next: the flow's next state
+ * if it was any flow's. Returns what it is.
+ */
+enum flow_state track_cookie_packet(struct tracker *t, struct pkt *p, enum flow_state state,
+	enum flow_state next, unsigned int *flags);
+/* An ICMP error about a flow with this value. */
+void track_cookie_quoted(struct tracker *t, struct pkt *p, uint64_t value);
+/* The flow has gone. */
+void track_cookie_gone(struct tracker *t, const struct flow_key *key);
 
 /* track_fullnat.c: */
 

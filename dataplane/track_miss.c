@@ -38,6 +38,7 @@ new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 		return;
 	p->flow = flow;
 	flow_set(flow, value);
+	track_state_changes(t, FLOW_FREE, state);
 	track_session_begins(t, p);
 }
 
@@ -60,13 +61,66 @@ begin(struct tracker *t, const struct pkt *p)
 	*begun_word(t, p) |= 1ull << (p->owner_hash % 64);
 }
 
+/* A client's packet that begins a flow, or goes on without one. flow: the entry that its key has.
+ */
+static void
+let_in(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
+	const struct flow_key *key, uint64_t *flow, uint16_t tick)
+{
+	const struct link back = link_back(p);
+
+	backend = track_admit(t, p, backend);
+	if (!backend)
+		return;
+	/* Rewriting would drop it: a packet that goes no further begins nothing. */
+	if ((backend->forward == SHUNT_NAT || backend->forward == SHUNT_FULLNAT) &&
+		field_ttl_is_used_up(p)) {
+		p->drop = SHUNT_DROP_TTL;
+		return;
+	}
+	p->hop = hop_learn(t->hops, &back);
+	begin(t, p);
+	if (backend->forward == SHUNT_FULLNAT) {
+		track_new_fullnat(t, p, backend, key, flow, tick);
+		return;
+	}
+	if (flow) {
+		track_flow_gone(t, key, *flow);
+	} else if (!(p->tcp_flags & (PKT_RST | PKT_FIN)) && track_may_half_open(t, p)) {
+		/* The server follows once there is room: choosing has side effects. */
+		flow = flow_insert(t->flows, key, flow_value(0, FLOW_CLOSED, 0, tick), tick);
+	}
+	if (!flow) {
+		forward_untracked(t, p, backend);
+		return;
+	}
+	t->stats->flows_created++;
+	new_flow(t, p, backend, key, flow, tick);
+}
+
+/* The same for one that brings a cookie back: a SYN, for all that decides what becomes of it. */
+static void
+let_in_by_cookie(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
+	const struct flow_key *key, const struct cookie_syn *syn, uint16_t tick)
+{
+	uint8_t flags = p->tcp_flags;
+
+	p->tcp_flags = PKT_SYN;
+	t->proved = true;
+	let_in(t, p, backend, key, NULL, tick);
+	t->proved = false;
+	track_cookie_begins(t, p, key, syn);
+	if (p->drop)
+		p->tcp_flags = flags;
+}
+
 static void
 miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 {
 	const struct generation *generation = t->generation;
 	const struct gen_backend *backend =
 		generation->backends[generation->services[p->service].backend];
-	const struct link back = link_back(p);
+	struct cookie_syn syn;
 	struct flow_key key;
 	uint64_t *flow;
 
@@ -86,34 +140,12 @@ miss_to_server(struct tracker *t, struct pkt *p, uint16_t tick)
 	if (backend && backend->answers && !generation->services[p->service].rules &&
 		track_stateless_miss(t, p, backend, &key, flow, tick))
 		return;
-	backend = track_admit(t, p, backend);
-	if (!backend)
+	if (!flow && track_cookie_answers(t, p, backend))
 		return;
-	/* Rewriting would drop it: a packet that goes no further begins nothing. */
-	if ((backend->forward == SHUNT_NAT || backend->forward == SHUNT_FULLNAT) &&
-		field_ttl_is_used_up(p)) {
-		p->drop = SHUNT_DROP_TTL;
-		return;
-	}
-	p->hop = hop_learn(t->hops, &back);
-	begin(t, p);
-	if (backend->forward == SHUNT_FULLNAT) {
-		track_new_fullnat(t, p, backend, &key, flow, tick);
-		select_release(&t->select);
-		return;
-	}
-	if (flow) {
-		track_flow_gone(t, &key, *flow);
-	} else if (!(p->tcp_flags & (PKT_RST | PKT_FIN))) {
-		/* The server follows once there is room: choosing has side effects. */
-		flow = flow_insert(t->flows, &key, flow_value(0, FLOW_CLOSED, 0, tick), tick);
-	}
-	if (!flow) {
-		forward_untracked(t, p, backend);
-		return;
-	}
-	t->stats->flows_created++;
-	new_flow(t, p, backend, &key, flow, tick);
+	if (!flow && track_cookie_is(t, p, backend, &syn))
+		let_in_by_cookie(t, p, backend, &key, &syn, tick);
+	else
+		let_in(t, p, backend, &key, flow, tick);
 	select_release(&t->select);
 }
 

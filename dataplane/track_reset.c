@@ -123,10 +123,14 @@ reset_flow(struct tracker *t, const struct flow_key *key, uint64_t *flow)
 	flow_set(flow,
 		flow_value_update(
 			value, FLOW_CLOSED, flow_flags(value) | FLOW_RESETTING, t->reset_tick));
+	track_state_changes(t, flow_state(value), FLOW_CLOSED);
 	track_session_ends(t, key, value);
 	t->stats->flows_reset++;
-	/* Who waits for the first answer takes no RST for an ACK that it has not sent. */
-	if (flow_state(value) != FLOW_SYN)
+	/*
+	 * Who waits for the first answer takes no RST for an ACK that it has not sent; with a SYN
+	 * cookie it has had that answer.
+	 */
+	if (flow_state(value) != FLOW_SYN || (flow_flags(value) & FLOW_TRANSLATED))
 		provoke(t, key, value);
 }
 
@@ -138,8 +142,9 @@ see_swept(void *context, const struct flow_key *key, uint64_t *flow, bool expire
 
 	if (!expired)
 		provoke(t, key, *flow);
-	else if (flow_state(*flow) == FLOW_ESTABLISHED &&
-		t->generation->services[key->service].reset_idle)
+	else if ((flow_state(*flow) == FLOW_ESTABLISHED &&
+			 t->generation->services[key->service].reset_idle) ||
+		(flow_state(*flow) == FLOW_SYN && (flow_flags(*flow) & FLOW_TRANSLATED)))
 		reset_flow(t, key, flow);
 }
 

@@ -38,23 +38,49 @@ describe(const struct tracker *t, const struct pkt *p)
 	return described;
 }
 
+static struct acl_verdict
+judge(const struct tracker *t, const struct pkt *p)
+{
+	const struct generation *g = t->generation;
+	const struct acl_packet described = describe(t, p);
+
+	return acl_judge(g->acl, g->truth, g->services[p->service].rules, &described);
+}
+
+static bool
+is_refused(struct pkt *p, const struct acl_verdict *verdict)
+{
+	if (verdict->action == SHUNT_RULE_DROP)
+		p->drop = SHUNT_DROP_RULE;
+	else if (verdict->action == SHUNT_RULE_REJECT)
+		p->drop = SHUNT_DROP_REFUSED;
+	return p->drop != SHUNT_DROP_NONE;
+}
+
+const struct gen_backend *
+track_rules_ask(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
+{
+	const struct acl_verdict verdict = judge(t, p);
+
+	if (is_refused(p, &verdict)) {
+		t->hits[verdict.counter]++;
+		return NULL;
+	}
+	return verdict.action == SHUNT_RULE_USE_BACKEND ? t->generation->backends[verdict.backend]
+							: backend;
+}
+
 const struct gen_backend *
 track_rules(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
 {
 	const struct generation *g = t->generation;
-	const struct acl_packet described = describe(t, p);
-	struct acl_verdict verdict =
-		acl_judge(g->acl, g->truth, g->services[p->service].rules, &described);
+	const struct acl_verdict verdict = judge(t, p);
 
 	if (verdict.counter != ACL_NO_RULE)
 		t->hits[verdict.counter]++;
+	if (is_refused(p, &verdict))
+		return NULL;
 	switch (verdict.action) {
-	case SHUNT_RULE_DROP:
-		p->drop = SHUNT_DROP_RULE;
-		return NULL;
-	case SHUNT_RULE_REJECT:
-		p->drop = SHUNT_DROP_REFUSED;
-		return NULL;
 	case SHUNT_RULE_RATE_LIMIT:
 		/* What is in the middle of a connection has had its token. */
 		if (!t->limiter || !track_is_first(p) ||

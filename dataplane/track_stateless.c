@@ -41,6 +41,7 @@ store(struct tracker *t, struct pkt *p, const struct flow_key *key, uint64_t *fl
 	p->flow = flow;
 	t->stats->flows_created++;
 	t->stats->exceptions += t->generation->services[p->service].stateless;
+	track_state_changes(t, FLOW_FREE, flow_state(value));
 	track_session_begins(t, p);
 	return true;
 }

@@ -163,6 +163,7 @@ worker_track(struct worker *w, struct pkt *const *pkts, unsigned int n)
 
 	track_misses(t, misses, missed, w->tick);
 	worker_challenge(w);
+	worker_accept(w);
 	worker_send(w);
 }
 

@@ -34,6 +34,7 @@ struct worker_settings {
 	const struct twin_rings *twin_rings; /* by worker; NULL: no port has a kernel twin */
 	struct shunt_stats *stats;
 	uint32_t flow_capacity;
+	uint32_t half_open_max;	 /* 0: a share of it, see track.h */
 	uint16_t burst_size;	 /* packets received at a time, 1..PKT_BURST; 0: PKT_BURST */
 	bool sleeps;		 /* idle: adaptive */
 	uint64_t owner_seed;	 /* the same for all */

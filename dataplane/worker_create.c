@@ -58,6 +58,20 @@ ring_to(const struct worker *w, const char *name, unsigned int element_bytes, un
 			      RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
+static void
+set_tracker(struct worker *w, const struct worker_settings *settings, uint64_t second)
+{
+	struct tracker *t = w->tracker;
+
+	t->owner_seed = settings->owner_seed;
+	t->select.clock = rte_rdtsc();
+	t->select.look_period = second / 1000 * SELECT_LOOK_MS;
+	t->limiter = settings->limiter;
+	if (settings->half_open_max)
+		t->half_open_max = settings->half_open_max;
+	w->stats->half_open_max = t->half_open_max;
+}
+
 static struct worker *
 worker_create(
 	uint32_t index, uint32_t count, uint16_t lcore, const struct worker_settings *settings)
@@ -81,12 +95,8 @@ worker_create(
 	w->stats->lcore = lcore;
 	w->tracker = tracker_create(settings->stats, index, settings->flow_capacity, seed);
 	w->frags = frag_table_create(index, seed);
-	if (w->tracker) {
-		w->tracker->owner_seed = settings->owner_seed;
-		w->tracker->select.clock = rte_rdtsc();
-		w->tracker->select.look_period = second / 1000 * SELECT_LOOK_MS;
-		w->tracker->limiter = settings->limiter;
-	}
+	if (w->tracker)
+		set_tracker(w, settings, second);
 	w->peers = mem_alloc(count * sizeof(struct rte_ring *));
 	w->tx.rings = mem_alloc(count * sizeof(struct rte_ring *));
 	snprintf(name, sizeof(name), "inbox_%u", index);

@@ -59,8 +59,9 @@ answer_too_big(struct worker *w, struct pkt *p)
 bool
 worker_answer(struct worker *w, struct pkt *p)
 {
+	worker_restore_quoted(p);
 	return answer_ttl(w, p) || answer_too_big(w, p) || answer_refused(w, p) ||
-		worker_answer_reset(w, p);
+		worker_answer_reset(w, p) || worker_answer_cookie(w, p);
 }
 
 /*

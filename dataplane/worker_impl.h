@@ -132,6 +132,12 @@ struct pkt *const *worker_stateless(struct worker *w, struct pkt **rest, unsigne
 bool worker_answer(struct worker *w, struct pkt *p);
 /* The same for a segment that is refused, or of a flow being reset: the packet becomes an RST. */
 bool worker_answer_reset(struct worker *w, struct pkt *p);
+/* The same for a SYN in a flood of them: the packet becomes a SYN|ACK with a cookie. */
+bool worker_answer_cookie(struct worker *w, struct pkt *p);
+/* A packet that is about to be quoted has its own sequence number again. */
+void worker_restore_quoted(struct pkt *p);
+/* Answers servers that have accepted flows begun by cookies. Before rewriting. */
+void worker_accept(struct worker *w);
 /* Challenges the senders of the RSTs that the tracker doubts. Before rewriting. */
 void worker_challenge(struct worker *w);
 /* Looks for flows to be reset, a bit at a time. Returns whether there is more to do. */

@@ -46,6 +46,9 @@
 
 #define SHUNT_MAX_WEIGHT 256
 
+/* SYNs a second that a service may call no flood yet. */
+#define SHUNT_MAX_SYN_FLOOD_RATE 100000000
+
 /* What an MSS may be clamped to: every IPv4 host takes 536 (RFC 9293 3.7.1); jumbo frames end it.
  */
 #define SHUNT_MIN_MSS 536

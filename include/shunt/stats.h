@@ -66,6 +66,9 @@
 		"more new sessions a second than a client's network may have")                     \
 	X(SOURCE_MAXCONN, "source-maxconn", "the client's network has as many sessions as it may") \
 	X(RESET, "reset", "segment of a session that is reset; its sender is told by an RST")      \
+	X(SYN_COOKIE, "syn-cookie", "SYN answered with a SYN cookie, nothing kept of it")          \
+	X(COOKIE_WAIT, "cookie-wait",                                                              \
+		"segment of a SYN cookie's flow before its server has answered: sent again")       \
 	X(TCP_ANSWER, "tcp-answer", "RST in answer to a challenge of Shunt's own")                 \
 	X(NO_NEIGHBOR, "no-neighbor", "the server's (or the client's) MAC address is not known")   \
 	X(CLIENT_PORT, "client-port",                                                              \
@@ -76,6 +79,7 @@
 	X(NO_SOURCE_PORT, "no-source-port", "full NAT: no source port is free for a new flow")     \
 	X(FLOW_TABLE_FULL, "flow-table-full",                                                      \
 		"no room in the flow table for a flow that needs it")                              \
+	X(HALF_OPEN, "half-open", "SYN beyond half-open-max, of a flow that needs an entry")       \
 	X(TOO_BIG, "too-big", "larger than the port's MTU, with the tunnel's header if any")       \
 	X(LOCAL, "local", "from a server to the balancer itself, on a port without kernel twin")   \
 	X(PUNT_LIMITED, "punt-limited", "for the kernel, but more than punt-rate allows")          \
@@ -168,6 +172,13 @@ struct shunt_worker_stats {
 	uint64_t flow_v6_bytes;	  /* the other part */
 	uint64_t
 		source_port_bytes; /* level: memory of full NAT's source ports; 0: there are none */
+	uint64_t half_open;	   /* level: flows whose handshake is not over */
+	uint64_t half_open_max;	   /* level: what SYNs may make of them */
+	uint64_t syn_cookies_sent; /* SYNs answered with one; counted as sent packets too */
+	uint64_t syn_cookies_accepted; /* flows begun by one that has come back */
+	uint64_t cookie_flows;	       /* level: of those, in the table */
+	uint64_t cookie_flow_bytes; /* level: memory of what is known of them; 0: there is none */
+	uint64_t half_open_over;    /* SYNs that have made no flow because there were as many */
 	uint64_t drops[SHUNT_DROP_COUNT];
 } __attribute__((aligned(SHUNT_CACHE_LINE)));
 

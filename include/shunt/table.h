@@ -167,14 +167,16 @@ struct shunt_service {
 	/* 1: flows are not stored, the hash says their server; SHUNT_DR, SHUNT_TUNNEL by
 	 * SHUNT_SOURCE */
 	uint8_t stateless;
-	uint8_t pad;
+	uint8_t syn_cookies;	 /* enum shunt_cookies; counts with SHUNT_NAT and SHUNT_FULLNAT */
 	uint32_t backend;	 /* id */
 	uint32_t rules;		 /* row of its rules; 0: none. Not with `stateless` */
 	uint32_t timeout_syn_ms; /* each 1..SHUNT_MAX_TIMEOUT_MS */
 	uint32_t timeout_established_ms;
 	uint32_t timeout_fin_ms;
 	uint32_t timeout_udp_ms;
-	uint32_t limit;			/* id: its frontend's; 0: none; never with stateless */
+	uint32_t limit; /* id: its frontend's; 0: none; never with stateless */
+	/* SHUNT_COOKIES_AUTO: SYNs a second, of all workers, above which; 0: as workers measure */
+	uint32_t syn_flood_rate;
 	char frontend[SHUNT_NAME_SIZE]; /* control */
 };
 
@@ -224,7 +226,7 @@ static_assert(sizeof(struct shunt_server) == 128, "image layout");
 static_assert(sizeof(struct shunt_member) == 12, "image layout");
 static_assert(sizeof(struct shunt_backend) == 112, "image layout");
 static_assert(sizeof(struct shunt_limit) == 92, "image layout");
-static_assert(sizeof(struct shunt_service) == 116, "image layout");
+static_assert(sizeof(struct shunt_service) == 120, "image layout");
 static_assert(sizeof(struct shunt_local) == 16, "image layout");
 static_assert(sizeof(struct shunt_source) == 16, "image layout");
 static_assert(SHUNT_MAX_SOURCES <= UINT8_MAX + 1, "ids of sources fit a backend's");

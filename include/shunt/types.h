@@ -85,6 +85,14 @@ enum shunt_forward {
 	SHUNT_FORWARD_COUNT,
 };
 
+/* Whether a service's SYNs are answered with SYN cookies. */
+enum shunt_cookies {
+	SHUNT_COOKIES_NEVER = 0,
+	SHUNT_COOKIES_AUTO = 1, /* in a flood of SYNs */
+	SHUNT_COOKIES_ALWAYS = 2,
+	SHUNT_COOKIES_COUNT,
+};
+
 /* What a tunnel puts around a packet. */
 enum shunt_encap {
 	SHUNT_ENCAP_NONE = 0, /* no tunnel */

@@ -90,6 +90,7 @@ def whole_config(config, workers, flow_table_size):
         "memory": "pages",
         "idle": "adaptive",
         "flow-table-size": flow_table_size,
+        "half-open-max": flow_table_size,
         "ports": [
             {"name": name,
              "device": f"net_pcap{i},rx_pcap={name}-in.pcap,tx_pcap={name}-out.pcap"}

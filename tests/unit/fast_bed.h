@@ -112,6 +112,7 @@ bed_world_create(const struct fast_passes *passes, uint32_t workers, uint32_t ca
 	w->passes = passes;
 	w->stats = bed_stats(workers);
 	w->tracker = tracker_create(w->stats, workers - 1, capacity, seed);
+	w->tracker->half_open_max = UINT32_MAX / 2;
 	if (!w->tracker)
 		abort();
 	w->tracker->owner_seed = PATH_OWNER_SEED;

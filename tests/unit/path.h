@@ -191,6 +191,7 @@ path_open(struct path *path, uint8_t version, enum shunt_algorithm algorithm, ui
 	path->tracker = tracker_create(path->stats, 0, capacity, seed);
 	if (!path->objects || !path->tracker)
 		abort();
+	path->tracker->half_open_max = UINT32_MAX / 2; /* but for tests of it */
 	helper_put_settings(path->objects);
 	helper_put_service(path->objects, SERVICE, service_address(path), 80, SHUNT_TCP, BACKEND);
 	helper_put_service(

@@ -73,6 +73,7 @@ open_bed(uint32_t capacity)
 	path.stats = make_stats();
 	path.objects = object_store_create();
 	path.tracker = tracker_create(path.stats, 0, capacity, seed);
+	path.tracker->half_open_max = UINT32_MAX / 2;
 	if (!path.objects || !path.tracker)
 		abort();
 	path.tracker->owner_seed = PATH_OWNER_SEED;

@@ -287,8 +287,9 @@ test_show_info(void)
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(info, "workers")), 2);
 	worker = json_array_get(json_object_get(info, "workers"), 1);
 	CU_ASSERT_STRING_EQUAL(keys_of(worker),
-		"lcore generation rx_packets tx_packets drops flows flows_max "
-		"flow_table_ipv4_bytes flow_table_ipv6_bytes source_port_bytes");
+		"lcore generation rx_packets tx_packets drops flows flows_max half_open "
+		"half_open_max flow_table_ipv4_bytes flow_table_ipv6_bytes source_port_bytes "
+		"cookie_flow_bytes");
 	CU_ASSERT_EQUAL(number(worker, "lcore"), 5);
 	CU_ASSERT_EQUAL(number(worker, "rx_packets"), 300);
 	CU_ASSERT_EQUAL(number(worker, "drops"), 900);

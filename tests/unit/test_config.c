@@ -345,8 +345,8 @@ test_frontends_wrong(void)
 			"'protocol': 'sctp', 'announce': 'bgp', 'timeout': {'check': '1s'}, "
 			"'backend': 'app', 'rules': [{'action': 'deny'}]}",
 		F ".backend: unknown key; the keys here are: name, bind, protocol, timeout, "
-		  "default-backend, announce, on-timeout, flow-mode, maxconn, rate-limit, "
-		  "source-limit, on-limit, rules\n" F
+		  "default-backend, announce, on-timeout, flow-mode, syn-cookies, "
+		  "syn-flood-rate, maxconn, rate-limit, source-limit, on-limit, rules\n" F
 		  ".protocol: must be one of 'tcp', 'udp', found the string 'sctp'\n" F
 		  ".announce: must be one of 'interface', 'none', found the string 'bgp'\n" F
 		  ".timeout.check: unknown key; the keys here are: syn, established, fin, udp\n" F

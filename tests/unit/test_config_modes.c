@@ -54,6 +54,10 @@ static const struct {
 	{ ONE STATELESS, "", S4, "nnyy" },
 	{ ONE STATELESS, "'balance': 'mh', 'hash-on': 'connection',", S4, "nnyy" },
 	{ RANGE STATELESS, "'check': {'port': 81},", S4_BARE, "nnyy" },
+	{ ONE ", 'syn-cookies': 'always'", "", S4, "yynn" },
+	{ ONE ", 'syn-cookies': 'auto'", "", S4, "yynn" },
+	{ ONE ", 'syn-cookies': 'never'", "", S4, "yyyy" },
+	{ ONE ", 'syn-flood-rate': 1000", "", S4, "yynn" },
 	{ V6 STATELESS, "", "'address': '[2001:db8:1::1]:80'", "nnyy" },
 };
 
@@ -114,8 +118,8 @@ protocols(void)
 			   "'reset', 'servers': [{'name': 's', 'on-marked-down': 'keep', " S4
 			   ", 'check': {'vai': 'service'}}]}]",
 		"$.frontends[0].on-marked-down: unknown key; the keys here are: name, bind, "
-		"protocol, timeout, default-backend, announce, on-timeout, flow-mode, maxconn, "
-		"rate-limit, source-limit, on-limit, rules\n"
+		"protocol, timeout, default-backend, announce, on-timeout, flow-mode, "
+		"syn-cookies, syn-flood-rate, maxconn, rate-limit, source-limit, on-limit, rules\n"
 		"$.backends[0].on-timeout: unknown key; the keys here are: name, balance, hash-on, "
 		"forward, check, servers, source-addresses, encap, encap-port, mss-clamp, "
 		"on-marked-down, default-server, source-prefix, source-prefix6, "
@@ -150,7 +154,31 @@ flow_modes(void)
 		"has 'roundrobin'");
 }
 
+static void
+cookies(void)
+{
+	config_case_expect(
+		"'frontends': [{'name': 'f', 'bind': " ONE ", 'syn-cookies': 'yes', "
+		"'syn-flood-rate': 0, 'default-backend': 'b'}, {'name': 'g', 'protocol': 'udp', "
+		"'bind': '198.51.100.2:80', 'syn-cookies': 'auto', 'default-backend': 'b'}, "
+		"{'name': 'h', 'bind': '198.51.100.3:80', 'syn-cookies': 'never', "
+		"'syn-flood-rate': 5, 'default-backend': 'b'}, {'name': 'i', 'bind': "
+		"'198.51.100.4:80', 'syn-cookies': 'always', 'default-backend': 'd'}], "
+		"'backends': [{'name': 'b', 'servers': [{'name': 's', " S4 "}]}, "
+		"{'name': 'd', 'forward': 'dr', 'servers': [{'name': 's', " S4 "}]}]",
+		"$.frontends[0].syn-cookies: must be one of 'auto', 'always', 'never', found the "
+		"string 'yes'\n"
+		"$.frontends[0].syn-flood-rate: must be a whole number from 1 to 100000000, found "
+		"the number 0\n"
+		"$.frontends[1].syn-cookies: is for 'protocol': 'tcp' only\n"
+		"$.frontends[2].syn-flood-rate: says when 'syn-cookies': 'auto' begins, for "
+		"'protocol': 'tcp' only\n"
+		"$.frontends[3].syn-cookies: needs 'forward': 'nat' or 'fullnat', but backend 'd' "
+		"has 'dr': there a flood of SYNs is forwarded by the hash");
+}
+
 static const struct unit_test tests[] = {
+	{ "SYN cookies", cookies },
 	{ "flow modes", flow_modes },
 	{ "keys by mode", all_lines },
 	{ "keys by protocol and level", protocols },

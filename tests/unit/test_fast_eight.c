@@ -143,6 +143,9 @@ draw_value(const struct mood *m, const struct flow_timeouts *timeouts)
 		value = flow_value_update(
 			value, FLOW_CLOSED, FLOW_RESETTING, (uint16_t)(TICK - age));
 	if (chance(m->odd))
+		value = flow_value_update(
+			value, state, flow_flags(value) | FLOW_TRANSLATED, flow_last_seen(value));
+	if (chance(m->odd))
 		value = flow_value_with_source(value, (uint8_t)below(256), hop);
 	return value;
 }
@@ -179,6 +182,18 @@ draw_row(struct fast_burst *f, unsigned int i, const struct mood *m, const struc
 		f->checksums[i] |= 0xffff0000u;
 }
 
+/* None of these is translated, or being reset. */
+static bool
+are_plain(const struct fast_burst *rows, uint64_t these)
+{
+	bool plain = true;
+
+	for (; these; these &= these - 1)
+		plain &= !(flow_flags(rows->value[__builtin_ctzll(these)]) &
+			(FLOW_TRANSLATED | FLOW_RESETTING));
+	return plain;
+}
+
 /* Both passes on copies of the same rows. */
 static bool
 judge_both(struct fast_view *v, const struct fast_burst *rows, struct tables *t, uint64_t found,
@@ -202,7 +217,8 @@ judge_both(struct fast_view *v, const struct fast_burst *rows, struct tables *t,
 		kept_back[k] = v->kept_back;
 	}
 	*fit = judged[0].fit;
-	return compare_judged(&judged[0], &judged[1]) && kept_back[0] == kept_back[1] &&
+	return are_plain(rows, *fit) && compare_judged(&judged[0], &judged[1]) &&
+		kept_back[0] == kept_back[1] &&
 		memcmp(flows[0], flows[1], rows->count * sizeof(flows[0][0])) == 0;
 }
 

@@ -234,10 +234,10 @@ test_service_fields(void)
 
 	accepted(SHUNT_KIND_SERVICE, 1, &good, sizeof(good));
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, port_be, 0, "port");
-	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, protocol, 0, "protocol");
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, protocol, 132, "protocol");
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, stateless, 2, "flows");
-	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, pad, 255, "padding");
+	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, syn_cookies, 3, "cookies");
+	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, syn_flood_rate, 100000001, "flood");
 	FIELD_ACCEPTED(SHUNT_KIND_SERVICE, good, last_port_be, htons(444));
 	FIELD_REFUSED(SHUNT_KIND_SERVICE, good, last_port_be, htons(442), "last port");
 	FIELD_ACCEPTED(SHUNT_KIND_SERVICE, good, reset_idle, 1);

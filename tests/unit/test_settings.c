@@ -44,6 +44,7 @@ test_defaults(void)
 	CU_ASSERT_EQUAL(s->memory_size_bytes, 0);
 	CU_ASSERT_EQUAL(s->flow_table_size, 1048576);
 	CU_ASSERT_EQUAL(s->source_table_size, 65536);
+	CU_ASSERT_EQUAL(s->half_open_max, 262144);
 	CU_ASSERT_EQUAL(s->idle, SETTINGS_IDLE_SPIN);
 	CU_ASSERT_EQUAL(s->mbufs, 0);
 	CU_ASSERT_STRING_EQUAL(s->xdp_filter, "");
@@ -62,7 +63,8 @@ test_everything(void)
 {
 	struct settings *s =
 		parse_right("{'lcores': '4,6-7', 'memory': 'pages', 'memory-size': '2G',"
-			    " 'flow-table-size': '64K', 'idle': 'adaptive', 'mbufs': 65536,"
+			    " 'flow-table-size': '64K', 'half-open-max': '1K', 'idle': 'adaptive', "
+			    "'mbufs': 65536,"
 			    " 'xdp-filter': '/usr/lib/shunt/xdp_filter.bpf.o', 'ports': ["
 			    " {'name': 'a', 'device': 'net_null0', 'rx-queue-size': 64, "
 			    "'tx-queue-size': 16384},"
@@ -75,6 +77,7 @@ test_everything(void)
 	CU_ASSERT_EQUAL(s->memory, SETTINGS_MEMORY_PAGES);
 	CU_ASSERT_EQUAL(s->memory_size_bytes, 2ull << 30);
 	CU_ASSERT_EQUAL(s->flow_table_size, 65536);
+	CU_ASSERT_EQUAL(s->half_open_max, 1024);
 	CU_ASSERT_EQUAL(s->idle, SETTINGS_IDLE_ADAPTIVE);
 	CU_ASSERT_EQUAL(s->mbufs, 65536);
 	CU_ASSERT_STRING_EQUAL(s->xdp_filter, "/usr/lib/shunt/xdp_filter.bpf.o");
@@ -174,6 +177,11 @@ test_members_wrong(void)
 	expect_members("'source-table-size': 1023",
 		"$.dataplane.source-table-size: must be from 1K to 1M, found the number 1023");
 	expect_members("'source-table-size': '1M'", "");
+	expect_members("'half-open-max': 63",
+		"$.dataplane.half-open-max: must be from 64 to 64M, found the number 63");
+	expect_members("'half-open-max': '2M'",
+		"$.dataplane.half-open-max: is more than 'flow-table-size', which is 1048576");
+	expect_members("'flow-table-size': '2M', 'half-open-max': '2M'", "");
 	expect_members("'idle': 'sleep'",
 		"$.dataplane.idle: must be one of 'spin', 'adaptive', found the string 'sleep'");
 	expect_members("'mbufs': 1023",
@@ -312,7 +320,8 @@ test_all_at_once(void)
 		"{'lcores': '0', 'memory': 1, 'flow-table-size': '1X', 'idle': 'x', 'mbufs': 1.5,"
 		" 'ports': [{'name': 'a'}, {'interface': 'w0'}], 'extra': 1}",
 		"$.dataplane.extra: unknown key; the keys here are: lcores, memory, memory-size, "
-		"flow-table-size, source-table-size, idle, mbufs, xdp-filter, ports\n"
+		"flow-table-size, half-open-max, source-table-size, idle, mbufs, xdp-filter, "
+		"ports\n"
 		"$.dataplane.lcores: needs two lcores at least: the main lcore first, then one or "
 		"more workers\n"
 		"$.dataplane.memory: must be one of 'auto', 'hugepages', 'pages', found the number "

@@ -72,6 +72,7 @@ image_service(const struct scenario *s, uint32_t i)
 		.frontend = "bench",
 		.stateless = s->stateless,
 		.rules = s->rules ? 1 : 0,
+		.syn_cookies = s->flood ? SHUNT_COOKIES_AUTO : SHUNT_COOKIES_NEVER,
 	};
 
 	traffic_service(s, i % s->services, &end);

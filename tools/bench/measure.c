@@ -113,11 +113,16 @@ cycles_of(const struct run *run)
 	return (double)run->cycles / (double)run->packets;
 }
 
-/* Packets that the worker has dropped so far, or forwarded by the hash alone. */
+/*
+ * Packets that the worker has dropped so far, or forwarded by the hash alone. A SYN that becomes a
+ * cookie is none of them.
+ */
 static uint64_t
 lost(const struct world *w)
 {
-	return world_drops(w) + world_stats(w)->untracked;
+	const struct shunt_worker_stats *stats = world_stats(w);
+
+	return world_drops(w) - stats->drops[SHUNT_DROP_SYN_COOKIE] + stats->untracked;
 }
 
 /* One round of both sides. Clients that only the swapping loop has seen are new to the worker. */

@@ -92,6 +92,8 @@ scenario_json(const struct scenario *s)
 		json_object_set_new(object, "balance", json_string(scenario_balance(s)));
 	if (object && s->rules)
 		json_object_set_new(object, "rules", json_integer(s->rules));
+	if (object && s->flood)
+		json_object_set_new(object, "new_are", json_string("flood"));
 	if (object && s->by_connection)
 		json_object_set_new(object, "hash_on", json_string("connection"));
 	return object;

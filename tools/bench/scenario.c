@@ -62,6 +62,8 @@ static const struct scenario whole[] = {
 	{ SHUNT_NAT, 4, false, 64, M1, 1, 10, 100, .rules = 1000 },
 	{ SHUNT_NAT, 4, false, 64, M1, 1, 10, 100, .rules = 100000 },
 	{ SHUNT_NAT, 6, false, 64, M1, 1, 10, 100, .rules = 100000 },
+	{ SHUNT_NAT, 4, false, 64, K64, 1, 10, 50, .flood = true },
+	{ SHUNT_NAT, 4, false, 64, K64, 1, 10, 100, .flood = true },
 	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 0 },
 	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 100 },
 	{ SHUNT_NAT, 4, false, 64, M1, 1, 1000, 100, .balance = SHUNT_ROUNDROBIN },
@@ -106,7 +108,7 @@ is_same(const struct scenario *a, const struct scenario *b)
 	return a->forward == b->forward && a->version == b->version && a->zipf == b->zipf &&
 		a->burst == b->burst && a->flows == b->flows && a->services == b->services &&
 		a->servers == b->servers && a->new_percent == b->new_percent &&
-		a->kind == b->kind && a->stateless == b->stateless &&
+		a->kind == b->kind && a->stateless == b->stateless && a->flood == b->flood &&
 		a->by_connection == b->by_connection && a->balance == b->balance &&
 		a->rules == b->rules;
 }
@@ -210,9 +212,9 @@ scenario_describe(const struct scenario *s, char *out, size_t size)
 	scenario_flows(s, flows, sizeof(flows));
 	if (s->rules)
 		snprintf(rules, sizeof(rules), " %u rules", s->rules);
-	snprintf(out, size, "%-7s %s %4s flows %3u%% new %4u x %-4u burst %u %s%s%s%s%s%s",
+	snprintf(out, size, "%-7s %s %4s flows %3u%% new %4u x %-4u burst %u %s%s%s%s%s%s%s",
 		scenario_mode(s), scenario_family(s), flows, s->new_percent, s->services,
 		s->servers, s->burst, kind, s->stateless ? " stateless" : "",
-		s->by_connection ? " by connection" : "", s->balance ? " " : "",
-		s->balance ? scenario_balance(s) : "", rules);
+		s->by_connection ? " by connection" : "", s->flood ? " flood" : "",
+		s->balance ? " " : "", s->balance ? scenario_balance(s) : "", rules);
 }

@@ -26,6 +26,7 @@ struct scenario {
 	bool udp;	 /* there are services of UDP beside those of TCP, at the same addresses */
 	bool stateless;	 /* flow mode of the services; modes dr and tunnel only */
 	uint8_t balance; /* enum shunt_algorithm */
+	bool flood;	 /* of new clients: their SYNs are answered with cookies, mode nat only */
 	bool by_connection; /* servers are chosen by whole connections, not by client and port */
 	uint32_t rules; /* of each service; the last one lets in all that the others have not held
 			   of */

@@ -165,6 +165,17 @@ set_rules(struct scenario *s, const char *value)
 	return number(value, 0, IMAGE_MAX_RULES, &s->rules);
 }
 
+static bool
+set_new_are(struct scenario *s, const char *value)
+{
+	static const char *const names[] = { "clients", "flood" };
+	uint8_t i;
+	bool good = one_of(value, names, 2, &i);
+
+	s->flood = i == 1;
+	return good;
+}
+
 static const struct word {
 	const char *name;
 	const char *values;
@@ -182,6 +193,7 @@ static const struct word {
 	{ "balance", "source, roundrobin, leastconn or random", set_balance },
 	{ "hash-on", "source-port or connection", set_hash_on },
 	{ "rules", "of each service, 0 to 100000 (flow-mode stateful)", set_rules },
+	{ "new-are", "clients, or a flood answered with SYN cookies (mode nat)", set_new_are },
 	{ "kind", "packets, or connections from SYN to FIN (mode nat)", set_kind },
 };
 
@@ -261,6 +273,8 @@ check(const char *text, struct scenario *s, uint32_t seen)
 		return refuse(text, "connections and stateless flows need balance=source");
 	if (s->stateless && s->rules)
 		return refuse(text, "stateless flows have no rules");
+	if (s->flood && (s->forward != SHUNT_NAT || s->kind == SCENARIO_CONNECTIONS))
+		return refuse(text, "a flood is of packets, and answered in mode nat only");
 	if (!image_has_ports(s))
 		return refuse(text,
 			"full NAT has not so many ports to one server; more servers are needed");

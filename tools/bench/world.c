@@ -241,6 +241,8 @@ world_read(struct world *w, enum connections_reader reader)
 bool
 world_is_used_up(const struct world *w)
 {
+	if (w->scenario.flood)
+		return false; /* nothing is kept of it */
 	return w->connections ? connections_are_over(w->connections)
 			      : traffic_new_clients(w->traffic) >= NEW_AT_ONCE;
 }
@@ -271,6 +273,11 @@ start_worker(struct world *w)
 		.ports = &w->ports,
 		.stats = w->stats,
 		.flow_capacity = w->scenario.flows + (w->scenario.new_percent ? w->new_room : 0),
+		/*
+		 * All handshakes begin at once. They shall be no flood, and what is one shall soon
+		 * be seen to be.
+		 */
+		.half_open_max = w->scenario.flood ? 2 * w->scenario.flows : UINT32_MAX / 2,
 		.burst_size = w->scenario.burst,
 		.owner_seed = w->owner_seed,
 	};

@@ -50,6 +50,8 @@ static const struct column workers[] = {
 	{ "handed_over", "handed over", COLUMN_COUNT },
 	{ "handed_over_share", "of rx", COLUMN_SHARE },
 	{ "tx_handed_over", "tx by others", COLUMN_COUNT },
+	{ "half_open", "half open", COLUMN_COUNT },
+	{ "syn_cookies_sent", "cookies", COLUMN_COUNT },
 	{ "untracked", "untracked", COLUMN_COUNT },
 	{ "exceptions", "exceptions", COLUMN_COUNT },
 	{ "punted", "punted", COLUMN_COUNT },
