@@ -163,7 +163,8 @@ struct shunt_source {
 /*
  * How many sessions a frontend, all its services and workers together, and each client network of
  * it may have, and how many new ones a second: a token bucket each. 0 is no limit. Networks are
- * told apart by the first bits of the address; both prefixes are 0 where they have no limit.
+ * told apart by the first bits of the address; both prefixes are 0 where they are not counted. They
+ * may be counted without a limit.
  */
 struct shunt_limit {
 	uint32_t maxconn; /* sessions, at most SHUNT_MAX_MAXCONN */

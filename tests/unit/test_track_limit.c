@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Limits along a flow's life, with one tracker and with two as two workers; reloads too. */
+#include <pthread.h>
+
 #include "path.h"
 
 #define LIMIT 1
@@ -57,14 +59,13 @@ frontend_sessions(const struct path *path)
 static struct source_facts
 facts(const struct path *path, uint32_t client)
 {
-	struct shunt_addr address = { 0 };
-	struct source_key key;
+	struct shunt_addr address;
 	uint8_t bytes[16];
 
 	client_address(path, client, bytes);
 	address = select_address(bytes, path->version);
-	CU_ASSERT_TRUE_FATAL(limit_source_key(path->generation->limits, LIMIT, &address, &key));
-	return source_table_facts(path->tracker->limiter->sources, &key, path->tracker->clock);
+	return limit_source_facts(path->tracker->limiter, path->generation->limits, LIMIT, &address,
+		path->tracker->clock);
 }
 
 static uint8_t
@@ -507,6 +508,70 @@ test_refers(void)
 	path_close(&path);
 }
 
+/* Threads as workers: never more than may, not one left in the end. */
+struct crowd {
+	struct limiter *limiter;
+	const struct gen_limits *limits;
+	uint64_t live;
+	uint64_t over;
+	uint64_t begun;
+};
+
+static void *
+crowd_run(void *context)
+{
+	struct crowd *c = context;
+	struct shunt_addr client = helper_addr("192.0.2.1");
+	struct limit_hold hold = { 0 };
+	uint64_t evicted = 0;
+
+	for (int i = 0; i < 200000; i++) {
+		if (limit_admit(c->limiter, c->limits, LIMIT, &client, (struct limit_replaced){ 0 },
+			    1000 * HZ, &hold, &evicted))
+			continue;
+		if (__atomic_add_fetch(&c->live, 1, __ATOMIC_SEQ_CST) > 3)
+			__atomic_add_fetch(&c->over, 1, __ATOMIC_SEQ_CST);
+		__atomic_add_fetch(&c->begun, 1, __ATOMIC_SEQ_CST);
+		__atomic_sub_fetch(&c->live, 1, __ATOMIC_SEQ_CST);
+		limit_release(c->limiter, &hold);
+	}
+	return NULL;
+}
+
+static void
+test_threads(void)
+{
+	struct shunt_limit limits = by_source;
+	struct limiter *limiter;
+	pthread_t threads[4];
+	struct crowd crowd;
+	struct path path;
+
+	limits.maxconn = 3;
+	limits.source_maxconn = 4;
+	path_open(&path, 4, SHUNT_SOURCE, 64);
+	limiter = make_limiter(&path, NULL);
+	for (int round = 0; round < 2; round++) {
+		set_limits(&path, &limits);
+		crowd = (struct crowd){ limiter, path.generation->limits, 0, 0, 0 };
+		for (int i = 0; i < 4; i++)
+			pthread_create(&threads[i], NULL, crowd_run, &crowd);
+		for (int i = 0; i < 4; i++)
+			pthread_join(threads[i], NULL);
+		CU_ASSERT_EQUAL(crowd.over, 0);
+		CU_ASSERT_EQUAL(frontend_sessions(&path), 0);
+		CU_ASSERT_EQUAL(facts(&path, 1).sessions, 0);
+		/* The second time of a bucket that holds a thousand, and the clock stands. */
+		if (round == 1)
+			CU_ASSERT_EQUAL(crowd.begun, 1000);
+		limits.maxconn = 0;
+		limits.source_maxconn = 3;
+		limits.rate = limits.burst = 1000;
+	}
+	limiter_destroy(limiter);
+	path_close(&path);
+}
+
 static const struct unit_test tests[] = {
 	{ "maxconn", test_maxconn },
 	{ "full NAT", test_fullnat },
@@ -520,6 +585,7 @@ static const struct unit_test tests[] = {
 	{ "UDP flows that move", test_udp_moves },
 	{ "asked before", test_ask },
 	{ "a limit that is not there", test_refers },
+	{ "threads", test_threads },
 };
 
 UNIT_MAIN("track_limit", tests)
