@@ -157,8 +157,7 @@ struct frontend_config {
 static inline bool
 config_has_limit(const struct shunt_limit *limit)
 {
-	return limit->maxconn || limit->rate || limit->source_maxconn || limit->source_rate ||
-		limit->count_sources;
+	return limit->maxconn || limit->rate || limit->source_prefix;
 }
 
 struct neighbor_config {

@@ -54,8 +54,6 @@ read_source_limit(struct json_at at, struct shunt_limit *limit)
 
 	if (!json_get_object(at, keys))
 		return;
-	/* Then it is for rules to ask what is counted: config_rules.c looks whether one does. */
-	limit->count_sources = !json_at_present(rate) && !json_at_present(maxconn);
 	read_rate(rate, json_at_member(&at, "burst"), &limit->source_rate, &limit->source_burst);
 	read_number(maxconn, SHUNT_MAX_MAXCONN, &limit->source_maxconn);
 	json_get_int(json_at_member(&at, "prefix"), SHUNT_MIN_PREFIX, 32, &prefix);

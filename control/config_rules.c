@@ -145,8 +145,7 @@ static bool
 check_counted(struct json_at at, const struct rule_checker *c,
 	const struct frontend_config *frontend, const struct rule_config *rule)
 {
-	const struct shunt_limit *limit = &frontend->limit;
-	bool counted = limit->source_rate || limit->source_maxconn || limit->count_sources;
+	bool counted = frontend->limit.source_prefix;
 	bool asks = false;
 
 	/* Without any ACL what a rule names has been complained of. */
@@ -219,6 +218,7 @@ static void
 check_frontend(struct json_at at, struct rule_checker *c, struct frontend_config *frontend)
 {
 	struct json_at rules = json_at_member(&at, "rules");
+	struct json_at sources = json_at_member(&at, "source-limit");
 	bool asks = false;
 
 	for (size_t i = 0; i < frontend->rule_count; i++) {
@@ -239,8 +239,10 @@ check_frontend(struct json_at at, struct rule_checker *c, struct frontend_config
 				"it always holds",
 				i + 1);
 	}
-	if (frontend->limit.count_sources && !asks)
-		json_at_error(json_at_member(&at, "source-limit"),
+	if (frontend->limit.source_prefix && !asks &&
+		!json_at_present(json_at_member(&sources, "rate")) &&
+		!json_at_present(json_at_member(&sources, "maxconn")))
+		json_at_error(sources,
 			"limits nothing: it needs \"rate\", \"maxconn\" or both, or a rule with an "
 			"ACL that asks for \"conn-rate\" or \"conn-count\"");
 	if (frontend->rule_count > 0)

@@ -8,12 +8,6 @@
 
 #define V4_BITS_BEFORE 96 /* of an IPv4 address in struct shunt_addr */
 
-static bool
-has_source(const struct shunt_limit *s)
-{
-	return s->source_maxconn || s->source_rate || s->count_sources;
-}
-
 /* Does it count the networks that the limit of the generation before does, under the same id? */
 static uint32_t
 number_before(const struct gen_builder *b, uint32_t id, const struct gen_limit *limit)
@@ -79,7 +73,7 @@ limits_create(const struct gen_builder *b)
 		limit->maxconn = s->maxconn;
 		limit->rate = gcra_make(hz, s->rate, s->burst);
 		limit->source_rate = gcra_make(hz, s->source_rate, s->source_burst);
-		if (has_source(s))
+		if (s->source_prefix)
 			build_sources(b, limits, id, s);
 	}
 	return limits;

@@ -164,6 +164,17 @@ limit_release(struct limiter *limiter, struct limit_hold *hold)
 	hold->limit = 0;
 }
 
+struct source_facts
+limit_source_facts(const struct limiter *limiter, const struct gen_limits *limits, uint32_t limit,
+	const struct shunt_addr *client, uint64_t now)
+{
+	struct source_key key;
+
+	if (!limit_source_key(limits, limit, client, &key))
+		return (struct source_facts){ 0 };
+	return source_table_facts(limiter->sources, &key, now);
+}
+
 enum shunt_drop
 limit_ask(const struct limiter *limiter, const struct gen_limits *limits, uint32_t limit,
 	const struct shunt_addr *client, uint64_t now)

@@ -76,6 +76,14 @@ void limit_release(struct limiter *limiter, struct limit_hold *hold);
 /* A frontend has so many sessions more, or less. Worker. */
 void limit_count(struct limiter *limiter, uint32_t limit, int64_t change);
 
+/*
+ * What is known of the client's network: sessions, new ones a second. Zero if this limit counts
+ * none. Reads only: two cache lines. Any thread that has the generation.
+ */
+struct source_facts
+limit_source_facts(const struct limiter *limiter, const struct gen_limits *limits, uint32_t limit,
+	const struct shunt_addr *client, uint64_t now);
+
 /* Would limit_admit() let it begin? Reads only. Any thread that has the generation. */
 enum shunt_drop limit_ask(const struct limiter *limiter, const struct gen_limits *limits,
 	uint32_t limit, const struct shunt_addr *client, uint64_t now);

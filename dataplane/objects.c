@@ -195,8 +195,8 @@ rate_is_good(uint32_t rate, uint32_t burst)
 static const char *
 check_limit(const struct shunt_limit *l)
 {
-	bool sources = l->source_maxconn || l->source_rate || l->count_sources;
 	uint8_t v4 = l->source_prefix, v6 = l->source_prefix_v6;
+	bool sources = v4 || v6;
 
 	if (l->maxconn > SHUNT_MAX_MAXCONN || l->source_maxconn > SHUNT_MAX_MAXCONN)
 		return "limit: number of sessions out of range";
@@ -204,12 +204,12 @@ check_limit(const struct shunt_limit *l)
 		return "limit: rate or burst out of range, or one without the other";
 	if (sources && (v4 < SHUNT_MIN_PREFIX || v4 > 32 || v6 < SHUNT_MIN_PREFIX_V6 || v6 > 128))
 		return "limit: prefix out of range";
-	if (!sources && (v4 || v6))
-		return "limit: prefixes without a limit of sources";
+	if (!sources && (l->source_maxconn || l->source_rate))
+		return "limit: of sources, without prefixes";
 	if (l->drop > 1)
 		return "limit: unknown way to refuse";
-	if (l->count_sources > 1)
-		return "limit: unknown whether networks are counted";
+	if (l->pad)
+		return "limit: padding is not zero";
 	if (!name_is_good(l->frontend))
 		return "limit: frontend name is not ended and filled up with NULs";
 	return NULL;

@@ -54,7 +54,9 @@ struct track_limits {
 	struct limit_hold hold; /* of the packet that is being dealt with */
 	struct track_limit_pass pass;
 	uint32_t sessions[SHUNT_MAX_LIMITS]; /* in the frontends' counts, by the limit's id */
-	uint32_t number[SHUNT_MAX_SERVICES]; /* source_number that flows are counted for; 0: none */
+	/* What flows are counted for: a limit and its source_number; 0: nothing. */
+	uint16_t limit[SHUNT_MAX_SERVICES];
+	uint32_t number[SHUNT_MAX_SERVICES];
 };
 
 /* What a server gets whose SYN|ACK has been taken in its client's name. */

@@ -8,8 +8,9 @@
  * Whether a session is counted for its network, its flow says itself (FLOW_COUNTED), so what began
  * before there was a limit, or was let by, takes nothing off when it ends. When a reload changes
  * which networks are counted, the worker goes through its flows, a bit at a time: first it takes
- * that mark off those of services that count other networks now than they did, then it counts and
- * marks all that have none. In the meantime such services count no networks.
+ * off the mark, and what it stands for, of those of services that count other networks now than
+ * they did, then it counts and marks all that have none. In the meantime such services count no
+ * networks. Of services without flows there is nothing to go through.
  */
 #include "track_impl.h"
 
@@ -29,6 +30,20 @@ number_of(const struct generation *g, uint32_t service)
 	uint32_t limit = g->services[service].limit;
 
 	return limit ? g->limits->limit[limit].source_number : 0;
+}
+
+/* The network that a flow with the mark is counted for; false: it is counted no more. */
+static bool
+counted_for(const struct tracker *t, const struct flow_key *key, struct source_key *source)
+{
+	const struct gen_limits *limits = t->generation->limits;
+	const struct track_limits *own = t->limits;
+	const struct shunt_addr client = select_address(key->address, key->version);
+	uint32_t limit = own->limit[key->service];
+
+	return limit && limit < limits->end &&
+		limits->limit[limit].source_number == own->number[key->service] &&
+		limit_source_key(limits, limit, &client, source);
 }
 
 /* Do all of the service's flows say what they are counted for? */
@@ -71,11 +86,11 @@ track_limit_facts(const struct tracker *t, const struct pkt *p)
 {
 	uint32_t limit = service_of(t, p->service)->limit;
 	struct shunt_addr client = select_address(p->client, p->version);
-	struct source_key key;
 
-	if (!limit || !t->limiter || !limit_source_key(t->generation->limits, limit, &client, &key))
+	if (!limit || !t->limiter)
 		return (struct source_facts){ 0 };
-	return source_table_facts(t->limiter->sources, &key, t->select.clock);
+	return limit_source_facts(
+		t->limiter, t->generation->limits, limit, &client, t->select.clock);
 }
 
 void
@@ -110,18 +125,24 @@ void
 track_limit_ends(struct tracker *t, const struct flow_key *key, uint64_t value)
 {
 	uint32_t limit = service_of(t, key->service)->limit;
-	struct shunt_addr client;
 	struct source_key source;
 
-	if (!limit || !t->limiter)
+	if (!t->limiter)
 		return;
-	t->limits->sessions[limit]--;
-	limit_count(t->limiter, limit, -1);
-	if (!(value & FLOW_COUNTED) || !is_settled(t, key->service))
-		return;
-	client = select_address(key->address, key->version);
-	if (limit_source_key(t->generation->limits, limit, &client, &source))
+	if (limit) {
+		t->limits->sessions[limit]--;
+		limit_count(t->limiter, limit, -1);
+	}
+	if ((value & FLOW_COUNTED) && counted_for(t, key, &source))
 		source_table_end(t->limiter->sources, &source);
+}
+
+/* None of the service's flows has the mark for anything else. */
+static void
+settle(struct tracker *t, uint32_t service)
+{
+	t->limits->number[service] = number_of(t->generation, service);
+	t->limits->limit[service] = t->generation->services[service].limit;
 }
 
 /* Sessions of the frontends that have limits now, by this worker's own services. */
@@ -150,6 +171,7 @@ track_limits_due(struct tracker *t, const struct generation *before)
 {
 	const struct generation *g = t->generation;
 	struct track_limits *own = t->limits;
+	bool other = false;
 
 	if (!t->limiter || !t->limiter->frontends ||
 		(before && before->services == g->services && before->limits == g->limits))
@@ -158,48 +180,47 @@ track_limits_due(struct tracker *t, const struct generation *before)
 	for (uint32_t id = 1; id < SHUNT_MAX_SERVICES; id++) {
 		if (own->number[id] == number_of(g, id))
 			continue;
+		if (flow_entries(t->flows, id))
+			other = true;
+		else
+			settle(t, id);
+	}
+	if (other)
 		own->pass = (struct track_limit_pass){
 			.phase = TRACK_LIMIT_FORGET,
 			.rounds = PASS_ROUNDS,
 		};
-		return;
-	}
 }
 
 static void
 see_forgotten(void *context, const struct flow_key *key, uint64_t *flow, bool expired)
 {
-	const struct tracker *t = context;
+	struct tracker *t = context;
+	struct source_key source;
 
 	(void)expired;
-	if (key->service < SHUNT_MAX_SERVICES && (*flow & FLOW_COUNTED) &&
-		!is_settled(t, key->service))
-		flow_set(flow, *flow & ~FLOW_COUNTED);
+	if (key->service >= SHUNT_MAX_SERVICES || !(*flow & FLOW_COUNTED) ||
+		is_settled(t, key->service))
+		return;
+	/* One that is closed has been taken off already. */
+	if (track_is_session(flow_state(*flow)) && counted_for(t, key, &source))
+		source_table_end(t->limiter->sources, &source);
+	flow_set(flow, *flow & ~FLOW_COUNTED);
 }
 
 static void
 see_counted(void *context, const struct flow_key *key, uint64_t *flow, bool expired)
 {
 	struct tracker *t = context;
-	struct shunt_addr client;
 	struct source_key source;
 
 	if (expired || key->service >= SHUNT_MAX_SERVICES || (*flow & FLOW_COUNTED) ||
-		!track_is_session(flow_state(*flow)) || !t->limits->number[key->service])
+		!track_is_session(flow_state(*flow)))
 		return;
-	client = select_address(key->address, key->version);
-	if (limit_source_key(
-		    t->generation->limits, service_of(t, key->service)->limit, &client, &source) &&
+	if (counted_for(t, key, &source) &&
 		source_table_add(t->limiter->sources, t->generation->limits, &source,
 			t->select.clock, &t->stats->sources_evicted))
 		flow_set(flow, *flow | FLOW_COUNTED);
-}
-
-static void
-settle(struct tracker *t)
-{
-	for (uint32_t id = 1; id < SHUNT_MAX_SERVICES; id++)
-		t->limits->number[id] = number_of(t->generation, id);
 }
 
 bool
@@ -213,7 +234,8 @@ track_limit_pass(struct tracker *t, unsigned int buckets)
 	if (flow_visit(t->flows, &pass->cursor, buckets, forget ? see_forgotten : see_counted, t))
 		return true;
 	if (--pass->rounds == 0 && forget) {
-		settle(t);
+		for (uint32_t id = 1; id < SHUNT_MAX_SERVICES; id++)
+			settle(t, id);
 		pass->phase = TRACK_LIMIT_COUNT;
 		pass->rounds = PASS_ROUNDS;
 	}

@@ -193,7 +193,8 @@ struct shunt_source {
 /*
  * How many sessions a frontend, all its services and workers together, and each client network of
  * it may have, and how many new ones a second: a token bucket each. 0 is no limit. Networks are
- * told apart by the first bits of the address; both prefixes are 0 where they have no limit.
+ * told apart by the first bits of the address; both prefixes are 0 where they are not counted. They
+ * may be counted without a limit.
  */
 struct shunt_limit {
 	uint32_t maxconn; /* sessions, at most SHUNT_MAX_MAXCONN */
@@ -205,7 +206,7 @@ struct shunt_limit {
 	uint8_t source_prefix;	  /* SHUNT_MIN_PREFIX..32 */
 	uint8_t source_prefix_v6; /* SHUNT_MIN_PREFIX_V6..128 */
 	uint8_t drop;		  /* 1: who is refused is not told so */
-	uint8_t count_sources;	  /* 1: networks are counted, though there is no limit for them */
+	uint8_t pad;
 	char frontend[SHUNT_NAME_SIZE]; /* control: whose they are */
 };
 

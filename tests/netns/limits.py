@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 
-PATIENCE = 0.8
+PATIENCE = 1.5
 
 
 def say(what):
@@ -132,7 +132,7 @@ def rate(host, port, seconds, source):
     result = {"open": 0, "refused": 0}
     while time.monotonic() < begin + float(seconds):
         sock, why = session(host, int(port), source, socket.SOCK_STREAM)
-        result[why or "open"] += 1
+        result[why or "open"] = result.get(why or "open", 0) + 1
         if sock:
             sock.close()
     result["seconds"] = time.monotonic() - begin

@@ -421,14 +421,16 @@ class Drops:
     def test_no_reason_forgotten(self):
         """All there are, but for those about load and not about the packet; test_direct.py has
         those of tunnels, test_vlan.py that of ports with a VLAN of their own, test_fullnat.py and
-        tests/unit/test_xlat*.c those of full NAT, tests/netns/test_twin.sh those of kernel twins,
-        tests/netns/test_rules.sh what is refused, test_cookies.py and tests/unit/test_track_cookie.c those of
-        SYN floods; and it takes all of a client's ports to be
+        tests/unit/test_xlat*.c those of full NAT, test_limits.py those of limits,
+        tests/netns/test_twin.sh those of kernel twins, tests/netns/test_rules.sh what is refused,
+        test_cookies.py and tests/unit/test_track_cookie.c those of SYN floods; and it takes all of
+        a client's ports to be
         without one, or a host that answers to be reset."""
         elsewhere = {"handover-full", "tx-full", "too-big", "vlan", "headroom", "client-port",
                      "no-source-port", "flow-table-full", "reset", "tcp-answer", "local",
                      "punt-limited", "punt-full", "icmp-tunnel", "udp-checksum", "icmp-type",
-                     "refused", "maxconn", "half-open", "syn-cookie", "cookie-wait"}
+                     "refused", "maxconn", "half-open", "syn-cookie", "cookie-wait",
+                     "rate-limit", "frontend-maxconn", "source-rate", "source-maxconn"}
         self.assertEqual(self.result.drop_names - elsewhere, set(self.expected))
 
 

@@ -48,7 +48,8 @@ struct fake {
 	uint32_t refuse_kind;
 	uint32_t refuse_id;
 	int flow_answer;
-	int descriptors; /* that come with the hello */
+	uint32_t refusal; /* of flows asked for */
+	int descriptors;  /* that come with the hello */
 	int seals;
 	size_t hello_bytes;
 	void (*spoil)(struct shunt_hello *hello, uint8_t *memory, struct shunt_stats *stats);
@@ -285,6 +286,20 @@ fake_commit(struct fake *f, const struct shunt_msg *msg)
 	fake_answer(f, &done);
 }
 
+/* As many rows as are asked for, or flow_answer if that is fewer, each with its number. */
+static inline void
+fake_sources(struct fake *f, const struct shunt_msg *msg)
+{
+	struct shunt_source_row *rows = (void *)(f->memory + FAKE_AREA_OFFSET + msg->offset);
+	struct shunt_msg answer = { .op = SHUNT_OP_SOURCES_ANSWER, .result = f->flow_answer };
+	size_t room = msg->length / sizeof(*rows);
+
+	CU_ASSERT_FATAL(msg->offset % 8 == 0 && msg->length <= SHUNT_AREA_BYTES - msg->offset);
+	for (size_t i = 0; f->flow_answer > 0 && i < room && i < (size_t)f->flow_answer; i++)
+		rows[i] = (struct shunt_source_row){ .sessions = (uint32_t)i };
+	fake_answer(f, &answer);
+}
+
 static inline void
 fake_take(struct fake *f, const struct shunt_msg *msg)
 {
@@ -302,7 +317,10 @@ fake_take(struct fake *f, const struct shunt_msg *msg)
 		fake_delete(f, msg);
 	} else if (msg->op == SHUNT_OP_COMMIT) {
 		fake_commit(f, msg);
+	} else if (msg->op == SHUNT_OP_SOURCES) {
+		fake_sources(f, msg);
 	} else {
+		answer.kind = f->refusal;
 		CU_ASSERT_EQUAL(msg->op, SHUNT_OP_FLOW);
 		memcpy(&f->query, f->memory + FAKE_AREA_OFFSET + msg->offset, sizeof(f->query));
 		f->queries++;

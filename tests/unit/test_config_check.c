@@ -287,6 +287,7 @@ expect_large(size_t backends, size_t servers, size_t binds, const char *expected
 	CU_ASSERT_EQUAL(config == NULL, *expected != '\0');
 	found = case_complaints(errors);
 	CU_ASSERT_EQUAL(json_errors_count(errors), *expected ? 1 : 0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(found);
 	CU_ASSERT_PTR_NOT_NULL(strstr(found, expected));
 	if (!strstr(found, expected))
 		fprintf(stderr, "\n%s\n", found);

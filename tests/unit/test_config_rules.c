@@ -56,7 +56,7 @@ test_acls(void)
 	CU_ASSERT_EQUAL(a->kinds, SHUNT_ACL_KINDS);
 	CU_ASSERT(a->rate_least == 5 && a->rate_greatest == 7);
 	CU_ASSERT(a->conns_least == 0 && a->conns_greatest == 9);
-	CU_ASSERT_EQUAL(c->frontends[0].limit.count_sources, 1);
+	CU_ASSERT_EQUAL(c->frontends[0].limit.source_prefix, 24);
 	/* All of IPv4 holds the others. */
 	CU_ASSERT_EQUAL(a->src->v4_count, 1);
 	CU_ASSERT_EQUAL(a->src->v6_count, 1);

@@ -139,6 +139,8 @@ draw_value(const struct mood *m, const struct flow_timeouts *timeouts)
 		value |= (uint64_t)FLOW_CLAIMED << 16;
 	if (chance(20))
 		value |= (uint64_t)(FLOW_CHALLENGED | FLOW_SERVER_CLOSED_FIRST) << 16;
+	if (chance(30))
+		value |= FLOW_COUNTED; /* which is nobody's business here */
 	if (chance(m->odd))
 		value = flow_value_update(
 			value, FLOW_CLOSED, FLOW_RESETTING, (uint16_t)(TICK - age));

@@ -179,7 +179,8 @@ check_age(uint16_t age, uint16_t limit)
 
 		flow_set(flow,
 			flow_value_update(
-				*flow, FLOW_ESTABLISHED, 0, (uint16_t)(world->tick - age)));
+				*flow, FLOW_ESTABLISHED, 0, (uint16_t)(world->tick - age)) |
+				(i % 3 ? FLOW_COUNTED : 0));
 		put(i, true, PKT_ACK, false);
 	}
 	bed_walk(world, 0);
@@ -193,6 +194,8 @@ check_age(uint16_t age, uint16_t limit)
 		/* Written when it is stale, and not before; begun anew if it has expired. */
 		CU_ASSERT_EQUAL(now, age > limit >> FLOW_STALE_SHIFT ? 0 : age);
 		CU_ASSERT_EQUAL(flow_state(value), age <= limit ? FLOW_ESTABLISHED : FLOW_SYN);
+		if (age <= limit && i % 3)
+			CU_ASSERT_TRUE(value & FLOW_COUNTED);
 	}
 }
 

@@ -17,7 +17,7 @@
 #define NEW	    6  /* of a burst */
 #define OLD	    58 /* and packets of established flows */
 #define FLOOD	    (BURSTS * NEW)
-#define KNOWN	    128 /* buckets that the flood's keys are among */
+#define KNOWN	    256 /* buckets that the flood's keys are among */
 #define ROUNDS	    9
 
 static const uint64_t seed[2] = { 1, 2 };
@@ -221,7 +221,7 @@ test_others(void)
 
 		without += !put(bed->table, &key, FLOW_SYN);
 	}
-	/* (128 / 25207)^2 of them would need the flood's own buckets. */
+	/* (256 / 25207)^2 of them would need the flood's own buckets. */
 	CU_ASSERT(without <= 2);
 	flow_table_destroy(bed->table);
 	free(bed);

@@ -49,7 +49,9 @@ test_fields(void)
 	TRY(source_rate, 1, -EINVAL);
 	TRY(source_burst, 1, -EINVAL);
 	TRY(source_maxconn, SHUNT_MAX_MAXCONN + 1, -EINVAL);
-	TRY(source_maxconn, 0, -EINVAL); /* prefixes for nothing */
+	TRY(source_maxconn, 0, 0); /* counted, and not limited */
+	TRY(source_prefix, 0, -EINVAL);
+	TRY(source_prefix_v6, 0, -EINVAL);
 	TRY(source_prefix, SHUNT_MIN_PREFIX, 0);
 	TRY(source_prefix, SHUNT_MIN_PREFIX - 1, -EINVAL);
 	TRY(source_prefix, 33, -EINVAL);
@@ -58,8 +60,7 @@ test_fields(void)
 	TRY(source_prefix_v6, 129, -EINVAL);
 	TRY(drop, 1, 0);
 	TRY(drop, 2, -EINVAL);
-	TRY(count_sources, 1, 0);
-	TRY(count_sources, 2, -EINVAL);
+	TRY(pad, 1, -EINVAL);
 	TRY(frontend[SHUNT_NAME_SIZE - 1], 'x', -EINVAL);
 }
 

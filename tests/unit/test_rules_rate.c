@@ -37,7 +37,6 @@ open_path(struct path *path, uint8_t version)
 	const struct shunt_limit limit = {
 		.source_prefix = 24,
 		.source_prefix_v6 = 64,
-		.count_sources = 1,
 		.frontend = "web",
 	};
 	struct limiter *limiter = limiter_create(HZ, 1024, seed);

@@ -1,96 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Limits along a flow's life, with one tracker and with two as two workers; reloads too. */
-#include "path.h"
+/* Limits along a flow's life, with one tracker and with two as two workers. */
+#include <pthread.h>
 
-#define LIMIT 1
-#define HZ    GEN_CLOCK_HZ
-
-static const uint64_t seed[2] = { 5, 6 };
-
-static struct limiter *
-make_limiter(struct path *a, struct path *b)
-{
-	struct limiter *limiter = limiter_create(HZ, 1024, seed);
-
-	if (!limiter)
-		abort();
-	for (struct path *path = a; path; path = path == a ? b : NULL) {
-		path->tracker->limiter = limiter;
-		path->tracker->select.clock = 1000 * HZ;
-	}
-	return limiter;
-}
-
-static const struct shunt_limit by_source = {
-	.source_maxconn = 2,
-	.source_prefix = 32,
-	.source_prefix_v6 = 128,
-	.frontend = "web",
-};
-
-/* A reload: both services have these limits now, or none. */
-static void
-set_limits(struct path *path, const struct shunt_limit *limits)
-{
-	for (uint32_t i = 0; i < 2; i++) {
-		struct shunt_service s = helper_service(
-			service_address(path), 80, i == 0 ? SHUNT_TCP : SHUNT_UDP, BACKEND);
-
-		s.limit = limits ? LIMIT : 0;
-		helper_put(path->objects, SHUNT_KIND_SERVICE, SERVICE + i, &s, sizeof(s));
-	}
-	if (limits)
-		helper_put(path->objects, SHUNT_KIND_LIMIT, LIMIT, limits, sizeof(*limits));
-	else
-		CU_ASSERT_EQUAL(object_store_delete(path->objects, SHUNT_KIND_LIMIT, LIMIT), 0);
-	path_commit(path);
-	while (tracker_pass(path->tracker, 64, path->tick))
-		;
-}
-
-static uint64_t
-frontend_sessions(const struct path *path)
-{
-	return path->tracker->limiter->frontends[LIMIT].sessions;
-}
-
-static struct source_facts
-facts(const struct path *path, uint32_t client)
-{
-	struct shunt_addr address = { 0 };
-	struct source_key key;
-	uint8_t bytes[16];
-
-	client_address(path, client, bytes);
-	address = select_address(bytes, path->version);
-	CU_ASSERT_TRUE_FATAL(limit_source_key(path->generation->limits, LIMIT, &address, &key));
-	return source_table_facts(
-		path->tracker->limiter->sources, &key, path->tracker->select.clock);
-}
-
-static uint8_t
-opens(struct path *path, uint32_t client, uint16_t port)
-{
-	return request(path, SHUNT_TCP, client, port, PKT_SYN).p.drop;
-}
-
-static void
-ends(struct path *path, uint32_t client, uint16_t port)
-{
-	uint32_t server = request(path, SHUNT_TCP, client, port, PKT_FIN | PKT_ACK).p.server;
-
-	CU_ASSERT_EQUAL(reply(path, SHUNT_TCP, server, client, port, PKT_FIN | PKT_ACK).p.drop, 0);
-}
-
-static void
-expire_all(struct path *path)
-{
-	path->tick += 20000;
-	for (int i = 0; i < 1000; i++)
-		flow_sweep(path->tracker->flows, 64, path->tick);
-	CU_ASSERT_EQUAL(flow_count(path->tracker->flows), 0);
-	CU_ASSERT_EQUAL(sessions(path), 0);
-}
+#include "limit_bed.h"
 
 static void
 maxconn(uint8_t version)
@@ -327,108 +239,6 @@ test_two_workers(void)
 		path_close(&path[i]);
 }
 
-/* A limit that comes by a reload counts what is there, and what has begun before ends rightly. */
-static void
-test_reload(void)
-{
-	struct shunt_limit limits = by_source;
-	struct limiter *limiter;
-	struct path path[2];
-
-	limits.maxconn = 10;
-	limits.source_maxconn = 4;
-	for (int i = 0; i < 2; i++)
-		path_open(&path[i], 6, SHUNT_SOURCE, CAPACITY);
-	limiter = make_limiter(&path[0], &path[1]);
-	for (uint16_t port = 1; port <= 6; port++)
-		connect_client(&path[port & 1], 1, port);
-	for (int i = 0; i < 2; i++)
-		set_limits(&path[i], &limits);
-	CU_ASSERT_EQUAL(frontend_sessions(&path[0]), 6);
-	CU_ASSERT_EQUAL(facts(&path[0], 1).sessions, 6);
-	CU_ASSERT_EQUAL(opens(&path[0], 1, 7), SHUNT_DROP_SOURCE_MAXCONN);
-	for (uint16_t port = 1; port <= 3; port++)
-		ends(&path[port & 1], 1, port);
-	CU_ASSERT_EQUAL(facts(&path[0], 1).sessions, 3);
-	connect_client(&path[0], 1, 7);
-	CU_ASSERT_EQUAL(opens(&path[1], 1, 8), SHUNT_DROP_SOURCE_MAXCONN);
-	/* Other numbers, same networks: nothing is counted anew. */
-	limits.source_maxconn = 5;
-	limits.maxconn = 7;
-	for (int i = 0; i < 2; i++)
-		set_limits(&path[i], &limits);
-	CU_ASSERT_EQUAL(facts(&path[0], 1).sessions, 4);
-	connect_client(&path[1], 1, 8);
-	/* Wider networks: all of them again, and the narrow ones are nobody's. */
-	connect_client(&path[1], 2, 1);
-	limits.source_prefix_v6 = 64;
-	for (int i = 0; i < 2; i++)
-		set_limits(&path[i], &limits);
-	CU_ASSERT_EQUAL(facts(&path[0], 1).sessions, 6);
-	CU_ASSERT_EQUAL(facts(&path[0], 77).sessions, 6);
-	CU_ASSERT_EQUAL(frontend_sessions(&path[0]), 6);
-	/* Off, and on again. */
-	for (int i = 0; i < 2; i++)
-		set_limits(&path[i], NULL);
-	connect_client(&path[0], 3, 1);
-	ends(&path[1], 2, 1);
-	for (int i = 0; i < 2; i++)
-		set_limits(&path[i], &limits);
-	CU_ASSERT_EQUAL(facts(&path[0], 1).sessions, 6);
-	CU_ASSERT_EQUAL(frontend_sessions(&path[0]), 6);
-	for (int i = 0; i < 2; i++)
-		expire_all(&path[i]);
-	CU_ASSERT_EQUAL(facts(&path[0], 1).sessions, 0);
-	CU_ASSERT_EQUAL(frontend_sessions(&path[0]), 0);
-	limiter_destroy(limiter);
-	for (int i = 0; i < 2; i++)
-		path_close(&path[i]);
-}
-
-/* While a worker still goes through its flows, sessions begin and end, and come out right. */
-static void
-test_during_the_pass(void)
-{
-	struct shunt_limit limits = by_source;
-	struct limiter *limiter;
-	struct path path;
-
-	limits.source_maxconn = 5000;
-	path_open(&path, 4, SHUNT_SOURCE, CAPACITY);
-	limiter = make_limiter(&path, NULL);
-	set_limits(&path, &limits);
-	for (uint32_t round = 0; round < 20; round++) {
-		uint32_t steps = 0;
-		uint16_t base = (uint16_t)(1000 * round);
-
-		for (uint16_t port = 1; port <= 100; port++)
-			connect_client(&path, 1, base + port);
-		limits.source_prefix = round % 2 ? 32 : 24;
-		helper_put(path.objects, SHUNT_KIND_LIMIT, LIMIT, &limits, sizeof(limits));
-		path_commit(&path);
-		for (uint16_t port = 1; port <= 50; port++, steps++) {
-			tracker_pass(path.tracker, round + 1, path.tick);
-			ends(&path, 1, base + port);
-			connect_client(&path, 1, base + 200 + port);
-		}
-		/* Another one before it is done */
-		if (round % 3 == 0) {
-			limits.source_prefix = 16;
-			helper_put(path.objects, SHUNT_KIND_LIMIT, LIMIT, &limits, sizeof(limits));
-			path_commit(&path);
-		}
-		while (tracker_pass(path.tracker, 64, path.tick))
-			;
-		CU_ASSERT_EQUAL(facts(&path, 1).sessions, sessions(&path));
-		CU_ASSERT_EQUAL(frontend_sessions(&path), sessions(&path));
-	}
-	expire_all(&path);
-	CU_ASSERT_EQUAL(facts(&path, 1).sessions, 0);
-	CU_ASSERT_EQUAL(frontend_sessions(&path), 0);
-	limiter_destroy(limiter);
-	path_close(&path);
-}
-
 /* A UDP flow that must leave its server is no new one, however full the frontend. */
 static void
 test_udp_moves(void)
@@ -509,6 +319,70 @@ test_refers(void)
 	path_close(&path);
 }
 
+/* Threads as workers: never more than may, not one left in the end. */
+struct crowd {
+	struct limiter *limiter;
+	const struct gen_limits *limits;
+	uint64_t live;
+	uint64_t over;
+	uint64_t begun;
+};
+
+static void *
+crowd_run(void *context)
+{
+	struct crowd *c = context;
+	struct shunt_addr client = helper_addr("192.0.2.1");
+	struct limit_hold hold = { 0 };
+	uint64_t evicted = 0;
+
+	for (int i = 0; i < 200000; i++) {
+		if (limit_admit(c->limiter, c->limits, LIMIT, &client, (struct limit_replaced){ 0 },
+			    1000 * HZ, &hold, &evicted))
+			continue;
+		if (__atomic_add_fetch(&c->live, 1, __ATOMIC_SEQ_CST) > 3)
+			__atomic_add_fetch(&c->over, 1, __ATOMIC_SEQ_CST);
+		__atomic_add_fetch(&c->begun, 1, __ATOMIC_SEQ_CST);
+		__atomic_sub_fetch(&c->live, 1, __ATOMIC_SEQ_CST);
+		limit_release(c->limiter, &hold);
+	}
+	return NULL;
+}
+
+static void
+test_threads(void)
+{
+	struct shunt_limit limits = by_source;
+	struct limiter *limiter;
+	pthread_t threads[4];
+	struct crowd crowd;
+	struct path path;
+
+	limits.maxconn = 3;
+	limits.source_maxconn = 4;
+	path_open(&path, 4, SHUNT_SOURCE, 64);
+	limiter = make_limiter(&path, NULL);
+	for (int round = 0; round < 2; round++) {
+		set_limits(&path, &limits);
+		crowd = (struct crowd){ limiter, path.generation->limits, 0, 0, 0 };
+		for (int i = 0; i < 4; i++)
+			pthread_create(&threads[i], NULL, crowd_run, &crowd);
+		for (int i = 0; i < 4; i++)
+			pthread_join(threads[i], NULL);
+		CU_ASSERT_EQUAL(crowd.over, 0);
+		CU_ASSERT_EQUAL(frontend_sessions(&path), 0);
+		CU_ASSERT_EQUAL(facts(&path, 1).sessions, 0);
+		/* The second time of a bucket that holds a thousand, and the clock stands. */
+		if (round == 1)
+			CU_ASSERT_EQUAL(crowd.begun, 1000);
+		limits.maxconn = 0;
+		limits.source_maxconn = 3;
+		limits.rate = limits.burst = 1000;
+	}
+	limiter_destroy(limiter);
+	path_close(&path);
+}
+
 static const struct unit_test tests[] = {
 	{ "maxconn", test_maxconn },
 	{ "full NAT", test_fullnat },
@@ -517,11 +391,10 @@ static const struct unit_test tests[] = {
 	{ "admitted, and not begun", test_came_to_nothing },
 	{ "rates", test_rates },
 	{ "two workers", test_two_workers },
-	{ "reloads", test_reload },
-	{ "during the pass", test_during_the_pass },
 	{ "UDP flows that move", test_udp_moves },
 	{ "asked before", test_ask },
 	{ "a limit that is not there", test_refers },
+	{ "threads", test_threads },
 };
 
 UNIT_MAIN("track_limit", tests)
