@@ -333,7 +333,7 @@ def fragment_view(c, role, port, frames, order, l3, way=None, ttl=0):
 
 # What depends on other packets, or on services that are not here.
 NOT_ALONE = {"fragment-overlap", "fragment-duplicate", "fragment-no-first", "fragment-full",
-             "no-server", "no-neighbor", "ttl", "short-frame"}
+             "no-server", "no-neighbor", "rule", "ttl", "short-frame"}
 
 
 def is_fragment(frame):

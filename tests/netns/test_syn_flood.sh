@@ -3,6 +3,7 @@
 # A flood of SYNs from random sources, as fast as they can be sent, beside real downloads: those go
 # on, new connections come about, by cookies with nat and fullnat and without anything with dr,
 # tables and memory stay as they are, and when it is over all is as before. Two workers.
+# Alone: a flood at full rate leaves a test beside it no CPU, nor that test the downloads here.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/modes.sh"
 
