@@ -28,7 +28,7 @@ static const struct config_defaults built_in = {
 	},
 	.algorithm = SHUNT_SOURCE,
 	.forward = SHUNT_NAT,
-	.server = { .weight = 1 },
+	.server = { .weight = 1, .slowstart_ms = CONFIG_SLOWSTART_UNSET },
 };
 
 static void

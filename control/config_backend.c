@@ -11,6 +11,10 @@
 /* Results in a row; more would hide a dead server for hours. */
 #define STREAK_MAX 1000
 
+/* `slowstart` with leastconn: no server gets ten thousand sessions at once, and nobody waits long.
+ */
+#define LEASTCONN_SLOWSTART_MS 10000
+
 /* IANA's for GUE. */
 #define GUE_PORT 6080
 
@@ -174,6 +178,23 @@ read_servers(
 		read_server(json_at_element(&at, i), defaults, &backend->servers[i]);
 }
 
+/*
+ * By the fewest sessions a server that comes back is the choice of every client at once, so there
+ * it warms up unless the file says otherwise.
+ */
+static void
+finish_slowstarts(struct backend_config *backend)
+{
+	bool herds = backend->algorithm == SHUNT_LEASTCONN;
+
+	for (size_t i = 0; i < backend->server_count; i++) {
+		struct server_config *server = &backend->servers[i];
+
+		if (server->slowstart_ms == CONFIG_SLOWSTART_UNSET)
+			server->slowstart_ms = herds ? LEASTCONN_SLOWSTART_MS : 0;
+	}
+}
+
 bool
 config_key_is_for(struct json_at at, bool right, const char *what)
 {
@@ -261,6 +282,7 @@ read_backend(
 	config_read_check(json_at_member(&at, "check"), &inner.check);
 	config_read_default_server(json_at_member(&at, "default-server"), &inner.server);
 	read_servers(json_at_member(&at, "servers"), &inner, backend);
+	finish_slowstarts(backend);
 	config_read_choice(at, backend);
 }
 

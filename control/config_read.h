@@ -16,6 +16,9 @@
 
 struct settings;
 
+/* `slowstart`, as long as nobody has said anything: it goes by the backend's `balance` then. */
+#define CONFIG_SLOWSTART_UNSET UINT32_MAX
+
 /* What a frontend, backend or server has if it does not say otherwise. */
 struct config_defaults {
 	struct timeout_config timeout;

@@ -90,6 +90,32 @@ default_server(void)
 	config_destroy(c);
 }
 
+/* Where a server that comes back is everybody's choice, and only there, it warms up unasked. */
+static void
+leastconn_warms_up(void)
+{
+	static const struct {
+		const char *keys;
+		uint32_t slowstart_ms;
+	} rows[] = {
+		{ "'balance': 'leastconn'", 10000 },
+		{ "'balance': 'roundrobin'", 0 },
+		{ "'balance': 'leastconn', 'default-server': {'slowstart': 0}", 0 },
+		{ "'balance': 'leastconn', 'default-server': {'slowstart': '2s'}", 2000 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char keys[128];
+		struct config *c;
+
+		snprintf(keys, sizeof(keys), "%s,", rows[i].keys);
+		c = load(keys, SERVER, "");
+		CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+		CU_ASSERT_EQUAL(c->backends[0].servers[0].slowstart_ms, rows[i].slowstart_ms);
+		config_destroy(c);
+	}
+}
+
 static void
 wrong(void)
 {
@@ -170,6 +196,7 @@ static const struct unit_test tests[] = {
 	{ "defaults", defaults },
 	{ "right", right },
 	{ "default-server", default_server },
+	{ "leastconn warms up", leastconn_warms_up },
 	{ "wrong", wrong },
 	{ "stateless", stateless },
 };
