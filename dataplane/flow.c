@@ -292,12 +292,11 @@ flow_lookup_burst(struct flow_table *table, struct pkt *const *pkts, unsigned in
 }
 
 static void
-forget(struct flow_table *table, struct flow_family *family, union flow_bucket *bucket,
+empty(struct flow_table *table, struct flow_family *family, union flow_bucket *bucket,
 	unsigned int slot)
 {
 	static const struct flow_words none;
 	unsigned int slots = family->slots;
-	uint64_t value = *flow_slot_value(bucket, slots, slot);
 	struct flow_words words = flow_slot_words(bucket, slots, slot);
 
 	flow_change_begin(table);
@@ -307,25 +306,37 @@ forget(struct flow_table *table, struct flow_family *family, union flow_bucket *
 	flow_count_entry(table, words.endpoint, -1u);
 	if (flow_endpoint_is_claim(words.endpoint))
 		__atomic_store_n(&table->claims, table->claims - 1, __ATOMIC_RELAXED);
-	else
-		flow_tell_gone(table, slots, &words, value);
+}
+
+static void
+forget(struct flow_table *table, struct flow_family *family, union flow_bucket *bucket,
+	unsigned int slot)
+{
+	uint64_t value = *flow_slot_value(bucket, family->slots, slot);
+	struct flow_words words = flow_slot_words(bucket, family->slots, slot);
+
+	empty(table, family, bucket, slot);
+	if (!flow_endpoint_is_claim(words.endpoint))
+		flow_tell_gone(table, family->slots, &words, value);
 }
 
 void
-flow_remove_claim(struct flow_table *table, const struct flow_key *key)
+flow_remove(struct flow_table *table, const struct flow_key *key)
 {
-	struct flow_family *family = &table->family[FLOW_V6];
+	struct flow_family *family = flow_family_of(table, key);
+	unsigned int slots = family->slots;
 	struct flow_words words = flow_words_of(key);
-	uint64_t hash = flow_hash(table->secret, FLOW_SLOTS_V6, &words);
+	uint64_t hash = flow_hash(table->secret, slots, &words);
 	union flow_bucket *bucket = &family->buckets[flow_first(family, hash)];
-	unsigned int mask = flow_match(bucket, FLOW_SLOTS_V6, &words);
+	unsigned int mask = flow_match(bucket, slots, &words);
 
 	if (!mask) {
 		bucket = &family->buckets[flow_second(family, hash)];
-		mask = flow_match(bucket, FLOW_SLOTS_V6, &words);
+		mask = flow_match(bucket, slots, &words);
 	}
-	if (mask && key->service == FLOW_CLAIM)
-		forget(table, family, bucket, (unsigned int)__builtin_ctz(mask));
+	/* The key without a service is that of free slots. */
+	if (mask && key->service)
+		empty(table, family, bucket, (unsigned int)__builtin_ctz(mask));
 }
 
 /*

@@ -281,8 +281,8 @@ uint64_t *flow_lookup(struct flow_table *table, const struct flow_key *key, uint
 uint64_t *
 flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t value, uint16_t tick);
 
-/* Removes a claim, if it is there. Nobody is told. */
-void flow_remove_claim(struct flow_table *table, const struct flow_key *key);
+/* Removes an entry, if it is there. Nobody is told. Worker only. */
+void flow_remove(struct flow_table *table, const struct flow_key *key);
 
 /*
  * The tag of a server's endpoint, for its claims' keys: the port, below 16 bits of a keyed hash.

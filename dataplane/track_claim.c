@@ -171,7 +171,7 @@ track_claim_release(struct tracker *t, const struct flow_key *key, uint64_t valu
 	there = flow_lookup(t->flows, &claim, 0);
 	if (there && flow_claim_service(*there) == key->service &&
 		flow_claim_port_be(*there) == key->port_be)
-		flow_remove_claim(t->flows, &claim);
+		flow_remove(t->flows, &claim);
 }
 
 /* The claim that a packet to the client, or an error about one to the server, would come under. */

@@ -18,6 +18,15 @@ forward_untracked(struct tracker *t, struct pkt *p, const struct gen_backend *ba
 	};
 }
 
+/* Nothing has come of the entry: it neither counts, nor takes room of others. */
+static void
+take_back(struct tracker *t, struct pkt *p, const struct flow_key *key)
+{
+	flow_remove(t->flows, key);
+	p->flow = NULL;
+}
+
+/* flow: an entry that is closed. */
 static void
 new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 	const struct flow_key *key, uint64_t *flow, uint16_t tick)
@@ -25,19 +34,22 @@ new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 	uint64_t value;
 	enum flow_state state = p->protocol == SHUNT_UDP ? FLOW_UDP : FLOW_SYN;
 
-	if (!track_choose(t, p, backend))
+	if (!track_choose(t, p, backend)) {
+		take_back(t, p, key);
 		return;
+	}
 	value = flow_value(p->server, state, p->hop, tick);
 	if (gen_server_is_shared(&t->generation->servers[p->server], p->protocol)) {
-		/* Not the old flow any more, if there was one: its claim is free. */
-		flow_set(flow, flow_value(0, FLOW_CLOSED, 0, tick));
 		value = track_claim(t, p, key, value, false, tick);
 		flow = flow_lookup(t->flows, key, tick);
 	}
-	if (p->drop || !flow)
+	if (p->drop || !flow) {
+		take_back(t, p, key);
 		return;
+	}
 	p->flow = flow;
 	flow_set(flow, value);
+	t->stats->flows_created++;
 	track_state_changes(t, FLOW_FREE, state);
 	track_session_begins(t, p);
 }
@@ -86,6 +98,9 @@ let_in(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 	}
 	if (flow) {
 		track_flow_gone(t, key, *flow);
+		/* Not the old flow any more: it is not to be counted off twice, and its claim is
+		 * free. */
+		flow_set(flow, flow_value(0, FLOW_CLOSED, 0, tick));
 	} else if (!(p->tcp_flags & (PKT_RST | PKT_FIN)) && track_may_half_open(t, p)) {
 		/* The server follows once there is room: choosing has side effects. */
 		flow = flow_insert(t->flows, key, flow_value(0, FLOW_CLOSED, 0, tick), tick);
@@ -94,7 +109,6 @@ let_in(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 		forward_untracked(t, p, backend);
 		return;
 	}
-	t->stats->flows_created++;
 	new_flow(t, p, backend, key, flow, tick);
 }
 

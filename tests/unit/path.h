@@ -44,6 +44,7 @@ struct path {
 	uint8_t forward;
 	uint8_t sources; /* of full NAT */
 	uint32_t persist_ms;
+	uint32_t maxconn;	    /* of each server */
 	uint8_t state[SERVERS + 1]; /* by server id */
 };
 
@@ -162,7 +163,11 @@ path_publish(struct path *path)
 		server.state = path->state[id];
 		helper_put(path->objects, SHUNT_KIND_SERVER, id, &server, sizeof(server));
 		if (path->state[id] == SHUNT_SERVER_UP)
-			members[count++] = (struct shunt_member){ .server = id, .weight = 1 };
+			members[count++] = (struct shunt_member){
+				.server = id,
+				.weight = 1,
+				.maxconn = path->maxconn,
+			};
 	}
 	backend = helper_backend(path->algorithm, members, count, SLOTS);
 	backend->forward = path->forward;
