@@ -82,11 +82,15 @@ static void
 adopt_backend(const struct adoption *a, uint32_t id, const struct shunt_backend *object)
 {
 	struct backend_key key = { 0 };
+	struct backend *backend;
 
 	if (!name_is_good(object->name))
 		return;
 	compile_copy_name(key.name, object->name);
 	ids_adopt(a->compiler->backends, &key, id);
+	backend = state_find_backend(a->control, object->name);
+	if (backend && backend->config.quorum)
+		backend->quorum_lost = object->quorum_lost;
 }
 
 static void

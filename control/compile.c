@@ -262,6 +262,7 @@ set_server_state(struct shunt_server *object, const struct server *server)
 	object->reset_mark = server->reset_mark;
 	object->admin = server->admin;
 	object->health = server->health.verdict;
+	object->removed = server->removed;
 	object->weight = server->weight;
 	object->file_weight = server->file_weight;
 	object->changed_ms = server->changed_ms;

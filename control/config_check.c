@@ -472,7 +472,8 @@ config_cross_check(struct json_at *root, const struct settings *settings, struct
 		seen.used) {
 		check_names(&backends, &frontends, config, &seen);
 		check_frontends(&frontends, config, &seen);
-		config_check_acls(json_at_member(root, "acls"), settings, seen.backends, config);
+		config_check_acls(json_at_member(root, "acls"), settings, seen.backends,
+			seen.backends_unread, config);
 		seen.no_memory |= !config_check_rules(root, seen.backends, seen.used, config);
 		check_backends(&backends, config, &seen);
 		if (!config_check_sources(&backends, settings, config))

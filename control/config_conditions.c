@@ -194,7 +194,7 @@ find_server(const struct backend_config *backend, const char *name)
 
 /* at: the object that names a backend, and perhaps a server; or the backend's name itself. */
 static void
-resolve(struct json_at at, json_t *backend_names, const struct config *config,
+resolve(struct json_at at, json_t *backend_names, bool unread, const struct config *config,
 	struct acl_count_config *count)
 {
 	struct json_at backend_at =
@@ -208,7 +208,7 @@ resolve(struct json_at at, json_t *backend_names, const struct config *config,
 	if (!json_at_require(backend_at) || !json_get_name(backend_at, name))
 		return;
 	found = json_object_get(backend_names, name);
-	if (!found && json_object_size(backend_names) > 0)
+	if (!found && !unread)
 		json_at_error(backend_at, "there is no backend \"%s\"", name);
 	if (!found)
 		return;
@@ -223,7 +223,7 @@ resolve(struct json_at at, json_t *backend_names, const struct config *config,
 
 /* In the order in which they were read. */
 static void
-resolve_counts(struct json_at at, json_t *backend_names, const struct config *config,
+resolve_counts(struct json_at at, json_t *backend_names, bool unread, const struct config *config,
 	struct acl_config *acl)
 {
 	size_t next = 0;
@@ -233,7 +233,7 @@ resolve_counts(struct json_at at, json_t *backend_names, const struct config *co
 
 		for (size_t k = 0; next < acl->count_count && acl->counts[next].what == i; k++)
 			resolve(json_is_array(counts.value) ? json_at_element(&counts, k) : counts,
-				backend_names, config, &acl->counts[next++]);
+				backend_names, unread, config, &acl->counts[next++]);
 	}
 }
 
@@ -257,7 +257,7 @@ check_interfaces(struct json_at at, const struct settings *settings, const struc
 
 void
 config_check_acls(struct json_at acls, const struct settings *settings, json_t *backend_names,
-	struct config *config)
+	bool unread, struct config *config)
 {
 	for (size_t i = 0; i < config->acl_count; i++) {
 		struct acl_config *acl = &config->acls[i];
@@ -266,7 +266,7 @@ config_check_acls(struct json_at acls, const struct settings *settings, json_t *
 		if (!acl->name[0] || !(acl->kinds & (SHUNT_ACL_TRUTH | SHUNT_ACL_INTERFACE)))
 			continue;
 		at = json_at_member(&acls, acl->name);
-		resolve_counts(at, backend_names, config, acl);
+		resolve_counts(at, backend_names, unread, config, acl);
 		check_interfaces(at, settings, acl);
 	}
 }

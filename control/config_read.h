@@ -78,7 +78,7 @@ bool config_check_sources(const struct json_at *backends, const struct settings 
 void config_read_acls(struct json_at at, const char *directory, struct config *config);
 /* config_conditions.c: names of backends and servers, and of ports. */
 void config_check_acls(struct json_at acls, const struct settings *settings, json_t *backend_names,
-	struct config *config);
+	bool unread, struct config *config);
 
 /* config_rules.c */
 void config_read_rules(struct json_at at, struct frontend_config *frontend);

@@ -129,6 +129,8 @@ resolve_if(struct json_at at, struct rule_checker *c, struct rule_config *rule)
 	}
 	if (json_is_array(at.value) && !json_get_array(at, MAX_LITERALS, &count))
 		return;
+	if (count == 0)
+		json_at_error(at, "names no ACL: leave \"if\" out where a rule is always to hold");
 	rule->literals = calloc(count + 1, sizeof(*rule->literals));
 	if (!rule->literals) {
 		c->no_memory = true;

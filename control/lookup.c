@@ -212,7 +212,14 @@ answer_flow(const struct control *control, const struct service *service, uint32
 	return answer("drop", service, backend, server->config.name, text);
 }
 
-/* Round robin and least connections: which server is next depends on every worker's moment. */
+static const char *const reasons[SHUNT_ALGORITHM_COUNT] = {
+	[SHUNT_ROUNDROBIN] = "next in round robin: the server depends on the moment",
+	[SHUNT_LEASTCONN] = "least connections: the server depends on the moment",
+	[SHUNT_RANDOM] = "the better of two that chance names",
+	[SHUNT_FIRST] = "the first that has room",
+};
+
+/* Which server is next depends on chance, or on every worker's moment. */
 static json_t *
 answer_candidates(const struct control *control, const struct service *service,
 	const struct backend *lead, const struct shunt_backend *backend)
@@ -220,10 +227,7 @@ answer_candidates(const struct control *control, const struct service *service,
 	const struct shunt_member *members = backend_members(backend);
 	json_t *data, *candidates = json_array();
 
-	data = answer("forward", service, lead, NULL,
-		backend->algorithm == SHUNT_ROUNDROBIN
-			? "next in round robin: the server depends on the moment"
-			: "least connections: the server depends on the moment");
+	data = answer("forward", service, lead, NULL, reasons[backend->algorithm]);
 	for (uint32_t i = 0; i < backend->member_count; i++) {
 		const struct server *server = find_id(control, members[i].server);
 
@@ -282,6 +286,48 @@ with_sources(json_t *data, const struct backend *lead)
 	return NULL;
 }
 
+/* Adds a reason why it may yet be otherwise. Takes `data` over. */
+static json_t *
+with_unless(json_t *data, bool applies, const char *text)
+{
+	json_t *unless = data ? json_object_get(data, "unless") : NULL;
+
+	if (!data || !applies)
+		return data;
+	if (!unless) {
+		unless = json_array();
+		if (json_object_set_new(data, "unless", unless) < 0) {
+			json_decref(data);
+			return NULL;
+		}
+	}
+	json_array_append_new(unless, json_string(text));
+	return data;
+}
+
+static bool
+has_maxconn(const struct shunt_backend *backend)
+{
+	for (uint32_t i = 0; i < backend->member_count; i++) {
+		if (backend_members(backend)[i].maxconn)
+			return true;
+	}
+	return false;
+}
+
+/* What the workers look at beside the algorithm, and only they know. */
+static json_t *
+with_choice(json_t *data, const struct shunt_backend *backend)
+{
+	data = with_unless(data, backend->persist_ms,
+		"the client's network has another server, by persistence");
+	data = with_unless(data, backend->balance_factor,
+		"the server has more than its part, by hash-balance-factor");
+	return with_unless(data, has_maxconn(backend),
+		backend->reject_full ? "the server has maxconn sessions: then it is refused"
+				     : "the server has maxconn sessions: then it is another's");
+}
+
 /* Where a new flow goes that the rules let in. */
 static json_t *
 answer_new(const struct control *control, const struct service *service, const struct backend *lead,
@@ -289,6 +335,7 @@ answer_new(const struct control *control, const struct service *service, const s
 {
 	const struct image *image = control->publish ? publish_image(control->publish) : NULL;
 	const struct shunt_backend *backend = running_backend(image, lead);
+	json_t *data;
 
 	if (!backend)
 		return answer("none", service, lead, NULL,
@@ -299,11 +346,11 @@ answer_new(const struct control *control, const struct service *service, const s
 	if (refusal)
 		return answer_refusal(service, lead, refusal);
 	if (backend->algorithm != SHUNT_SOURCE)
-		return with_sources(answer_candidates(control, service, lead, backend), lead);
-	return with_sources(
-		answer_server(control, service, lead, pick_by_hash(image, backend, lookup),
-			hash_reason(backend->hash_on, service->stateless)),
-		lead);
+		data = answer_candidates(control, service, lead, backend);
+	else
+		data = answer_server(control, service, lead, pick_by_hash(image, backend, lookup),
+			hash_reason(backend->hash_on, service->stateless));
+	return with_sources(with_choice(data, backend), lead);
 }
 
 /* Says by which rule, and what had to be assumed. Takes `data` over. */
@@ -358,7 +405,10 @@ answer_by_rules(const struct control *control, const struct service *service,
 			text, assumed);
 	if (rule->action == SHUNT_RULE_USE_BACKEND)
 		lead = control->backends[rule->backend];
-	return with_rule(answer_new(control, service, lead, lookup, refusal), text, assumed);
+	return with_rule(
+		with_unless(answer_new(control, service, lead, lookup, refusal),
+			rule->action == SHUNT_RULE_RATE_LIMIT, "the rule's rate is used up"),
+		text, assumed);
 }
 
 json_t *
@@ -379,5 +429,6 @@ lookup_answer(
 			return with_sources(answer_flow(control, service, flow),
 				server ? server->backend : service->backend);
 	}
-	return answer_by_rules(control, service, lookup, refusal);
+	/* What has been let in once is not asked about again. */
+	return answer_by_rules(control, service, lookup, flow ? SHUNT_DROP_NONE : refusal);
 }

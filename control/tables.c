@@ -265,6 +265,7 @@ recipe_create(const struct backend *backend, struct maglev_member *scratch, size
 	head->persist_prefix6 = backend->config.persist_prefix6;
 	memcpy(head->sources, backend->source_ids, sizeof(head->sources));
 	head->shutdown_sessions = backend->config.shutdown_sessions;
+	head->quorum_lost = backend->quorum_lost;
 	places = choose_members(backend, recipe->members, &head->member_count);
 	if (head->member_count > 0)
 		head->slot_count = choose_slot_count(backend, places, scratch);

@@ -48,7 +48,7 @@ struct gen_server {
 	uint16_t mss_clamp;	/* 0: none */
 	uint8_t source[16];	/* of a tunnel's outer packets; IPv4: the first four bytes */
 	uint8_t shutdown_sessions; /* down: its flows are reset, not kept */
-	uint8_t pad[1];
+	uint8_t removed;	   /* nothing new, not even by persistence */
 };
 
 static_assert(offsetof(struct gen_server, backend) == 16 &&

@@ -70,6 +70,7 @@ build_server(struct gen_builder *b, uint32_t id, const struct shunt_server *s)
 	out->encap_port_be = backend->encap_port_be;
 	out->mss_clamp = backend->mss_clamp;
 	out->shutdown_sessions = backend->shutdown_sessions;
+	out->removed = s->removed;
 	b->families[s->backend] |= gen_set_address(
 		&s->address, s->port_be, out->address, &out->version, &out->l3_sum, &out->l4_sum);
 	if (s->port_be)

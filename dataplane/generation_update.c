@@ -44,6 +44,7 @@ is_same_backend(const struct object *before, const struct object *after)
 	a.member_count = b.member_count;
 	a.slot_count = b.slot_count;
 	a.schedule_count = b.schedule_count;
+	a.quorum_lost = b.quorum_lost;
 	return memcmp(&a, &b, sizeof(a)) == 0;
 }
 

@@ -140,6 +140,8 @@ check_server(const struct shunt_server *s)
 		return "server: service id of its probes out of range";
 	if (s->slowstart_ms > SHUNT_MAX_TIMEOUT_MS)
 		return "server: slow start takes too long";
+	if (s->removed > 1)
+		return "server: unknown whether it is removed";
 	if (!all_zero(s->pad2, sizeof(s->pad2)) || !all_zero(s->pad3, sizeof(s->pad3)))
 		return "server: padding is not zero";
 	if (!name_is_good(s->name))
@@ -249,6 +251,8 @@ check_backend_forward(const struct shunt_backend *b)
 		return "backend: MSS out of range";
 	if (b->mss_clamp && b->forward != SHUNT_DR && b->forward != SHUNT_TUNNEL)
 		return "backend: an MSS for a forwarding mode that does not change it";
+	if (b->quorum_lost > 1 || !all_zero(b->pad, sizeof(b->pad)))
+		return "backend: unknown whether its quorum is lost, or padding is not zero";
 	if (b->shutdown_sessions > 1)
 		return "backend: unknown fate of a down server's sessions";
 	if ((b->sources[0] != 0) != (b->forward == SHUNT_FULLNAT))

@@ -91,12 +91,16 @@ scan(struct select_state *state, const struct gen_backend *backend, struct selec
 	return NO_MEMBER;
 }
 
-/* The member that takes the flow; NO_MEMBER: no try has found one, *last is the last of them. */
+/*
+ * The member that takes the flow; NO_MEMBER: no try has found one, *last is the last of them, and
+ * *full says whether that has all its sessions.
+ */
 static uint32_t
 try_members(struct select_state *state, const struct generation *generation,
 	const struct gen_backend *backend, const struct select_algorithm *algorithm,
-	const struct pkt *p, struct select_loads *loads, uint32_t *last)
+	const struct pkt *p, struct select_loads *loads, uint32_t *last, bool *full)
 {
+	*full = false;
 	for (uint32_t attempt = 0; attempt < TRIES; attempt++) {
 		uint32_t m = *last = algorithm->pick(state, generation, backend, p, attempt);
 
@@ -108,6 +112,7 @@ try_members(struct select_state *state, const struct generation *generation,
 			continue;
 		if (select_reserve(state, &backend->members[m]))
 			return m;
+		*full = true;
 		if (backend->reject_full)
 			break;
 	}
@@ -121,13 +126,14 @@ select_within_limits(struct select_state *state, const struct generation *genera
 {
 	struct select_loads *loads = select_loads_of(state, backend);
 	uint32_t member, last;
+	bool full;
 
 	if (is_known_full(state, loads))
 		return 0;
 	if (backend->balance_factor && loads)
 		select_loads_look(loads, state, backend);
-	member = try_members(state, generation, backend, algorithm, p, loads, &last);
-	if (member == NO_MEMBER && !(backend->has_maxconn && backend->reject_full)) {
+	member = try_members(state, generation, backend, algorithm, p, loads, &last, &full);
+	if (member == NO_MEMBER && !(full && backend->reject_full)) {
 		member = scan(state, backend, loads, last);
 		if (member != NO_MEMBER && algorithm->took)
 			algorithm->took(state, backend, member);

@@ -9,7 +9,8 @@ is_still_good(const struct tracker *t, const struct gen_backend *backend, uint32
 {
 	const struct gen_server *server = track_server(t->generation, id);
 
-	return server && server->backend == backend->id && server->state != SHUNT_SERVER_DOWN;
+	return server && server->backend == backend->id && server->state != SHUNT_SERVER_DOWN &&
+		!server->removed;
 }
 
 /* By the client network's last flow, or by the algorithm, which is remembered. */
@@ -46,11 +47,30 @@ track_choose(struct tracker *t, struct pkt *p, const struct gen_backend *backend
 	return p->server != 0;
 }
 
+/* The backend of a UDP flow that lives and only needs another server; NULL: it is none. */
+static const struct gen_backend *
+goes_on(const struct tracker *t, const struct pkt *p)
+{
+	const struct generation *g = t->generation;
+	const struct gen_server *server;
+
+	if (p->protocol != SHUNT_UDP || !p->flow || !track_is_session(flow_state(*p->flow)))
+		return NULL;
+	server = track_server(g, flow_server(*p->flow));
+	return server && generation_leads(g, p->service, server->backend)
+		? g->backends[server->backend]
+		: NULL;
+}
+
 const struct gen_backend *
 track_admit(struct tracker *t, struct pkt *p, const struct gen_backend *backend)
 {
+	const struct gen_backend *its = NULL;
+
 	if (t->generation->services[p->service].rules) {
-		backend = track_rules(t, p, backend);
+		/* Their verdict was taken when the flow began. */
+		its = goes_on(t, p);
+		backend = its ? its : track_rules(t, p, backend);
 		if (p->drop)
 			return NULL;
 	}

@@ -64,7 +64,9 @@ go_without(struct tracker *t, struct pkt *p, const struct stateless_answer *answ
 
 /*
  * A stateful service with answers shares the backend with a stateless one, or was one itself a
- * while ago: what is midway may be a flow from then, which has no entry yet. Not if it has rules:
+ * while ago: what is midway may be a flow from then, which has no entry yet. In a closed slot its
+ * server is the hash's, whether it gets an entry or not; and if the slot is opened later, that is
+ * known as long as the flow may be silent. Not if it has rules:
  * they say where a flow goes that has no entry.
  */
 bool
@@ -77,15 +79,21 @@ track_stateless_miss(struct tracker *t, struct pkt *p, const struct gen_backend 
 	bool opens = flow || tcp_state_opens(p->tcp_flags);
 	bool former = answer.open && !opens && stateless_may_serve(t->generation, answer.former, p);
 	bool goes_on = former || (!answer.open && !opens);
+	/* Which anybody can say of himself: half open, as where nothing is stateless. */
+	bool picked_up = !stateless && goes_on && !former;
 	bool stored = flow || (!(p->tcp_flags & PKT_RST) && (answer.open || !stateless));
 
 	if (!stateless && !goes_on)
 		return false;
 	p->hop = 0;
 	p->server = former ? answer.former : answer.server;
+	if (picked_up)
+		stored = !(p->tcp_flags & (PKT_RST | PKT_FIN)) && track_may_half_open(t, p);
 	if (p->server == 0)
 		p->drop = SHUNT_DROP_NO_SERVER;
-	else if (stored && !store(t, p, key, flow, goes_on, tick))
+	else if (!stored)
+		t->stats->untracked += !stateless;
+	else if (!store(t, p, key, flow, goes_on && !picked_up, tick))
 		go_without(t, p, &answer);
 	return true;
 }

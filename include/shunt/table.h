@@ -95,7 +95,8 @@ struct shunt_server {
 	uint8_t health;	      /* control: enum shunt_health */
 	uint16_t weight;      /* control: in force, 0..SHUNT_MAX_WEIGHT */
 	uint16_t file_weight; /* control: in the file when weight was last taken from it or set */
-	uint8_t pad2[2];
+	uint8_t removed;      /* 1: no longer in the file, it only has the sessions it has */
+	uint8_t pad2[1];
 	uint32_t probe_service; /* id: probes go through its address; 0: to the server's own */
 	/* control: wall clock of the last change of state, ms since 1970; 0: not probed yet */
 	uint64_t changed_ms;
@@ -148,6 +149,9 @@ struct shunt_backend {
 	uint8_t reject_full;
 	/* When a server is down: 1: its flows are reset, and UDP ones selected anew; 0: kept. */
 	uint8_t shutdown_sessions;
+	/* control: 1: its servers weigh too little, and have not come back yet */
+	uint8_t quorum_lost;
+	uint8_t pad[7];
 	/* SHUNT_FULLNAT: ids of source addresses, of either family, ascending; then zeros. */
 	uint8_t sources[SHUNT_MAX_BACKEND_SOURCES];
 	char name[SHUNT_NAME_SIZE]; /* control */
@@ -225,7 +229,7 @@ static_assert(sizeof(struct shunt_settings) == 24, "image layout");
 static_assert(sizeof(struct shunt_nexthop) == 32, "image layout");
 static_assert(sizeof(struct shunt_server) == 128, "image layout");
 static_assert(sizeof(struct shunt_member) == 12, "image layout");
-static_assert(sizeof(struct shunt_backend) == 112, "image layout");
+static_assert(sizeof(struct shunt_backend) == 120, "image layout");
 static_assert(sizeof(struct shunt_limit) == 92, "image layout");
 static_assert(sizeof(struct shunt_service) == 120, "image layout");
 static_assert(sizeof(struct shunt_local) == 16, "image layout");

@@ -46,6 +46,7 @@ struct path {
 	uint32_t persist_ms;
 	uint32_t maxconn;	    /* of each server */
 	uint8_t state[SERVERS + 1]; /* by server id */
+	bool removed[SERVERS + 1];
 };
 
 struct result {
@@ -161,6 +162,7 @@ path_publish(struct path *path)
 
 		server.nexthop = 1;
 		server.state = path->state[id];
+		server.removed = path->removed[id];
 		helper_put(path->objects, SHUNT_KIND_SERVER, id, &server, sizeof(server));
 		if (path->state[id] == SHUNT_SERVER_UP)
 			members[count++] = (struct shunt_member){

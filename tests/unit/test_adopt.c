@@ -35,6 +35,32 @@ adoption(void)
 	setup_destroy(&b);
 }
 
+/* Between what loses a quorum and what brings it back it depends on what was before. */
+static void
+adopted_quorum(void)
+{
+	for (unsigned int lost = 0; lost < 2; lost++) {
+		struct setup a, b;
+		struct image *running, *after;
+
+		setup_create(&a, SERVERS);
+		setup_create(&b, SERVERS);
+		a.control.backends[0]->config.quorum = b.control.backends[0]->config.quorum = 30;
+		a.control.backends[0]->config.hysteresis = 5;
+		b.control.backends[0]->config.hysteresis = 5;
+		a.control.backends[0]->quorum_lost = lost;
+		running = compile(&a);
+		CU_ASSERT_EQUAL(get_backend(&a, running, "app")->quorum_lost, lost);
+		CU_ASSERT_EQUAL(compiler_adopt(b.compiler, &b.control, running), 0);
+		after = compile(&b);
+		CU_ASSERT_TRUE(image_equal(running, after));
+		image_destroy(running);
+		image_destroy(after);
+		setup_destroy(&a);
+		setup_destroy(&b);
+	}
+}
+
 /* The kernel may not have seen the neighbour for a while: that is no reason to stop forwarding. */
 static void
 adopted_ways(void)
@@ -203,6 +229,7 @@ static const struct unit_test tests[] = {
 	{ "ranges", adopted_ranges },
 	{ "adoption", adoption },
 	{ "adopted ways", adopted_ways },
+	{ "quorum", adopted_quorum },
 	{ "adoption of others", adoption_of_others },
 	{ "adoption of last ids", adoption_of_last_ids },
 	{ "adoption of nonsense", adoption_of_nonsense },

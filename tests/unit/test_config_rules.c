@@ -321,7 +321,25 @@ test_sets(void)
 	config_destroy(c);
 }
 
+/* Where there are no backends an ACL cannot name one either. */
+static void
+test_no_backends(void)
+{
+	config_case_expect("'acls': {'a': {'healthy': 'x'}, 'b': {'sessions': {'backend': 'y', "
+			   "'min': 1}}}, 'frontends': [], 'backends': []",
+		"$.frontends: warning: no frontends: nothing is balanced\n"
+		"$.acls.a.healthy: there is no backend 'x'\n"
+		"$.acls.b.sessions.backend: there is no backend 'y'\n"
+		"$.acls.a: warning: no rule uses this ACL\n"
+		"$.acls.b: warning: no rule uses this ACL");
+	/* A list that came out empty is not "always". */
+	config_case_expect(WITH_RULES("{'if': [], 'action': 'drop'}, "),
+		"$.frontends[0].rules[0].if: names no ACL: leave 'if' out where a rule is always "
+		"to hold");
+}
+
 static const struct unit_test tests[] = {
+	{ "no backends, no ACL", test_no_backends },
 	{ "ACLs", test_acls },
 	{ "wrong ACLs", test_wrong_acls },
 	{ "rules", test_rules },

@@ -139,8 +139,50 @@ test_lookup_algorithms(void)
 	check_lookup(data, "forward", "app", "(none)", "round robin");
 	put_objects(&f, SHUNT_LEASTCONN, SHUNT_HASH_SOURCE, MEMBERS);
 	check_lookup(ask_data(&f, LOOKUP_WEB), "forward", "app", "(none)", "least connections");
+	put_objects(&f, SHUNT_RANDOM, SHUNT_HASH_SOURCE, MEMBERS);
+	check_lookup(ask_data(&f, LOOKUP_WEB), "forward", "app", "(none)", "chance");
+	put_objects(&f, SHUNT_FIRST, SHUNT_HASH_SOURCE, MEMBERS);
+	check_lookup(ask_data(&f, LOOKUP_WEB), "forward", "app", "(none)", "first that has room");
 	f.publish.flow_answer = 2;
 	check_lookup(ask_data(&f, LOOKUP_WEB), "forward", "app", "s2", "established flow");
+	fixture_close(&f);
+}
+
+static size_t
+unless_count(struct fixture *f)
+{
+	json_t *data = ask_data(f, LOOKUP_WEB);
+	size_t count = json_array_size(json_object_get(data, "unless"));
+
+	json_decref(data);
+	return count;
+}
+
+/* What only the workers know is said to be so. */
+static void
+test_lookup_unless(void)
+{
+	struct backend_object app;
+	struct fixture f;
+	size_t length;
+	json_t *data;
+
+	fixture_start(&f);
+	put_objects(&f, SHUNT_SOURCE, SHUNT_HASH_SOURCE, MEMBERS);
+	CU_ASSERT_EQUAL(unless_count(&f), 0);
+	memcpy(&app, image_get(f.publish.image, SHUNT_KIND_BACKEND, 1, &length), sizeof(app));
+	app.backend.persist_ms = 1000;
+	app.members[1].maxconn = 5;
+	app.backend.balance_factor = 120;
+	image_put(f.publish.image, SHUNT_KIND_BACKEND, 1, &app, sizeof(app));
+	CU_ASSERT_EQUAL(unless_count(&f), 3);
+	data = ask_data(&f, LOOKUP_WEB);
+	CU_ASSERT_PTR_NOT_NULL(strstr(
+		json_string_value(json_array_get(json_object_get(data, "unless"), 0)), "persist"));
+	json_decref(data);
+	/* Of flows that stand it is known. */
+	f.publish.flow_answer = 2;
+	CU_ASSERT_EQUAL(unless_count(&f), 0);
 	fixture_close(&f);
 }
 
@@ -337,6 +379,7 @@ static const struct unit_test tests[] = {
 	{ "lookup by hash", test_lookup_hash },
 	{ "lookup without a server", test_lookup_without_server },
 	{ "lookup with other algorithms", test_lookup_algorithms },
+	{ "unless", test_lookup_unless },
 	{ "lookup: rules", test_lookup_rules },
 	{ "lookup of a flow", test_lookup_flow },
 	{ "lookup of a flow that ends", test_lookup_ending_flow },

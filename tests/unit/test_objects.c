@@ -204,7 +204,7 @@ test_server_fields(void)
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, state, 255, "state");
 	FIELD_ACCEPTED(SHUNT_KIND_SERVER, good, reset_mark, 255);
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad2[0], 1, "padding");
-	FIELD_REFUSED(SHUNT_KIND_SERVER, good, pad2[1], 1, "padding");
+	FIELD_REFUSED(SHUNT_KIND_SERVER, good, removed, 2, "removed");
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, probe_service, SHUNT_MAX_SERVICES, "probes");
 	FIELD_ACCEPTED(SHUNT_KIND_SERVER, good, nexthop, SHUNT_MAX_NEXTHOPS - 1);
 	FIELD_REFUSED(SHUNT_KIND_SERVER, good, nexthop, SHUNT_MAX_NEXTHOPS, "next hop");
@@ -283,6 +283,8 @@ test_backend_head(void)
 	HEAD_REFUSED(SHUNT_SOURCE, hash_on, SHUNT_HASH_ON_COUNT, "hash-on");
 	HEAD_REFUSED(SHUNT_SOURCE, forward, SHUNT_FORWARD_COUNT, "forwarding");
 	HEAD_REFUSED(SHUNT_SOURCE, shutdown_sessions, 2, "sessions");
+	HEAD_REFUSED(SHUNT_SOURCE, quorum_lost, 2, "quorum");
+	HEAD_REFUSED(SHUNT_SOURCE, pad[6], 1, "padding");
 	HEAD_REFUSED(SHUNT_SOURCE, sources[0], 1, "full NAT");
 	HEAD_REFUSED(SHUNT_SOURCE, forward, SHUNT_FULLNAT, "full NAT");
 	HEAD_REFUSED(SHUNT_SOURCE, sources[1], 1, "gap");

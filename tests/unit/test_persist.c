@@ -141,12 +141,36 @@ test_ends(void)
 	path_close(&path);
 }
 
+/* One that drains is still its clients'; one that the file no longer has gets nothing new. */
+static void
+test_removed(void)
+{
+	struct path path;
+	uint32_t server, other;
+
+	path_open(&path, 4, SHUNT_ROUNDROBIN, CAPACITY);
+	publish_persistent(&path);
+	server = request(&path, SHUNT_TCP, 3, 1, PKT_SYN).p.server;
+	path.state[server] = SHUNT_SERVER_DRAIN;
+	path_publish(&path);
+	CU_ASSERT_EQUAL(request(&path, SHUNT_TCP, 3, 2, PKT_SYN).p.server, server);
+	path.removed[server] = true;
+	path_publish(&path);
+	other = request(&path, SHUNT_TCP, 3, 3, PKT_SYN).p.server;
+	CU_ASSERT(other && other != server);
+	CU_ASSERT_EQUAL(request(&path, SHUNT_TCP, 3, 4, PKT_SYN).p.server, other);
+	/* Its sessions go on. */
+	CU_ASSERT_EQUAL(request(&path, SHUNT_TCP, 3, 1, PKT_ACK).p.server, server);
+	path_close(&path);
+}
+
 static const struct unit_test tests[] = {
 	{ "table", test_table },
 	{ "eviction", test_eviction },
 	{ "flood", test_flood },
 	{ "a client keeps its server", test_sticks },
 	{ "until it has been away for long", test_ends },
+	{ "but not one that is removed", test_removed },
 };
 
 UNIT_MAIN("persist", tests)

@@ -55,6 +55,7 @@ stays_in_the_image(void)
 	CU_ASSERT_STRING_EQUAL(server_state_name(server), "removed");
 	CU_ASSERT_EQUAL(server->id, id);
 	CU_ASSERT_EQUAL(object->state, SHUNT_SERVER_DRAIN);
+	CU_ASSERT_EQUAL(object->removed, 1);
 	CU_ASSERT_EQUAL(object->backend, app(&s)->id);
 	CU_ASSERT_NOT_EQUAL(object->nexthop, 0);
 	CU_ASSERT_EQUAL(backend->member_count, 2);

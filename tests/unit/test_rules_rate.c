@@ -22,12 +22,15 @@ static struct rules_model model = {
 static void
 put_service(struct path *path, uint32_t limit)
 {
-	struct shunt_service service =
-		helper_service(service_address(path), 80, SHUNT_TCP, BACKEND);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct shunt_service service = helper_service(
+			service_address(path), 80, i == 0 ? SHUNT_TCP : SHUNT_UDP, BACKEND);
 
-	service.rules = 1;
-	service.limit = limit;
-	helper_put(path->objects, SHUNT_KIND_SERVICE, SERVICE, &service, sizeof(service));
+		service.rules = 1;
+		service.limit = limit;
+		helper_put(
+			path->objects, SHUNT_KIND_SERVICE, SERVICE + i, &service, sizeof(service));
+	}
 }
 
 /* The one rule and its one ACL are set; networks are counted, without a limit. */
@@ -221,7 +224,34 @@ test_refused(void)
 	}
 }
 
+/* A UDP flow whose server goes down goes on at another; that is no new flow. */
+static void
+test_asked_once(void)
+{
+	struct limiter *limiter;
+	struct path path;
+	uint32_t server, other;
+
+	acls[0] = (struct rules_acl){ .acl = { .kinds = SHUNT_ACL_PROTOCOL,
+					      .protocols = SHUNT_ACL_UDP } };
+	rules[0] = (struct rules_rule){
+		.action = SHUNT_RULE_RATE_LIMIT, .literal_count = 1, .rate = 1, .drop = false
+	};
+	limiter = open_path(&path, 4);
+	server = request(&path, SHUNT_UDP, 1, 1000, 0).p.server;
+	CU_ASSERT(server > 0);
+	CU_ASSERT_EQUAL(request(&path, SHUNT_UDP, 2, 1000, 0).p.drop, SHUNT_DROP_RATE_LIMIT);
+	path.state[server] = SHUNT_SERVER_DOWN;
+	path_publish(&path);
+	other = request(&path, SHUNT_UDP, 1, 1000, 0).p.server;
+	CU_ASSERT(other > 0 && other != server);
+	CU_ASSERT_EQUAL(request(&path, SHUNT_UDP, 1, 1000, 0).p.server, other);
+	path_close(&path);
+	limiter_destroy(limiter);
+}
+
 static const struct unit_test tests[] = {
+	{ "a flow is asked about once", test_asked_once },
 	{ "conn-count", test_count },
 	{ "conn-rate", test_rate },
 	{ "rate-limit", test_rate_limit },

@@ -218,11 +218,16 @@ test_balance_factor(void)
 	static const uint32_t weights[] = { 1, 1, 2, 4, 1, 1, 1, 1 };
 	static const uint16_t factors[] = { 101, 125, 200, 1000 };
 
-	for (unsigned int k = 0; k < 4; k++) {
+	for (unsigned int k = 0; k < 8; k++) {
 		struct fixture *f = fixture_create(SHUNT_SOURCE, weights, 8, 64, 2);
 		uint64_t total = 0;
 
-		f->balance_factor = factors[k];
+		/* Nobody is refused because of it, also where who finds a full server is. */
+		for (unsigned int i = 0; k >= 4 && i < 8; i++)
+			f->maxconn[i] = 100000;
+		f->reject_full = k >= 4;
+
+		f->balance_factor = factors[k % 4];
 		publish(f, SHUNT_SOURCE, SHUNT_HASH_SOURCE, weights, 8, 64);
 		for (uint32_t i = 0; i < 3000; i++) {
 			int member;
@@ -233,7 +238,7 @@ test_balance_factor(void)
 			total++;
 			/* ceil(ceil(total * factor / 100) * weight / 12) */
 			CU_ASSERT((sum(f, (uint32_t)member) - 1) * 12 <
-				(total * factors[k] + 99) / 100 * weights[member]);
+				(total * factors[k % 4] + 99) / 100 * weights[member]);
 		}
 		fixture_destroy(f);
 	}

@@ -205,6 +205,32 @@ test_icmp(void)
 	path_close(&path);
 }
 
+/* A service that has become stateful picks connections up, and anybody's ACKs with them. */
+static void
+test_picked_up(void)
+{
+	struct shunt_worker_stats *stats;
+	struct path path;
+
+	open_stateless(&path, 4, CAPACITY);
+	path.tracker->half_open_max = 8;
+	put_services(&path, false, false);
+	path_publish(&path);
+	stats = path.tracker->stats;
+	/* One that lives is what it was as soon as it says something again. */
+	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, 1, PKT_ACK), answer_of(&path, 1));
+	CU_ASSERT_EQUAL(stats->half_open, 1);
+	CU_ASSERT_EQUAL(sent_to(&path, SHUNT_TCP, 1, PKT_ACK), answer_of(&path, 1));
+	CU_ASSERT_EQUAL(stats->half_open, 0);
+	for (uint32_t client = 2; client < 500; client++)
+		CU_ASSERT_EQUAL(
+			sent_to(&path, SHUNT_TCP, client, PKT_ACK), answer_of(&path, client));
+	CU_ASSERT_EQUAL(stored(&path), 1 + 16);
+	CU_ASSERT_EQUAL(stats->half_open, 16);
+	CU_ASSERT_EQUAL(stats->untracked, 498 - 16);
+	path_close(&path);
+}
+
 /* What `lookup` is told of UDP flows that have no entry: where their next packet goes. */
 static void
 test_former_of(void)
@@ -328,6 +354,7 @@ static const struct unit_test tests[] = {
 	{ "the window", test_window },
 	{ "flap", test_flap },
 	{ "ICMP errors", test_icmp },
+	{ "picked up by a stateful service", test_picked_up },
 	{ "flows without entry, for lookup", test_former_of },
 	{ "burst", test_burst },
 	{ "generations", test_generations },

@@ -381,6 +381,7 @@ print_lookup(const json_t *data, FILE *out)
 		table_cell(table, "note");
 		add_cell(table, COLUMN_TEXT, json_object_get(data, "note"));
 	}
+	add_rows(table, data, "unless");
 	add_rows(table, data, "candidates");
 	add_rows(table, data, "source-addresses");
 	result = table_print(table, 0, out);
