@@ -26,10 +26,12 @@ struct cookie_flow {
 	struct cookie_syn syn;
 	bool waiting; /* the server has not answered */
 	/* From its answer on: */
-	uint32_t server_isn;
-	uint32_t delta;		/* of the server's numbers: clients see so much more */
+	bool again;		/* the client has sent another SYN, with this number: */
 	int8_t to_client_shift; /* of windows */
 	int8_t to_server_shift;
+	uint32_t again_isn;
+	uint32_t server_isn;
+	uint32_t delta; /* of the server's numbers: clients see so much more */
 	uint8_t pad[8];
 };
 

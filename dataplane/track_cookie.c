@@ -323,18 +323,24 @@ server_answers(struct tracker *t, struct pkt *p, struct cookie_flow *f, enum flo
 	return state;
 }
 
-/* A SYN|ACK sent again, because what it was answered with is lost; or one of another connection. */
+/*
+ * A SYN|ACK sent again, because what it was answered with is lost; or, if the client has asked for
+ * that, one of another connection. Anything else is damaged or forged, and must not end this one.
+ */
 static void
 server_repeats(struct tracker *t, struct pkt *p, const struct flow_key *key, struct cookie_flow *f,
 	unsigned int *flags)
 {
 	const uint8_t *tcp = p->data + p->l4_offset;
+	uint32_t ack = seq_load(tcp + TCP_ACK_NUMBER);
+	bool sound = p->kind == PKT_PLAIN && cookie_checksum_is_good(p);
 
-	if (seq_load(tcp + TCP_SEQ_NUMBER) == f->server_isn &&
-		seq_load(tcp + TCP_ACK_NUMBER) == f->syn.isn + 1 && cookie_checksum_is_good(p))
+	if (sound && seq_load(tcp + TCP_SEQ_NUMBER) == f->server_isn && ack == f->syn.isn + 1)
 		server_accepts(t, p, f);
-	else
+	else if (sound && f->again && ack == f->again_isn + 1)
 		become_ordinary(t, key, flags);
+	else
+		p->drop = SHUNT_DROP_COOKIE_WAIT;
 }
 
 enum flow_state
@@ -363,6 +369,10 @@ track_cookie_packet(struct tracker *t, struct pkt *p, enum flow_state state, enu
 		seq_to_client(p, f->delta, f->to_client_shift);
 		p->seq_delta = f->delta;
 	} else {
+		if (tcp_state_opens(p->tcp_flags)) {
+			f->again = true;
+			f->again_isn = seq_load(p->data + p->l4_offset + TCP_SEQ_NUMBER);
+		}
 		seq_to_server(p, f->delta, f->to_server_shift);
 	}
 	return next;

@@ -283,8 +283,6 @@ test_backend_head(void)
 	HEAD_REFUSED(SHUNT_SOURCE, hash_on, SHUNT_HASH_ON_COUNT, "hash-on");
 	HEAD_REFUSED(SHUNT_SOURCE, forward, SHUNT_FORWARD_COUNT, "forwarding");
 	HEAD_REFUSED(SHUNT_SOURCE, shutdown_sessions, 2, "sessions");
-	HEAD_REFUSED(SHUNT_SOURCE, quorum_lost, 2, "quorum");
-	HEAD_REFUSED(SHUNT_SOURCE, pad[6], 1, "padding");
 	HEAD_REFUSED(SHUNT_SOURCE, sources[0], 1, "full NAT");
 	HEAD_REFUSED(SHUNT_SOURCE, forward, SHUNT_FULLNAT, "full NAT");
 	HEAD_REFUSED(SHUNT_SOURCE, sources[1], 1, "gap");

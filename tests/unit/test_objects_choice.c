@@ -15,6 +15,8 @@ struct change {
 	uint8_t ignored_bits4;
 	uint8_t ignored_bits6;
 	uint8_t reject_full;
+	uint8_t quorum_lost;
+	uint8_t pad;
 };
 
 /* text: of the refusal; NULL: it is taken. */
@@ -33,6 +35,8 @@ put(enum shunt_algorithm algorithm, struct change change, const char *text)
 	b->ignored_bits4 = change.ignored_bits4;
 	b->ignored_bits6 = change.ignored_bits6;
 	b->reject_full = change.reject_full;
+	b->quorum_lost = change.quorum_lost;
+	b->pad[6] = change.pad;
 	rc = object_store_put(store, SHUNT_KIND_BACKEND, 1, b, shunt_backend_bytes(b), &why);
 	CU_ASSERT_EQUAL(rc, text ? -EINVAL : 0);
 	if (text) {
@@ -63,6 +67,9 @@ static void
 test_refused(void)
 {
 	put(SHUNT_SOURCE, (struct change){ .reject_full = 2 }, "without room");
+	put(SHUNT_SOURCE, (struct change){ .quorum_lost = 1 }, NULL);
+	put(SHUNT_SOURCE, (struct change){ .quorum_lost = 2 }, "quorum");
+	put(SHUNT_SOURCE, (struct change){ .pad = 1 }, "padding");
 	put(SHUNT_SOURCE, (struct change){ .ignored_bits4 = 33 }, "bits");
 	put(SHUNT_SOURCE, (struct change){ .ignored_bits6 = 129 }, "bits");
 	put(SHUNT_SOURCE, (struct change){ .balance_factor = 100 }, "balance factor");

@@ -169,6 +169,30 @@ test_begun_anew(void)
 	}
 }
 
+/* In the server's name, by one who knows no number; or damaged on its way. */
+static void
+test_forged(void)
+{
+	struct tcp tcp = { PKT_SYN | PKT_ACK, 0x12345678, 0x9abcdef0, 1, NULL, 0 };
+	struct path path;
+	struct result syn, r;
+	uint32_t cookie;
+
+	open_path(&path, 4, SHUNT_NAT, SHUNT_COOKIES_ALWAYS, 0);
+	cookie = get_cookie(&path, 7);
+	syn = bring_back(&path, 7, cookie);
+	accept_client(&path, &syn, cookie);
+	CU_ASSERT_EQUAL(from_server(&path, &syn, &tcp).p.drop, SHUNT_DROP_COOKIE_WAIT);
+	/* Nor one that answers a SYN which nobody has sent. */
+	tcp.ack = CLIENT_ISN + 1;
+	CU_ASSERT_EQUAL(from_server(&path, &syn, &tcp).p.drop, SHUNT_DROP_COOKIE_WAIT);
+	CU_ASSERT_TRUE(flow_flags(flow_of(&path, 7)) & FLOW_TRANSLATED);
+	tcp = (struct tcp){ PKT_ACK, CLIENT_ISN + 1, cookie + 101, 50, NULL, 0 };
+	r = from_client(&path, 7, &tcp);
+	CU_ASSERT_EQUAL(seq_load(out(&r) + TCP_ACK_NUMBER), SERVER_ISN + 101);
+	path_close(&path);
+}
+
 /* A server without window scale: the client's windows are written out for it. */
 static void
 test_scales(void)
@@ -332,6 +356,7 @@ static const struct unit_test tests[] = {
 	{ "refusal", test_refusal },
 	{ "silence", test_silence },
 	{ "begun anew", test_begun_anew },
+	{ "a forged SYN|ACK", test_forged },
 	{ "scales", test_scales },
 	{ "measured", test_measured },
 	{ "rate", test_rate },
