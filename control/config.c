@@ -54,7 +54,7 @@ read_global(struct json_at at, struct config *config)
 }
 
 static void
-read_defaults(struct json_at at, struct config_defaults *defaults)
+read_defaults(struct json_at at, struct config *config, struct config_defaults *defaults)
 {
 	static const char *const keys[] = { "timeout", "check", "balance", "forward",
 		"default-server", NULL };
@@ -63,7 +63,7 @@ read_defaults(struct json_at at, struct config_defaults *defaults)
 		return;
 	config_read_timeout(
 		json_at_member(&at, "timeout"), &defaults->timeout, &defaults->check_timeout_ms);
-	config_read_check(json_at_member(&at, "check"), &defaults->check);
+	config_read_check(json_at_member(&at, "check"), config, &defaults->check);
 	config_read_balance(json_at_member(&at, "balance"), &defaults->algorithm);
 	config_read_forward(json_at_member(&at, "forward"), &defaults->forward);
 	config_read_default_server(json_at_member(&at, "default-server"), &defaults->server);
@@ -121,7 +121,7 @@ read_document(struct json_at *root, const char *directory, struct config *config
 	json_get_object(*root, keys);
 	settings = settings_parse(&dataplane);
 	read_global(json_at_member(root, "global"), config);
-	read_defaults(json_at_member(root, "defaults"), &defaults);
+	read_defaults(json_at_member(root, "defaults"), config, &defaults);
 	config_read_acls(json_at_member(root, "acls"), directory, config);
 	config_read_frontends(json_at_member(root, "frontends"), &defaults, config);
 	config_read_backends(json_at_member(root, "backends"), &defaults, config);
@@ -181,6 +181,8 @@ config_load_text(const char *text, size_t length, struct json_errors *errors)
 void
 config_destroy(struct config *config)
 {
+	struct check_talk *talk;
+
 	if (!config)
 		return;
 	for (size_t i = 0; i < config->frontend_count; i++) {
@@ -206,6 +208,10 @@ config_destroy(struct config *config)
 	prefix_sets_clear(&config->sets);
 	for (size_t i = 0; i < config->backend_count; i++)
 		free(config->backends[i].servers);
+	while ((talk = config->talks)) {
+		config->talks = talk->next;
+		check_talk_destroy(talk);
+	}
 	free(config->frontends);
 	free(config->backends);
 	free(config->neighbors);

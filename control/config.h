@@ -11,6 +11,7 @@
 
 #include "shunt/table.h"
 #include "shunt/rules.h"
+#include "check.h"
 #include "prefixes.h"
 
 struct json_errors; /* config/jsonfile.h */
@@ -21,10 +22,11 @@ struct check_config {
 	uint32_t fastinter_ms; /* while its state is in doubt; default: inter */
 	uint32_t downinter_ms; /* while it is down; default: inter */
 	uint32_t timeout_ms;
-	uint16_t rise;	  /* successes in a row that bring it up */
-	uint16_t fall;	  /* failures in a row that take it down */
-	uint16_t port_be; /* 0: the server's own, which there is then */
-	bool via_service; /* to the balanced address, as clients' packets go */
+	uint16_t rise;		       /* successes in a row that bring it up */
+	uint16_t fall;		       /* failures in a row that take it down */
+	uint16_t port_be;	       /* 0: the server's own, which there is then */
+	const struct check_talk *talk; /* NULL: a connection is enough */
+	bool via_service;	       /* to the balanced address, as clients' packets go */
 };
 
 struct server_config {
@@ -178,6 +180,7 @@ struct config {
 	size_t neighbor_count;
 	struct acl_config *acls;
 	size_t acl_count;
+	struct check_talk *talks; /* all that checks name */
 	struct prefix_sets sets;
 	size_t rule_count;  /* of all frontends */
 	size_t truth_count; /* of all ACLs */

@@ -44,27 +44,18 @@ read_streak(struct json_at at, uint16_t *out)
 }
 
 void
-config_read_check(struct json_at at, struct check_config *check)
+config_read_check(struct json_at at, struct config *config, struct check_config *check)
 {
 	static const char *const keys[] = { "type", "inter", "fastinter", "downinter", "timeout",
-		"rise", "fall", "port", "via", NULL };
-	static const struct json_word types[] = {
-		{ "tcp", 0 },
-		{ "http", JSON_WORD_UNSUPPORTED },
-		{ "https", JSON_WORD_UNSUPPORTED },
-		{ "tls", JSON_WORD_UNSUPPORTED },
-		{ "udp", JSON_WORD_UNSUPPORTED },
-		{ "dns", JSON_WORD_UNSUPPORTED },
-		{ "icmp", JSON_WORD_UNSUPPORTED },
-		{ NULL, 0 },
-	};
+		"rise", "fall", "port", "via", "send", "send-hex", "expect", "expect-regex",
+		"method", "path", "version", "host", "headers", "status", NULL };
 	static const struct json_word vias[] = {
 		{ "server", 0 },
 		{ "service", 1 },
 		{ NULL, 0 },
 	};
 	int64_t port;
-	int type, via;
+	int via;
 
 	if (!json_at_present(at) || json_is_boolean(at.value)) {
 		json_get_bool(at, &check->enabled);
@@ -76,7 +67,7 @@ config_read_check(struct json_at at, struct check_config *check)
 	}
 	check->enabled = true;
 	json_get_object(at, keys);
-	json_get_word(json_at_member(&at, "type"), types, &type);
+	config_read_talk(at, config, &check->talk);
 	json_get_time_ms(
 		json_at_member(&at, "inter"), INTER_MIN_MS, SHUNT_MAX_TIMEOUT_MS, &check->inter_ms);
 	json_get_time_ms(json_at_member(&at, "fastinter"), INTER_MIN_MS, SHUNT_MAX_TIMEOUT_MS,
@@ -129,7 +120,8 @@ config_read_default_server(struct json_at at, struct server_config *server)
 }
 
 static void
-read_server(struct json_at at, const struct config_defaults *defaults, struct server_config *server)
+read_server(struct json_at at, const struct config_defaults *defaults, struct config *config,
+	struct server_config *server)
 {
 	static const char *const keys[] = { "name", "address", "weight", "backup", "check",
 		"maxconn", "slowstart", NULL };
@@ -152,13 +144,13 @@ read_server(struct json_at at, const struct config_defaults *defaults, struct se
 	}
 	read_capacity(&at, server);
 	json_get_bool(json_at_member(&at, "backup"), &server->backup);
-	config_read_check(json_at_member(&at, "check"), &server->check);
+	config_read_check(json_at_member(&at, "check"), config, &server->check);
 	finish_check(defaults, &server->check);
 }
 
 static void
-read_servers(
-	struct json_at at, const struct config_defaults *defaults, struct backend_config *backend)
+read_servers(struct json_at at, const struct config_defaults *defaults, struct config *config,
+	struct backend_config *backend)
 {
 	size_t count = 0;
 
@@ -175,7 +167,7 @@ read_servers(
 	}
 	backend->server_count = count;
 	for (size_t i = 0; i < count; i++)
-		read_server(json_at_element(&at, i), defaults, &backend->servers[i]);
+		read_server(json_at_element(&at, i), defaults, config, &backend->servers[i]);
 }
 
 /*
@@ -255,8 +247,8 @@ read_on_marked_down(struct json_at at, struct backend_config *backend)
 }
 
 static void
-read_backend(
-	struct json_at at, const struct config_defaults *defaults, struct backend_config *backend)
+read_backend(struct json_at at, const struct config_defaults *defaults, struct config *config,
+	struct backend_config *backend)
 {
 	static const char *const keys[] = { "name", "balance", "hash-on", "forward", "check",
 		"servers", "source-addresses", "encap", "encap-port", "mss-clamp", "on-marked-down",
@@ -279,9 +271,9 @@ read_backend(
 	read_encap(at, backend);
 	read_mss_clamp(json_at_member(&at, "mss-clamp"), backend);
 	read_on_marked_down(json_at_member(&at, "on-marked-down"), backend);
-	config_read_check(json_at_member(&at, "check"), &inner.check);
+	config_read_check(json_at_member(&at, "check"), config, &inner.check);
 	config_read_default_server(json_at_member(&at, "default-server"), &inner.server);
-	read_servers(json_at_member(&at, "servers"), &inner, backend);
+	read_servers(json_at_member(&at, "servers"), &inner, config, backend);
 	finish_slowstarts(backend);
 	config_read_choice(at, backend);
 }
@@ -301,5 +293,5 @@ config_read_backends(
 	}
 	config->backend_count = count;
 	for (size_t i = 0; i < count; i++)
-		read_backend(json_at_element(&at, i), defaults, &config->backends[i]);
+		read_backend(json_at_element(&at, i), defaults, config, &config->backends[i]);
 }

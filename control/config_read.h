@@ -32,7 +32,9 @@ struct config_defaults {
 /* config_backend.c */
 void config_read_forward(struct json_at at, uint8_t *forward);
 /* `check` holds what is inherited and takes what is said here. */
-void config_read_check(struct json_at at, struct check_config *check);
+void config_read_check(struct json_at at, struct config *config, struct check_config *check);
+/* config_talk.c: the same of what is said; `*talk` is NULL where a connection is enough. */
+void config_read_talk(struct json_at at, struct config *config, const struct check_talk **talk);
 void config_read_default_server(struct json_at at, struct server_config *server);
 /* config_choice.c: how a backend chooses among its servers, of which there are some already. */
 void config_read_balance(struct json_at at, uint8_t *algorithm);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A probe walks through four states and has exactly one timer, which is always set, so that
+ * A probe walks through five states and has exactly one timer, which is always set, so that
  * setting it anew never needs memory:
  *
  *   WAITING	until the next probe is due
  *   QUEUED	due, but as many sockets are open as may be
  *   CONNECTING	until the handshake, an error, or the timeout
+ *   TALKING	where more is asked than a connection: until the verdict, or the same timeout
  *   CLOSING	answered; our FIN is sent and the server's awaited
  *
  * Why CLOSING: a close() right after the handshake would answer a server that speaks first with a
@@ -25,140 +26,23 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "probe_impl.h"
 #include "probe_tcp.h"
-#include "probe_via.h"
 #include "publish.h"
 #include "state.h"
 
 #define LOG_SUBSYSTEM "probe"
 #include "shunt/log.h"
 
-#define PROBE_MAX_OPEN	     8192 /* sockets at once, if the limit on descriptors allows */
-#define PROBE_RESERVED_FDS   256  /* of that limit, for everything else */
-#define PROBE_STARTS_PER_MS  16	  /* first probes, when many servers are new at once */
 #define PROBE_QUEUE_RETRY_MS 1000
 #define PROBE_VIA_RETRY_MS   50	   /* until the dataplane is ready for a server */
 #define PROBE_LOG_MS	     10000 /* local errors are logged this often at most */
 #define PROBE_JITTER	     20	   /* an interval is shortened by up to 1/20 */
 #define PROBE_DROP_BYTES     (1u << 20)
-
-enum probe_state {
-	PROBE_WAITING,
-	PROBE_QUEUED,
-	PROBE_CONNECTING,
-	PROBE_CLOSING,
-};
-
-struct probe {
-	struct prober *prober;
-	struct server *server;
-	enum probe_state state;
-	struct loop_watch watch; /* fd is the socket, -1: none */
-	struct loop_timer timer;
-	uint16_t via_port; /* of a socket through a service; 0: none */
-	uint64_t started_ms;
-	uint64_t next_ms;	  /* CLOSING: when the next probe is due */
-	struct probe *queue_next; /* QUEUED */
-	struct probe *queue_previous;
-};
-
-/* Made with the first probe, gone with the last. */
-struct prober {
-	struct control *control;
-	struct loop *loop;
-	size_t probe_count;
-	unsigned int open;
-	unsigned int open_max;
-	struct probe *queue_first;
-	struct probe *queue_last;
-	struct loop_timer queue_timer; /* set when a socket was closed and somebody waits */
-	uint64_t random;
-	uint64_t first_ms; /* the last millisecond given to first probes, and to how many */
-	unsigned int first_count;
-	uint64_t logged_ms; /* local errors: last log, and how many were held back since */
-	uint64_t unlogged;
-	struct probe_via_ports via_ports;
-};
-
-/* xorshift64* (Vigna 2016): spreading probes needs no better one. */
-static uint64_t
-prober_random(struct prober *prober, uint64_t below)
-{
-	prober->random ^= prober->random >> 12;
-	prober->random ^= prober->random << 25;
-	prober->random ^= prober->random >> 27;
-	return below ? ((prober->random * 0x2545f4914f6cdd1dull) >> 16) % below : 0;
-}
-
-static void on_queue_timer(struct loop_timer *timer, uint64_t now_ms);
-
-static struct prober *
-prober_create(struct control *control)
-{
-	struct prober *prober = calloc(1, sizeof(*prober));
-	struct rlimit limit = { 0 };
-
-	if (!prober)
-		return NULL;
-	prober->control = control;
-	prober->loop = control->loop;
-	prober->queue_timer.on_timer = on_queue_timer;
-	if (getrandom(&prober->random, sizeof(prober->random), GRND_NONBLOCK) < 0)
-		prober->random = (uint64_t)getpid() << 32;
-	prober->random |= 1; /* a zero state would stay zero */
-	probe_via_ports_init(&prober->via_ports);
-	getrlimit(RLIMIT_NOFILE, &limit);
-	prober->open_max = PROBE_MAX_OPEN;
-	if (limit.rlim_cur < PROBE_MAX_OPEN + PROBE_RESERVED_FDS)
-		prober->open_max = limit.rlim_cur > 2 * PROBE_RESERVED_FDS
-			? (unsigned int)limit.rlim_cur - PROBE_RESERVED_FDS
-			: PROBE_RESERVED_FDS;
-	return prober;
-}
-
-static void
-prober_destroy(struct prober *prober)
-{
-	loop_timer_cancel(prober->loop, &prober->queue_timer);
-	prober->control->prober = NULL;
-	free(prober);
-}
-
-static void
-queue_add(struct probe *probe)
-{
-	struct prober *prober = probe->prober;
-
-	probe->state = PROBE_QUEUED;
-	probe->queue_next = NULL;
-	probe->queue_previous = prober->queue_last;
-	if (prober->queue_last)
-		prober->queue_last->queue_next = probe;
-	else
-		prober->queue_first = probe;
-	prober->queue_last = probe;
-}
-
-static void
-queue_remove(struct probe *probe)
-{
-	struct prober *prober = probe->prober;
-
-	if (probe->queue_previous)
-		probe->queue_previous->queue_next = probe->queue_next;
-	else
-		prober->queue_first = probe->queue_next;
-	if (probe->queue_next)
-		probe->queue_next->queue_previous = probe->queue_previous;
-	else
-		prober->queue_last = probe->queue_previous;
-	probe->state = PROBE_WAITING;
-}
 
 /* Does nothing without a socket. */
 static void
@@ -174,6 +58,8 @@ probe_close(struct probe *probe)
 	close(fd);
 	probe_via_close(&prober->via_ports, probe->via_port);
 	probe->via_port = 0;
+	probe_talk_destroy(probe->talk);
+	probe->talk = NULL;
 	prober->open--;
 	/* Without memory for the timer, the queued probes' own timers look again. */
 	if (prober->queue_first && !loop_timer_is_set(&prober->queue_timer))
@@ -227,6 +113,31 @@ remedy(const struct probe *probe, int error)
 	return "";
 }
 
+static uint64_t
+now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static struct check_report
+report_of(const struct probe *probe, enum check_status status)
+{
+	return (struct check_report){
+		.status = status,
+		.duration_us = (uint32_t)(now_us() - probe->started_us),
+	};
+}
+
+static void
+say_error(struct check_report *report, int error)
+{
+	snprintf(report->text, sizeof(report->text), "%s", strerror(error));
+	report->text[0] = (char)tolower((unsigned char)report->text[0]); /* it ends a sentence */
+}
+
 /* No verdict: something is missing here, the server was never asked. */
 static void
 local_error(struct probe *probe, int error)
@@ -236,6 +147,8 @@ local_error(struct probe *probe, int error)
 	uint64_t now_ms = loop_now_ms(prober->loop);
 
 	server->check_error++;
+	server->report = report_of(probe, CHECK_SOCKERR);
+	say_error(&server->report, error);
 	prober->unlogged++;
 	if (prober->logged_ms == 0 || now_ms - prober->logged_ms >= PROBE_LOG_MS) {
 		log_warn("%s/%s could not be probed from here, nothing is held against it: %s%s "
@@ -249,50 +162,97 @@ local_error(struct probe *probe, int error)
 	probe_wait(probe);
 }
 
-/* Notes the result; the socket is left as it is. failure: NULL for success. */
+/* Notes the result, and is polite if the connection stands; else the socket is closed. */
 static void
-probe_result(struct probe *probe, const char *failure)
+probe_ends(struct probe *probe, const struct check_report *report, bool stands)
 {
 	struct control *control = probe->prober->control;
-
-	if (server_probed(probe->server, failure))
-		publish_schedule_server(control->publish, probe->server);
-	probe_set_next(probe);
-}
-
-static void
-probe_failed(struct probe *probe, int error)
-{
-	char failure[96];
-
-	if (error == ETIMEDOUT)
-		snprintf(failure, sizeof(failure), "no answer within %u ms",
-			timeout_ms(&probe->server->config.check));
-	else
-		snprintf(failure, sizeof(failure), "%s", strerror(error));
-	failure[0] = (char)tolower((unsigned char)failure[0]); /* it ends a sentence */
-	probe_result(probe, failure);
-	probe_wait(probe);
-}
-
-/* The handshake is done: from here on only politeness is left. */
-static void
-probe_succeeded(struct probe *probe)
-{
-	struct loop *loop = probe->prober->loop;
+	struct loop *loop = control->loop;
 	uint64_t now_ms = loop_now_ms(loop);
 	uint64_t wait_ms = timeout_ms(&probe->server->config.check);
 
-	probe_result(probe, NULL);
-	if (shutdown(probe->watch.fd, SHUT_WR) < 0 || probe->next_ms <= now_ms ||
+	if (server_probed(probe->server, report))
+		publish_schedule_server(control->publish, probe->server);
+	probe_set_next(probe);
+	if (!stands || shutdown(probe->watch.fd, SHUT_WR) < 0 || probe->next_ms <= now_ms ||
 		loop_watch_events(loop, &probe->watch, EPOLLIN) < 0) {
 		probe_wait(probe);
 		return;
 	}
 	if (wait_ms > probe->next_ms - now_ms)
 		wait_ms = probe->next_ms - now_ms;
+	probe_talk_destroy(probe->talk);
+	probe->talk = NULL;
 	probe->state = PROBE_CLOSING;
 	loop_timer_set(loop, &probe->timer, wait_ms);
+}
+
+static void
+probe_failed(struct probe *probe, int error)
+{
+	struct check_report report = report_of(probe, CHECK_L4CON);
+
+	if (error == ETIMEDOUT) {
+		report.status = CHECK_L4TOUT;
+		snprintf(report.text, sizeof(report.text), "no answer within %u ms",
+			timeout_ms(&probe->server->config.check));
+	} else {
+		say_error(&report, error);
+	}
+	probe_ends(probe, &report, false);
+}
+
+/* Says and hears what can be now. */
+static void
+probe_talks(struct probe *probe)
+{
+	struct check_report report = report_of(probe, CHECK_INI);
+	uint32_t events = EPOLLIN;
+
+	switch (probe_talk_step(
+		probe->talk, probe->watch.fd, probe->server->config.check.talk, &report)) {
+	case PROBE_TALK_DONE:
+		probe_ends(probe, &report, true);
+		return;
+	case PROBE_TALK_WRITE:
+		events |= EPOLLOUT;
+		break;
+	case PROBE_TALK_READ:
+		break;
+	}
+	if (events != probe->watch.events &&
+		loop_watch_events(probe->prober->loop, &probe->watch, events) < 0)
+		local_error(probe, ENOMEM);
+}
+
+static void
+probe_talk_late(struct probe *probe)
+{
+	const struct check_config *check = &probe->server->config.check;
+	struct check_report report = report_of(probe, CHECK_INI);
+
+	if (probe_talk_step(probe->talk, probe->watch.fd, check->talk, &report) != PROBE_TALK_DONE)
+		probe_talk_timeout(probe->talk, check->talk, timeout_ms(check), &report);
+	probe_ends(probe, &report, true);
+}
+
+/* The handshake is done. */
+static void
+probe_succeeded(struct probe *probe)
+{
+	struct check_report report = report_of(probe, CHECK_L4OK);
+
+	if (!probe->server->config.check.talk) {
+		probe_ends(probe, &report, true);
+		return;
+	}
+	probe->talk = probe_talk_create(probe->server);
+	if (!probe->talk) {
+		local_error(probe, ENOMEM);
+		return;
+	}
+	probe->state = PROBE_TALKING;
+	probe_talks(probe);
 }
 
 /* The socket in CONNECTING has become ready: for better or worse. */
@@ -320,6 +280,10 @@ on_socket(struct loop_watch *watch, uint32_t events)
 
 	if (probe->state == PROBE_CONNECTING) {
 		probe_connected(probe);
+		return;
+	}
+	if (probe->state == PROBE_TALKING) {
+		probe_talks(probe);
 		return;
 	}
 	/* With MSG_TRUNC, TCP drops what it has received and copies nothing (tcp(7)). */
@@ -398,6 +362,7 @@ probe_connect(struct probe *probe)
 	int fd;
 
 	probe->started_ms = loop_now_ms(prober->loop);
+	probe->started_us = now_us();
 	if (!is_ready(probe))
 		return;
 	fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -436,7 +401,7 @@ on_queue_timer(struct loop_timer *timer, uint64_t now_ms)
 
 	(void)now_ms;
 	while ((probe = prober->queue_first) && prober->open < prober->open_max) {
-		queue_remove(probe);
+		prober_unqueue(probe);
 		probe_connect(probe);
 	}
 }
@@ -454,7 +419,7 @@ on_probe_timer(struct loop_timer *timer, uint64_t now_ms)
 			probe_connect(probe);
 			break;
 		}
-		queue_add(probe);
+		prober_queue(probe);
 		loop_timer_set(prober->loop, timer, PROBE_QUEUE_RETRY_MS);
 		break;
 	case PROBE_QUEUED:
@@ -468,28 +433,13 @@ on_probe_timer(struct loop_timer *timer, uint64_t now_ms)
 		else
 			probe_failed(probe, ETIMEDOUT);
 		break;
+	case PROBE_TALKING:
+		probe_talk_late(probe);
+		break;
 	case PROBE_CLOSING:
 		probe_wait(probe);
 		break;
 	}
-}
-
-/* First probes go out at once, but thousands of them over some milliseconds. */
-static uint64_t
-first_delay_ms(struct prober *prober)
-{
-	uint64_t now_ms = loop_now_ms(prober->loop);
-
-	if (prober->first_ms < now_ms) {
-		prober->first_ms = now_ms;
-		prober->first_count = 0;
-	}
-	if (prober->first_count == PROBE_STARTS_PER_MS) {
-		prober->first_ms++;
-		prober->first_count = 0;
-	}
-	prober->first_count++;
-	return prober->first_ms - now_ms;
 }
 
 static uint64_t
@@ -510,7 +460,7 @@ probe_start(struct control *control, struct server *server)
 	if (!probe)
 		return NULL;
 	if (!control->prober)
-		control->prober = prober_create(control);
+		control->prober = prober_create(control, on_queue_timer);
 	if (!control->prober) {
 		free(probe);
 		return NULL;
@@ -521,7 +471,8 @@ probe_start(struct control *control, struct server *server)
 	probe->watch.fd = -1;
 	probe->watch.on_event = on_socket;
 	probe->timer.on_timer = on_probe_timer;
-	delay_ms = server->health.fresh ? first_delay_ms(probe->prober) : random_delay_ms(probe);
+	delay_ms = server->health.fresh ? prober_first_delay_ms(probe->prober)
+					: random_delay_ms(probe);
 	if (loop_timer_set(control->loop, &probe->timer, delay_ms) < 0) {
 		probe_stop(probe);
 		return NULL;
@@ -535,7 +486,7 @@ probe_stop(struct probe *probe)
 	struct prober *prober = probe->prober;
 
 	if (probe->state == PROBE_QUEUED)
-		queue_remove(probe);
+		prober_unqueue(probe);
 	probe_close(probe);
 	loop_timer_cancel(prober->loop, &probe->timer);
 	free(probe);
@@ -548,8 +499,11 @@ probe_update(struct probe *probe)
 {
 	uint64_t delay_ms = random_delay_ms(probe);
 
-	if (probe->state == PROBE_CLOSING)
+	if (probe->state == PROBE_CLOSING || probe->state == PROBE_TALKING)
 		probe->next_ms = loop_now_ms(probe->prober->loop) + delay_ms;
+	/* What was said is no longer what is to be said. */
+	if (probe->state == PROBE_TALKING)
+		probe_wait(probe);
 	else if (probe->state == PROBE_WAITING)
 		loop_timer_set(probe->prober->loop, &probe->timer, delay_ms);
 }

@@ -23,8 +23,8 @@ struct apply_counts {
 	size_t kept;
 };
 
-static uint64_t
-wall_ms(void)
+uint64_t
+state_wall_ms(void)
 {
 	struct timespec now;
 
@@ -120,7 +120,8 @@ same_check(const struct check_config *a, const struct check_config *b)
 	return a->enabled == b->enabled && a->inter_ms == b->inter_ms &&
 		a->fastinter_ms == b->fastinter_ms && a->downinter_ms == b->downinter_ms &&
 		a->timeout_ms == b->timeout_ms && a->rise == b->rise && a->fall == b->fall &&
-		a->port_be == b->port_be && a->via_service == b->via_service;
+		a->port_be == b->port_be && a->via_service == b->via_service &&
+		check_talk_equal(a->talk, b->talk);
 }
 
 /* Everything of a server that stays, except its probe: that one moves when all is built. */
@@ -140,6 +141,7 @@ server_inherit(struct server *server, const struct server *old)
 	server->check_fail = old->check_fail;
 	server->check_down = old->check_down;
 	server->check_error = old->check_error;
+	server->report = old->report;
 	server->was_up = old->was_up;
 	server->up_since_ms = old->up_since_ms;
 	server->cold = old->cold;
@@ -173,7 +175,7 @@ server_create(struct control *control, const struct server_config *config, struc
 	server->cold = !control->config;
 	health_init(&server->health, &config->check);
 	/* Never probed is what a restart of control shall see, too: see server_adopt(). */
-	server->changed_ms = server->health.fresh && !old ? 0 : wall_ms();
+	server->changed_ms = server->health.fresh && !old ? 0 : state_wall_ms();
 	if (old && old->removed)
 		removed_take_back(server, old);
 	else if (old)
@@ -500,7 +502,7 @@ server_set_admin(struct server *server, enum shunt_admin_state admin)
 		return;
 	server->admin = admin;
 	if (strcmp(was, server_state_name(server)) != 0)
-		server->changed_ms = wall_ms();
+		server->changed_ms = state_wall_ms();
 	log_info("%s/%s is set to %s: it was %s and is %s", server->backend->config.name,
 		server->config.name, names[admin], was, server_state_name(server));
 }
@@ -555,41 +557,4 @@ server_adopt(struct server *server, const struct shunt_server *image)
 	}
 	if (server->health.verdict == image->health && server->admin == image->admin)
 		server->changed_ms = image->changed_ms;
-}
-
-/* The line an operator looks for in the log. */
-static void
-log_verdict(const struct server *server, unsigned int streak, const char *failure)
-{
-	static const char *const beside[SHUNT_ADMIN_COUNT] = { "", " (set to drain)",
-		" (set to maint)" };
-	const char *backend = server->backend->config.name;
-	const char *name = server->config.name;
-
-	if (failure)
-		log_info("%s/%s is down%s: %u probe%s failed, last: %s", backend, name,
-			beside[server->admin], streak, streak == 1 ? "" : "s", failure);
-	else
-		log_info("%s/%s is up%s: %u probe%s succeeded", backend, name,
-			beside[server->admin], streak, streak == 1 ? "" : "s");
-}
-
-bool
-server_probed(struct server *server, const char *failure)
-{
-	const char *was = server_state_name(server);
-	unsigned int streak = server->health.streak + 1u;
-	bool fresh = server->health.fresh;
-	bool changed = health_result(&server->health, &server->config.check, failure == NULL);
-
-	server->check_fail += failure != NULL;
-	server->check_down += changed && failure;
-	if (server->changed_ms == 0 || strcmp(was, server_state_name(server)) != 0)
-		server->changed_ms = wall_ms();
-	if (changed)
-		log_verdict(server, streak, failure);
-	else if (fresh && failure)
-		log_info("%s/%s stays down: first probe failed: %s", server->backend->config.name,
-			server->config.name, failure);
-	return changed || fresh;
 }

@@ -338,10 +338,13 @@ static json_t *
 show_server(const struct server *server, const struct shunt_stats *stats, enum flow_mode flow_mode)
 {
 	struct traffic traffic = server_traffic(stats, server->id);
-	char address[JSON_ENDPOINT_TEXT_SIZE];
+	bool checked = server->config.check.enabled && !server->removed;
+	char address[JSON_ENDPOINT_TEXT_SIZE], last[CHECK_TEXT_SIZE + 64] = "";
 	json_t *object = json_object();
 	int failed;
 
+	if (checked)
+		check_report_text(&server->report, last, sizeof(last));
 	json_server_endpoint_text(&server->config.address, server->config.port_be, address);
 	failed = set_text(object, "backend", server->backend->config.name) |
 		set_text(object, "server", server->config.name) |
@@ -354,7 +357,12 @@ show_server(const struct server *server, const struct shunt_stats *stats, enum f
 		set_count(object, "check_fail", server->check_fail) |
 		set_count(object, "check_down", server->check_down) |
 		set_count(object, "check_error", server->check_error) |
-		set_count(object, "last_change_s", age_s(server->changed_ms));
+		set_count(object, "last_change_s", age_s(server->changed_ms)) |
+		set_text(object, "check_status",
+			checked ? check_status_name(server->report.status) : "") |
+		set_count(object, "check_code", checked ? server->report.code : 0) |
+		set_count(object, "check_duration_us", checked ? server->report.duration_us : 0) |
+		set_text(object, "last_check", last);
 	return whole(object, failed);
 }
 

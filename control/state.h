@@ -43,6 +43,7 @@ struct server {
 	bool cold;	      /* it was there at the start, and has not been found down */
 	uint64_t check_fail;  /* failed probes */
 	uint64_t check_down;  /* changes from up to down */
+	struct check_report report; /* of the last probe */
 	uint64_t check_error; /* probes that could not be made here and say nothing of the server */
 	uint32_t id;	      /* in the image; 0: not yet given (compile.c) */
 	bool changed;	      /* since it was compiled, as publish_schedule_server() knows */
@@ -192,11 +193,14 @@ void server_shutdown_sessions(struct server *server);
 /* Takes over what an image says of the server with this identity, at a restart of control. */
 void server_adopt(struct server *server, const struct shunt_server *image);
 
+/* Milliseconds since 1970, as changed_ms of servers is. */
+uint64_t state_wall_ms(void);
+
 /*
- * Takes a probe's result and counts it; `failure` says what went wrong, NULL is a success. Logs if
- * the verdict changed or is the first. True: what the image says of the server has changed.
+ * verdict.c: takes a probe's result, keeps and counts it. Logs if the verdict changed or is the
+ * first. True: what the image says of the server has changed.
  */
-bool server_probed(struct server *server, const char *failure);
+bool server_probed(struct server *server, const struct check_report *report);
 
 /*
  * reload.c: reads control->config_path anew and, if it is right, makes everything follow it. 0, or

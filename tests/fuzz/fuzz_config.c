@@ -29,7 +29,10 @@ static const char good[] =
 	"\"default-backend\":\"app\",\"announce\":\"none\",\"rules\":[{\"if\":[\"a\",\"!b\"],"
 	"\"action\":\"use-backend\",\"backend\":\"app\"},{\"action\":\"drop\"}]},{\"name\":\"w6\","
 	"\"bind\":\"[2001:db8::1]:53\",\"protocol\":\"udp\",\"default-backend\":\"b6\"}],"
-	"\"backends\":[{\"name\":\"app\",\"balance\":\"rr\",\"check\":{\"rise\":2},\"servers\":["
+	"\"backends\":[{\"name\":\"app\",\"balance\":\"rr\",\"check\":{\"rise\":2,\"type\":"
+	"\"http\",\"path\":\"/"
+	"up\",\"host\":\"h\",\"headers\":{\"a\":\"b\"},\"status\":[200,\"300-399\"],\"expect-"
+	"regex\":\"a+\"},\"servers\":["
 	"{\"name\":\"s1\",\"address\":\"10.0.0.1:8080\",\"weight\":10,\"backup\":true},"
 	"{\"name\":\"s2\",\"address\":\"10.0.0.2:8080\",\"check\":false}]},"
 	"{\"name\":\"b6\",\"servers\":[{\"name\":\"s\",\"address\":\"[2001:db8::2]:53\"}]}],"
@@ -52,6 +55,18 @@ must_be_name(const char *name)
 }
 
 static void
+must_be_talk(const struct check_talk *t)
+{
+	must(t->type == CHECK_HTTP || check_expects(t) || t->send);
+	must(!t->send == !t->send_length && t->status_count <= CHECK_MAX_STATUSES);
+	if (t->type == CHECK_HTTP) {
+		must(t->method && t->path && t->version && t->status_count && !t->send);
+		must(!strpbrk(t->method, " \r\n") && !strpbrk(t->path, " \r\n"));
+		must(!t->host || !strpbrk(t->host, " \r\n"));
+	}
+}
+
+static void
 must_be_backend(const struct backend_config *b)
 {
 	must_be_name(b->name);
@@ -67,6 +82,8 @@ must_be_backend(const struct backend_config *b)
 		must(s->weight <= SHUNT_MAX_WEIGHT);
 		must(s->check.inter_ms && s->check.fastinter_ms && s->check.downinter_ms);
 		must(s->check.timeout_ms && s->check.rise && s->check.fall);
+		if (s->check.talk)
+			must_be_talk(s->check.talk);
 	}
 }
 

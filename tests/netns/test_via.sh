@@ -21,6 +21,10 @@ for v6 in (False, True):
     add('own' + family, 11, v6, check={'via': 'server'})
     for number, encap in ((20, 'ipip'), (21, 'gue'), (22, 'gre')):
         add(encap + family, number, v6, forward='tunnel', encap=encap)
+# Some ask for an answer as well: conversations take the same way as handshakes.
+for backend in d['backends']:
+    if backend['name'] in ('dr4', 'ipip6', 'gue4', 'gre6'):
+        backend['check'] = {'type': 'http', 'expect-regex': '^s[123]$'}
 # Servers without a port of their own, behind one port and behind several.
 for at, backend in enumerate(d['backends']):
     if backend['name'] in ('dr4', 'gue6'):

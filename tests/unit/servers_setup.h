@@ -16,6 +16,9 @@
 #include "state.h"
 #include "unit.h"
 
+static const struct check_report passed = { .status = CHECK_L4OK };
+static const struct check_report failed = { .status = CHECK_L4CON, .text = "connection refused" };
+
 struct probe {
 	struct server *server;
 	unsigned int updates;

@@ -317,6 +317,39 @@ test_show_info(void)
 	fixture_close(&f);
 }
 
+/* What the last check found; nothing where a reload has switched checks off. */
+static void
+test_show_checks(void)
+{
+	static const struct check_report report = { .status = CHECK_L7STS,
+		.code = 503,
+		.duration_us = 1234,
+		.text = "HTTP 503, expected 200-399" };
+	struct fixture f;
+	json_t *servers, *server;
+
+	fixture_start(&f);
+	f.servers[0]->config.check.enabled = f.servers[1]->config.check.enabled = true;
+	f.servers[1]->report = f.servers[2]->report = report;
+	servers = ask_data(&f, "{\"command\": \"show servers\"}");
+	server = json_array_get(servers, 0);
+	CU_ASSERT_STRING_EQUAL(string(server, "check_status"), "INI");
+	CU_ASSERT_STRING_EQUAL(string(server, "last_check"), "INI");
+	server = json_array_get(servers, 1);
+	CU_ASSERT_STRING_EQUAL(string(server, "check_status"), "L7STS");
+	CU_ASSERT_EQUAL(number(server, "check_code"), 503);
+	CU_ASSERT_EQUAL(number(server, "check_duration_us"), 1234);
+	CU_ASSERT_STRING_EQUAL(
+		string(server, "last_check"), "L7STS 503 in 1.2 ms: HTTP 503, expected 200-399");
+	server = json_array_get(servers, 2);
+	CU_ASSERT_STRING_EQUAL(string(server, "check_status"), "");
+	CU_ASSERT_EQUAL(number(server, "check_code"), 0);
+	CU_ASSERT_EQUAL(number(server, "check_duration_us"), 0);
+	CU_ASSERT_STRING_EQUAL(string(server, "last_check"), "");
+	json_decref(servers);
+	fixture_close(&f);
+}
+
 static void
 test_show_servers(void)
 {
@@ -336,7 +369,7 @@ test_show_servers(void)
 	CU_ASSERT_STRING_EQUAL(keys_of(server),
 		"backend server address weight state admin health sessions sessions_total "
 		"in_packets in_bytes out_packets out_bytes flow_mode check_fail check_down "
-		"check_error last_change_s");
+		"check_error last_change_s check_status check_code check_duration_us last_check");
 	CU_ASSERT_STRING_EQUAL(string(server, "backend"), "app");
 	CU_ASSERT_STRING_EQUAL(string(server, "server"), "s2");
 	CU_ASSERT_STRING_EQUAL(string(server, "address"), "10.0.0.12:8080");
@@ -464,6 +497,7 @@ static const struct unit_test tests[] = {
 	{ "reload", test_reload },
 	{ "show info", test_show_info },
 	{ "show servers", test_show_servers },
+	{ "show servers: checks", test_show_checks },
 	{ "show drops, show workers", test_show_drops_and_workers },
 	{ "show stat", test_show_stat },
 };

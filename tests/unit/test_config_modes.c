@@ -128,7 +128,8 @@ protocols(void)
 		"$.backends[0].servers[0].on-marked-down: unknown key; the keys here are: name, "
 		"address, weight, backup, check, maxconn, slowstart\n"
 		"$.backends[0].servers[0].check.vai: unknown key; the keys here are: type, inter, "
-		"fastinter, downinter, timeout, rise, fall, port, via");
+		"fastinter, downinter, timeout, rise, fall, port, via, send, send-hex, expect, "
+		"expect-regex, method, path, version, host, headers, status");
 }
 
 static void

@@ -21,7 +21,7 @@ first_configuration(void)
 	CU_ASSERT_EQUAL(server_state(server), SHUNT_SERVER_DOWN);
 	CU_ASSERT_EQUAL(server->weight, 10);
 	CU_ASSERT_EQUAL(server->changed_ms, 0);
-	CU_ASSERT_TRUE(server_probed(server, NULL));
+	CU_ASSERT_TRUE(server_probed(server, &passed));
 	CU_ASSERT_TRUE(server->changed_ms > 0);
 	CU_ASSERT_STRING_EQUAL(server_state_name(server), "up");
 	CU_ASSERT_EQUAL(server_state(server), SHUNT_SERVER_UP);
@@ -83,7 +83,7 @@ edits(void)
 
 	setup();
 	server = find("app/s1");
-	server_probed(server, NULL);
+	server_probed(server, &passed);
 	server->changed_ms = 1;
 	server_set_admin(server, SHUNT_ADMIN_READY);
 	CU_ASSERT_EQUAL(server->changed_ms, 1);
@@ -105,26 +105,26 @@ probe_results(void)
 
 	setup();
 	server = find("app/s1");
-	CU_ASSERT_TRUE(server_probed(server, "connection refused")); /* no longer fresh */
+	CU_ASSERT_TRUE(server_probed(server, &failed)); /* no longer fresh */
 	CU_ASSERT_TRUE(server->changed_ms > 0);
 	CU_ASSERT_EQUAL(server->check_fail, 1);
 	CU_ASSERT_EQUAL(server->check_down, 0);
-	CU_ASSERT_FALSE(server_probed(server, NULL));
-	CU_ASSERT_TRUE(server_probed(server, NULL));
+	CU_ASSERT_FALSE(server_probed(server, &passed));
+	CU_ASSERT_TRUE(server_probed(server, &passed));
 	server->changed_ms = 1;
-	CU_ASSERT_FALSE(server_probed(server, NULL));
-	CU_ASSERT_FALSE(server_probed(server, "x"));
-	CU_ASSERT_FALSE(server_probed(server, "x"));
+	CU_ASSERT_FALSE(server_probed(server, &passed));
+	CU_ASSERT_FALSE(server_probed(server, &failed));
+	CU_ASSERT_FALSE(server_probed(server, &failed));
 	CU_ASSERT_EQUAL(server->changed_ms, 1);
-	CU_ASSERT_TRUE(server_probed(server, "x"));
+	CU_ASSERT_TRUE(server_probed(server, &failed));
 	CU_ASSERT_TRUE(server->changed_ms > 1);
 	CU_ASSERT_EQUAL(server->check_fail, 4);
 	CU_ASSERT_EQUAL(server->check_down, 1);
 	/* In maintenance the verdict may change, the state does not. */
 	server_set_admin(server, SHUNT_ADMIN_MAINT);
 	server->changed_ms = 1;
-	server_probed(server, NULL);
-	CU_ASSERT_TRUE(server_probed(server, NULL));
+	server_probed(server, &passed);
+	CU_ASSERT_TRUE(server_probed(server, &passed));
 	CU_ASSERT_EQUAL(server->changed_ms, 1);
 	teardown();
 }
@@ -137,8 +137,8 @@ reload_keeps_what_stays(void)
 
 	setup();
 	server = find("app/s1");
-	server_probed(server, NULL);
-	server_probed(server, "x");
+	server_probed(server, &passed);
+	server_probed(server, &failed);
 	server_set_admin(server, SHUNT_ADMIN_DRAIN);
 	server_set_weight(server, 77);
 	server->id = 5;
@@ -180,8 +180,8 @@ reload_moves_and_removes(void)
 
 	setup();
 	fake.configs++;
-	server_probed(find("app/s1"), NULL);
-	server_probed(find("db/s1"), NULL);
+	server_probed(find("app/s1"), &passed);
+	server_probed(find("db/s1"), &passed);
 	find("db/s1")->id = 6;
 	control.services[1].id = 4;
 	/* db comes first now, app/s1 has another address, app/s2 is gone, app/s0 is new. */
@@ -234,8 +234,8 @@ reload_check_settings(void)
 	struct server *server;
 
 	setup();
-	server_probed(find("app/s1"), NULL);
-	server_probed(find("db/s1"), "x");
+	server_probed(find("app/s1"), &passed);
+	server_probed(find("db/s1"), &failed);
 	config = usual_config();
 	config->backends[0].servers[1].check.fall = 1;
 	config->backends[1].servers[0].check.enabled = false;
@@ -243,7 +243,7 @@ reload_check_settings(void)
 	server = find("app/s1");
 	CU_ASSERT_STRING_EQUAL(server_state_name(server), "up");
 	CU_ASSERT_EQUAL(server->probe->updates, 1);
-	CU_ASSERT_TRUE(server_probed(server, "x"));
+	CU_ASSERT_TRUE(server_probed(server, &failed));
 	CU_ASSERT_STRING_EQUAL(server_state_name(find("db/s1")), "no-check");
 	CU_ASSERT_PTR_NULL(find("db/s1")->probe);
 	CU_ASSERT_EQUAL(fake.alive, 2);
@@ -262,7 +262,7 @@ out_of_memory(void)
 	struct config *config;
 
 	setup();
-	server_probed(find("app/s1"), NULL);
+	server_probed(find("app/s1"), &passed);
 	backends = control.backends;
 	for (int fail_at = 1; fail_at <= 3; fail_at++) {
 		config = usual_config();

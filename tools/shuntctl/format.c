@@ -75,6 +75,7 @@ static const struct column servers[] = {
 	{ "check_fail", "fails", COLUMN_COUNT },
 	{ "check_down", "downs", COLUMN_COUNT },
 	{ "check_error", "errors", COLUMN_COUNT },
+	{ "last_check", "last check", COLUMN_TEXT },
 };
 
 static const struct column rules[] = {

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+const char *
+check_status_name(uint8_t status)
+{
+	static const char *const names[CHECK_STATUS_COUNT] = {
+		[CHECK_INI] = "INI",
+		[CHECK_SOCKERR] = "SOCKERR",
+		[CHECK_L4OK] = "L4OK",
+		[CHECK_L4TOUT] = "L4TOUT",
+		[CHECK_L4CON] = "L4CON",
+		[CHECK_L7OK] = "L7OK",
+		[CHECK_L7TOUT] = "L7TOUT",
+		[CHECK_L7RSP] = "L7RSP",
+		[CHECK_L7STS] = "L7STS",
+	};
+
+	return status < CHECK_STATUS_COUNT ? names[status] : "";
+}
+
+void
+check_report_text(const struct check_report *report, char *out, size_t size)
+{
+	char code[8] = "";
+
+	if (report->status == CHECK_INI) {
+		snprintf(out, size, "INI");
+		return;
+	}
+	if (report->code)
+		snprintf(code, sizeof(code), " %u", report->code);
+	snprintf(out, size, "%s%s in %.1f ms%s%s", check_status_name(report->status), code,
+		report->duration_us / 1000.0, report->text[0] ? ": " : "", report->text);
+}
+
+static char *
+http_request(const struct check_talk *talk, const char *host, size_t *length)
+{
+	char *request;
+	int n = asprintf(&request,
+		"%s %s HTTP/%s\r\nHost: %s\r\nUser-Agent: shunt\r\n%sConnection: close\r\n\r\n",
+		talk->method, talk->path, talk->version, talk->host ? talk->host : host,
+		talk->headers ? talk->headers : "");
+
+	if (n < 0)
+		return NULL;
+	*length = (size_t)n;
+	return request;
+}
+
+char *
+check_request(const struct check_talk *talk, const char *host, size_t *length)
+{
+	char *request;
+
+	if (talk->type == CHECK_HTTP)
+		return http_request(talk, host, length);
+	request = malloc(talk->send_length + 1);
+	if (!request)
+		return NULL;
+	if (talk->send_length)
+		memcpy(request, talk->send, talk->send_length);
+	*length = talk->send_length;
+	return request;
+}
+
+bool
+check_judge(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report)
+{
+	struct check_answer whole = *answer;
+
+	if (whole.length >= CHECK_ANSWER_MAX)
+		whole.ended = true;
+	return talk->type == CHECK_HTTP ? check_http_judge(talk, &whole, report)
+					: check_tcp_judge(talk, &whole, report);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static const char *
+pattern_of(const struct check_talk *talk)
+{
+	return talk->regex ? check_regex_pattern(talk->regex) : NULL;
+}
+
+bool
+check_talk_equal(const struct check_talk *a, const struct check_talk *b)
+{
+	if (!a || !b)
+		return a == b;
+	return a->type == b->type && same_text(a->method, b->method) &&
+		same_text(a->path, b->path) && same_text(a->version, b->version) &&
+		same_text(a->host, b->host) && same_text(a->headers, b->headers) &&
+		a->send_length == b->send_length &&
+		(a->send_length == 0 || memcmp(a->send, b->send, a->send_length) == 0) &&
+		same_text(a->expect, b->expect) && same_text(pattern_of(a), pattern_of(b)) &&
+		a->status_count == b->status_count &&
+		memcmp(a->statuses, b->statuses, a->status_count * sizeof(a->statuses[0])) == 0;
+}
+
+static bool
+copy_text(char **out, const char *text)
+{
+	*out = text ? strdup(text) : NULL;
+	return !text || *out;
+}
+
+struct check_talk *
+check_talk_copy(const struct check_talk *talk)
+{
+	struct check_talk *copy = calloc(1, sizeof(*copy));
+	const char *pattern = talk ? pattern_of(talk) : NULL;
+	char error[64];
+	bool whole;
+
+	if (!copy || !talk)
+		return copy;
+	copy->type = talk->type;
+	copy->status_count = talk->status_count;
+	memcpy(copy->statuses, talk->statuses, sizeof(copy->statuses));
+	whole = copy_text(&copy->method, talk->method) && copy_text(&copy->path, talk->path) &&
+		copy_text(&copy->version, talk->version) && copy_text(&copy->host, talk->host) &&
+		copy_text(&copy->headers, talk->headers) && copy_text(&copy->expect, talk->expect);
+	if (whole && talk->send) {
+		copy->send = malloc(talk->send_length);
+		whole = copy->send != NULL;
+		if (whole)
+			memcpy(copy->send, talk->send, talk->send_length);
+		copy->send_length = talk->send_length;
+	}
+	if (whole && pattern) {
+		copy->regex = check_regex_create(pattern, error, sizeof(error));
+		whole = copy->regex != NULL;
+	}
+	if (whole)
+		return copy;
+	check_talk_destroy(copy);
+	return NULL;
+}
+
+void
+check_talk_destroy(struct check_talk *talk)
+{
+	if (!talk)
+		return;
+	free(talk->method);
+	free(talk->path);
+	free(talk->version);
+	free(talk->host);
+	free(talk->headers);
+	free(talk->send);
+	free(talk->expect);
+	check_regex_destroy(talk->regex);
+	free(talk);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a probe says to a server once it is connected, and what it makes of the answer. Pure: no
+ * socket, no clock. One file a type: check_tcp.c, check_http.c.
+ *
+ * Answers are a server's bytes, and may be anything: they are looked at up to CHECK_ANSWER_MAX,
+ * and what of them gets into texts is printable ASCII.
+ */
+#ifndef CONTROL_CHECK_H
+#define CONTROL_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CHECK_ANSWER_MAX   16384 /* bytes */
+#define CHECK_TEXT_SIZE	   128
+#define CHECK_MAX_STATUSES 16
+
+enum check_type {
+	CHECK_TCP,
+	CHECK_HTTP,
+};
+
+/* Results, by the names that HAProxy has for them (check_status of its statistics). */
+enum check_status {
+	CHECK_INI,     /* none yet */
+	CHECK_SOCKERR, /* something is missing here: nothing is said of the server */
+	CHECK_L4OK,    /* connected, and nothing else was asked */
+	CHECK_L4TOUT,
+	CHECK_L4CON,
+	CHECK_L7OK,
+	CHECK_L7TOUT, /* connected, but no whole answer in time */
+	CHECK_L7RSP,  /* not an answer as it should be */
+	CHECK_L7STS,  /* an answer as it should be, that says no */
+	CHECK_STATUS_COUNT,
+};
+
+struct check_report {
+	uint8_t status;		    /* enum check_status */
+	uint16_t code;		    /* of the protocol (HTTP's status); 0: none */
+	uint32_t duration_us;	    /* from the connect() on */
+	char text[CHECK_TEXT_SIZE]; /* why; "": there is nothing to add */
+};
+
+struct check_regex; /* check_match.c */
+
+/* A conversation, as the file describes it. It belongs to the configuration. */
+struct check_talk {
+	uint8_t type; /* enum check_type */
+	char *method; /* http only, up to headers; NULL elsewhere */
+	char *path;
+	char *version;
+	char *host;    /* NULL: the server's address */
+	char *headers; /* lines, each with its CR LF */
+	char *send;    /* tcp only: what is sent first; NULL: nothing */
+	size_t send_length;
+	char *expect; /* in the answer (http: its body); NULL: anything */
+	struct check_regex *regex;
+	unsigned int status_count; /* http: the ranges of good statuses */
+	struct check_statuses {
+		uint16_t first;
+		uint16_t last;
+	} statuses[CHECK_MAX_STATUSES];
+	struct check_talk *next; /* config's */
+};
+
+/* What has come of the answer. */
+struct check_answer {
+	const char *bytes;
+	size_t length;
+	bool ended; /* nothing more comes */
+};
+
+/* "L4OK" */
+const char *check_status_name(uint8_t status);
+static inline bool
+check_passed(const struct check_report *report)
+{
+	return report->status == CHECK_L4OK || report->status == CHECK_L7OK;
+}
+/* "L7STS 503 in 1.2 ms: HTTP 503, expected 200-399"; `out` is cut to its size. */
+void check_report_text(const struct check_report *report, char *out, size_t size);
+
+/* Does it depend on the answer? */
+static inline bool
+check_expects(const struct check_talk *talk)
+{
+	return talk->type != CHECK_TCP || talk->expect || talk->regex;
+}
+
+/* What is to be sent, with `host` where the talk has none: to be freed. NULL: out of memory. */
+char *check_request(const struct check_talk *talk, const char *host, size_t *length);
+
+/*
+ * Is the answer enough for a verdict? Then *report has its status, code and text. What is full or
+ * ended always is.
+ */
+bool check_judge(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report);
+
+/* Do they say and expect the same? Either may be NULL: nothing. */
+bool check_talk_equal(const struct check_talk *a, const struct check_talk *b);
+/* NULL: out of memory; one of NULL is empty. */
+struct check_talk *check_talk_copy(const struct check_talk *talk);
+void check_talk_destroy(struct check_talk *talk);
+
+/* check_match.c: what answers are searched for. */
+
+/* NULL, and what is wrong with the pattern in `error`. Perl's syntax, by PCRE2. */
+struct check_regex *check_regex_create(const char *pattern, char *error, size_t size);
+void check_regex_destroy(struct check_regex *regex);
+const char *check_regex_pattern(const struct check_regex *regex);
+/* Does it have what the talk expects? True if that is nothing. */
+bool check_matches(const struct check_talk *talk, const char *bytes, size_t length);
+/* Why it does not: `report` is L7RSP and says what was expected, and what came. */
+void check_mismatch(const struct check_talk *talk, const char *bytes, size_t length,
+	struct check_report *report);
+/* The first bytes, for people: at most size - 1, what is not printable as '.'. */
+void check_excerpt(const char *bytes, size_t length, char *out, size_t size);
+
+/* One a type; check_judge() calls them. */
+bool check_tcp_judge(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report);
+bool check_http_judge(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a check says to a server, and what it expects to hear. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_read.h"
+
+#define PATH_MAX_BYTES	 2048
+#define HOST_MAX_BYTES	 255
+#define HEADER_MAX_BYTES 1024
+#define HEADERS_MAX	 32
+#define SEND_MAX_BYTES	 4096
+#define EXPECT_MAX_BYTES 256
+#define STATUS_LEAST	 100
+#define STATUS_GREATEST	 599
+
+static const char *const http_keys[] = { "method", "path", "version", "host", "headers", "status",
+	NULL };
+static const char *const tcp_keys[] = { "send", "send-hex", NULL };
+static const char *const common_keys[] = { "expect", "expect-regex", NULL };
+
+static bool
+any_of(const struct json_at *at, const char *const *keys)
+{
+	for (; *keys; keys++) {
+		if (json_at_present(json_at_member(at, *keys)))
+			return true;
+	}
+	return false;
+}
+
+static void
+refuse(const struct json_at *at, const char *const *keys, const char *type)
+{
+	for (; *keys; keys++) {
+		struct json_at key = json_at_member(at, *keys);
+
+		if (json_at_present(key))
+			json_at_error(key, "is for \"type\": \"%s\" only", type);
+	}
+}
+
+static void
+set(struct json_at at, char **out, const char *text, size_t length)
+{
+	char *copy = malloc(length + 1);
+
+	if (!copy) {
+		json_at_error(at, "out of memory");
+		return;
+	}
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	free(*out);
+	*out = copy;
+}
+
+/* Of HTTP's tokens (RFC 9110, 5.6.2): methods and names of headers. */
+static bool
+is_token(const char *text)
+{
+	static const char marks[] = "!#$%&'*+-.^_`|~";
+
+	for (; *text; text++) {
+		bool letter = (*text | 0x20) >= 'a' && (*text | 0x20) <= 'z';
+
+		if (!letter && (*text < '0' || *text > '9') && !strchr(marks, *text))
+			return false;
+	}
+	return true;
+}
+
+/* One line's worth, without blanks if there shall be none. */
+static bool
+is_plain(const char *text, bool blanks)
+{
+	for (; *text; text++) {
+		if (*text < (blanks ? ' ' : '!') || *text == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static void
+read_text(struct json_at at, size_t max, bool (*good)(const char *), const char *wanted, char **out)
+{
+	const char *text;
+
+	if (!json_get_string(at, max, &text))
+		return;
+	if (!good(text))
+		json_at_mismatch(at, wanted);
+	else
+		set(at, out, text, strlen(text));
+}
+
+static bool
+is_path(const char *text)
+{
+	return (text[0] == '/' || strcmp(text, "*") == 0) && is_plain(text, false);
+}
+
+static bool
+is_host(const char *text)
+{
+	return is_plain(text, false);
+}
+
+static bool
+is_version(const char *text)
+{
+	return strcmp(text, "1.0") == 0 || strcmp(text, "1.1") == 0;
+}
+
+static size_t
+add_header(struct json_at at, const char *name, char *lines, size_t used, size_t size)
+{
+	const char *value;
+
+	if (strlen(name) > HOST_MAX_BYTES || !*name || !is_token(name)) {
+		json_at_error(at, "is no name of a header");
+	} else if (strcasecmp(name, "host") == 0 || strcasecmp(name, "connection") == 0) {
+		json_at_error(at, "is set by the probe itself: for a host there is \"host\"");
+	} else if (json_get_string(at, HEADER_MAX_BYTES, &value)) {
+		if (is_plain(value, true))
+			return used +
+				(size_t)snprintf(
+					lines + used, size - used, "%s: %s\r\n", name, value);
+		json_at_mismatch(at, "printable ASCII");
+	}
+	return used;
+}
+
+static void
+read_headers(struct json_at at, struct check_talk *talk)
+{
+	size_t size = HEADERS_MAX * (HOST_MAX_BYTES + HEADER_MAX_BYTES + 5), used = 0;
+	const char *name;
+	json_t *value;
+	char *lines;
+
+	if (!json_at_present(at))
+		return;
+	if (!json_is_object(at.value) || json_object_size(at.value) > HEADERS_MAX) {
+		json_at_mismatch(at, "an object of at most 32 headers");
+		return;
+	}
+	lines = malloc(size);
+	if (!lines) {
+		json_at_error(at, "out of memory");
+		return;
+	}
+	lines[0] = '\0';
+	json_object_foreach (at.value, name, value)
+		used = add_header(json_at_member(&at, name), name, lines, used, size);
+	set(at, &talk->headers, lines, used);
+	free(lines);
+}
+
+/* A status, or a range "200-399". */
+static bool
+read_status(struct json_at at, struct check_statuses *out)
+{
+	int64_t value;
+	const char *text;
+	unsigned int first, last;
+	int end = 0;
+
+	if (json_is_integer(at.value)) {
+		if (!json_get_int(at, STATUS_LEAST, STATUS_GREATEST, &value))
+			return false;
+		*out = (struct check_statuses){ (uint16_t)value, (uint16_t)value };
+		return true;
+	}
+	if (!json_is_string(at.value))
+		return json_at_mismatch(at, "a status such as 200, or a range such as \"200-399\"");
+	if (!json_get_string(at, 7, &text))
+		return false;
+	if (strlen(text) != 7 || strspn(text, "0123456789-") != 7 ||
+		sscanf(text, "%3u-%3u%n", &first, &last, &end) != 2 || end != 7 ||
+		first < STATUS_LEAST || last > STATUS_GREATEST || first > last)
+		return json_at_mismatch(at, "a range of statuses such as \"200-399\"");
+	*out = (struct check_statuses){ (uint16_t)first, (uint16_t)last };
+	return true;
+}
+
+static void
+read_statuses(struct json_at at, struct check_talk *talk)
+{
+	size_t count = 0;
+
+	if (!json_at_present(at))
+		return;
+	if (!json_is_array(at.value)) {
+		if (read_status(at, &talk->statuses[0]))
+			talk->status_count = 1;
+		return;
+	}
+	if (!json_get_array(at, CHECK_MAX_STATUSES, &count))
+		return;
+	if (count == 0)
+		json_at_error(at, "is empty: no answer would do");
+	talk->status_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (read_status(json_at_element(&at, i), &talk->statuses[talk->status_count]))
+			talk->status_count++;
+	}
+}
+
+static void
+read_http(const struct json_at *at, struct check_talk *talk)
+{
+	refuse(at, tcp_keys, "tcp");
+	if (!talk->method) {
+		set(*at, &talk->method, "GET", 3);
+		set(*at, &talk->path, "/", 1);
+		set(*at, &talk->version, "1.1", 3);
+		talk->statuses[0] = (struct check_statuses){ 200, 399 };
+		talk->status_count = 1;
+	}
+	read_text(json_at_member(at, "method"), 32, is_token, "a method such as \"GET\"",
+		&talk->method);
+	read_text(json_at_member(at, "path"), PATH_MAX_BYTES, is_path,
+		"a path that begins with \"/\", in printable ASCII without blanks", &talk->path);
+	read_text(
+		json_at_member(at, "version"), 3, is_version, "\"1.0\" or \"1.1\"", &talk->version);
+	read_text(json_at_member(at, "host"), HOST_MAX_BYTES, is_host,
+		"a name, in printable ASCII without blanks", &talk->host);
+	read_headers(json_at_member(at, "headers"), talk);
+	read_statuses(json_at_member(at, "status"), talk);
+}
+
+static void
+read_send(const struct json_at *at, struct check_talk *talk)
+{
+	struct json_at text_at = json_at_member(at, "send");
+	struct json_at hex_at = json_at_member(at, "send-hex");
+	uint8_t bytes[SEND_MAX_BYTES];
+	const char *text;
+
+	refuse(at, http_keys, "http");
+	if (json_at_present(text_at) && json_at_present(hex_at)) {
+		json_at_error(hex_at, "there is \"send\" already");
+	} else if (json_get_string(text_at, SEND_MAX_BYTES, &text)) {
+		talk->send_length = strlen(text);
+		set(text_at, &talk->send, text, talk->send_length);
+	} else if (json_get_string(hex_at, (size_t)SEND_MAX_BYTES * 2, &text)) {
+		if (strlen(text) % 2)
+			json_at_error(hex_at, "is half a byte too long: a byte is two digits");
+		else if (json_get_hex(hex_at, bytes, strlen(text) / 2)) {
+			talk->send_length = strlen(text) / 2;
+			set(hex_at, &talk->send, (const char *)bytes, talk->send_length);
+		}
+	}
+}
+
+static void
+read_expect(const struct json_at *at, struct check_talk *talk)
+{
+	struct json_at expect_at = json_at_member(at, "expect");
+	struct json_at regex_at = json_at_member(at, "expect-regex");
+	const char *text;
+	char error[160];
+
+	if (json_get_string(expect_at, EXPECT_MAX_BYTES, &text))
+		set(expect_at, &talk->expect, text, strlen(text));
+	if (json_get_string(regex_at, EXPECT_MAX_BYTES, &text)) {
+		check_regex_destroy(talk->regex);
+		talk->regex = check_regex_create(text, error, sizeof(error));
+		if (!talk->regex)
+			json_at_error(regex_at, "is no regular expression: %s", error);
+	}
+}
+
+/* Where it is sent, not at every server that takes it over. */
+static void
+warn_deaf(const struct json_at *at, const struct check_talk *talk)
+{
+	if (check_expects(talk))
+		return;
+	for (const char *const *key = tcp_keys; *key; key++) {
+		struct json_at sent = json_at_member(at, *key);
+
+		if (json_at_present(sent))
+			json_at_warning(
+				sent, "nothing is expected: whatever the server answers, it is up");
+	}
+}
+
+void
+config_read_talk(struct json_at at, struct config *config, const struct check_talk **talk)
+{
+	static const struct json_word types[] = {
+		{ "tcp", CHECK_TCP },
+		{ "http", CHECK_HTTP },
+		{ "https", JSON_WORD_UNSUPPORTED },
+		{ "tls", JSON_WORD_UNSUPPORTED },
+		{ "udp", JSON_WORD_UNSUPPORTED },
+		{ "dns", JSON_WORD_UNSUPPORTED },
+		{ "icmp", JSON_WORD_UNSUPPORTED },
+		{ NULL, 0 },
+	};
+	struct json_at type_at = json_at_member(&at, "type");
+	int type = *talk ? (*talk)->type : CHECK_TCP, was = type;
+	struct check_talk *own;
+
+	json_get_word(type_at, types, &type);
+	if (type == was && !any_of(&at, http_keys) && !any_of(&at, tcp_keys) &&
+		!any_of(&at, common_keys))
+		return;
+	/* Of another type nothing is taken over. */
+	own = check_talk_copy(type == was ? *talk : NULL);
+	if (!own) {
+		json_at_error(at, "out of memory");
+		return;
+	}
+	own->type = (uint8_t)type;
+	own->next = config->talks;
+	config->talks = own;
+	if (type == CHECK_HTTP)
+		read_http(&at, own);
+	else
+		read_send(&at, own);
+	read_expect(&at, own);
+	warn_deaf(&at, own);
+	*talk = !own->send && !check_expects(own) ? NULL : own;
+}

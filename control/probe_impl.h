@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What probe_tcp.c and prober.c share. */
+#ifndef CONTROL_PROBE_IMPL_H
+#define CONTROL_PROBE_IMPL_H
+
+#include "loop.h"
+#include "probe_talk.h"
+#include "probe_via.h"
+
+enum probe_state {
+	PROBE_WAITING,
+	PROBE_QUEUED,
+	PROBE_CONNECTING,
+	PROBE_TALKING,
+	PROBE_CLOSING,
+};
+
+struct probe {
+	struct prober *prober;
+	struct server *server;
+	enum probe_state state;
+	struct loop_watch watch; /* fd is the socket, -1: none */
+	struct loop_timer timer;
+	uint16_t via_port;	 /* of a socket through a service; 0: none */
+	struct probe_talk *talk; /* TALKING; else NULL */
+	uint64_t started_ms;
+	uint64_t started_us;	  /* connect() */
+	uint64_t next_ms;	  /* CLOSING: when the next probe is due */
+	struct probe *queue_next; /* QUEUED */
+	struct probe *queue_previous;
+};
+
+/* Made with the first probe, gone with the last. */
+struct prober {
+	struct control *control;
+	struct loop *loop;
+	size_t probe_count;
+	unsigned int open;
+	unsigned int open_max;
+	struct probe *queue_first;
+	struct probe *queue_last;
+	struct loop_timer queue_timer; /* set when a socket was closed and somebody waits */
+	uint64_t random;
+	uint64_t first_ms; /* the last millisecond given to first probes, and to how many */
+	unsigned int first_count;
+	uint64_t logged_ms; /* local errors: last log, and how many were held back since */
+	uint64_t unlogged;
+	struct probe_via_ports via_ports;
+};
+
+/* NULL: out of memory. */
+struct prober *prober_create(
+	struct control *control, void (*on_queue_timer)(struct loop_timer *timer, uint64_t now_ms));
+void prober_destroy(struct prober *prober);
+
+/* Evenly from 0 to below - 1. */
+uint64_t prober_random(struct prober *prober, uint64_t below);
+
+/* A probe that is due waits until another's socket is closed; or no longer. */
+void prober_queue(struct probe *probe);
+void prober_unqueue(struct probe *probe);
+
+/* First probes go out at once, but thousands of them over some milliseconds. */
+uint64_t prober_first_delay_ms(struct prober *prober);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The conversation of one probe, over its connected socket: what is said, and what was heard. */
+#ifndef CONTROL_PROBE_TALK_H
+#define CONTROL_PROBE_TALK_H
+
+#include "check.h"
+
+struct probe_talk;
+struct server;
+
+enum probe_talk_step {
+	PROBE_TALK_READ,  /* go on when there is something to read */
+	PROBE_TALK_WRITE, /* or when there is room to write */
+	PROBE_TALK_DONE,
+};
+
+/* The conversation of server->config.check.talk, which is there. NULL: out of memory. */
+struct probe_talk *probe_talk_create(const struct server *server);
+void probe_talk_destroy(struct probe_talk *talk);
+
+/* Writes and reads what can be without waiting; when it is done *report says what came of it. */
+enum probe_talk_step probe_talk_step(struct probe_talk *talk, int fd,
+	const struct check_talk *check, struct check_report *report);
+
+/* The time is over: the verdict by what was heard so far. */
+void probe_talk_timeout(struct probe_talk *talk, const struct check_talk *check,
+	uint32_t timeout_ms, struct check_report *report);
+
+#endif

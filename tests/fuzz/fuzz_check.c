@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libFuzzer target: any bytes as a server's answer to checks of every kind, whole and cut at any
+ * place. A verdict must have its status, code and a printable text, what has ended must have one,
+ * and an HTTP status must not depend on what follows it. A broken invariant aborts.
+ *
+ *   build-clang/tests/fuzz/fuzz_check -max_total_time=60 CORPUS_DIR
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+static char word[] = "ready", pattern[] = "re.*d+y$", root[] = "/", get[] = "GET",
+	    version[] = "1.1";
+static struct check_regex *regex;
+
+static void
+must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void
+must_be_right(const struct check_talk *talk, const struct check_report *report)
+{
+	bool http = talk->type == CHECK_HTTP;
+	const char *end = memchr(report->text, '\0', sizeof(report->text));
+
+	must(end != NULL);
+	for (const char *c = report->text; c < end; c++)
+		must(*c >= 0x20 && *c < 0x7f);
+	must(check_passed(report) == !report->text[0]);
+	must(report->status == CHECK_L7OK || report->status == CHECK_L7RSP ||
+		report->status == (http ? CHECK_L7STS : CHECK_L4OK));
+	if (!http)
+		must(report->code == 0);
+	else if (report->status != CHECK_L7RSP)
+		must(report->code >= 100 && report->code <= 999);
+	if (report->status == CHECK_L7OK && http)
+		must(report->code >= 200 && report->code <= 399);
+}
+
+static void
+judge(const struct check_talk *talk, const uint8_t *data, size_t bytes)
+{
+	char *copy = malloc(bytes ? bytes : 1);
+	struct check_answer answer = { .bytes = copy };
+
+	must(copy != NULL);
+	memcpy(copy, data, bytes);
+	for (int ended = 0; ended < 2; ended++) {
+		struct check_report report = { 0 }, half = { 0 };
+
+		answer.ended = ended;
+		answer.length = bytes;
+		if (check_judge(talk, &answer, &report))
+			must_be_right(talk, &report);
+		else
+			must(!ended && bytes < CHECK_ANSWER_MAX);
+		answer.length = bytes / 2;
+		answer.ended = false;
+		if (check_judge(talk, &answer, &half)) {
+			must_be_right(talk, &half);
+			must(half.code == report.code);
+		}
+	}
+	free(copy);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	struct check_talk talk = { 0 };
+	char error[64];
+
+	if (!regex)
+		regex = check_regex_create(pattern, error, sizeof(error));
+	must(regex != NULL);
+	if (bytes > CHECK_ANSWER_MAX)
+		bytes = CHECK_ANSWER_MAX;
+	for (int i = 0; i < 8; i++) {
+		talk.type = i & 1 ? CHECK_HTTP : CHECK_TCP;
+		talk.method = i & 1 ? get : NULL;
+		talk.path = i & 1 ? root : NULL;
+		talk.version = i & 1 ? version : NULL;
+		talk.status_count = i & 1;
+		talk.statuses[0] = (struct check_statuses){ 200, 399 };
+		talk.expect = i & 2 ? word : NULL;
+		talk.regex = i & 4 ? regex : NULL;
+		judge(&talk, data, bytes);
+	}
+	return 0;
+}

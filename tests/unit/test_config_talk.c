@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a check says and expects, as the file has it. */
+#include "check.h"
+#include "config_case.h"
+
+#define C "$.backends[0].check"
+
+/* Of defaults, of the backend and of its only server. */
+static char *
+file_with(const char *defaults, const char *backend, const char *server)
+{
+	return case_text("{" PORTS SECRET "'defaults': {'check': {%s}}, 'frontends': [{'name': "
+			 "'f', 'bind': '198.51.100.1:80', 'default-backend': 'b'}], 'backends': "
+			 "[{'name': 'b', 'check': {%s}, 'servers': [{'name': 's', 'address': "
+			 "'10.0.0.1:80', 'check': {%s}}]}]}",
+		defaults, backend, server);
+}
+
+static struct config *
+load(const char *defaults, const char *backend, const char *server)
+{
+	char *text = file_with(defaults, backend, server);
+	struct config *config = config_case_right(text);
+
+	free(text);
+	return config;
+}
+
+static const struct check_talk *
+talk_of(const struct config *config)
+{
+	return config->backends[0].servers[0].check.talk;
+}
+
+/* The backend's check is wrong. */
+static void
+wrong(const char *backend, const char *expected)
+{
+	char *text = file_with("", backend, "");
+
+	config_destroy(config_case(text, expected));
+	free(text);
+}
+
+static void
+nothing_said(void)
+{
+	struct config *config = load("", "'inter': '1s'", "'type': 'tcp'");
+
+	CU_ASSERT_PTR_NULL(talk_of(config));
+	CU_ASSERT_PTR_NULL(config->talks);
+	config_destroy(config);
+}
+
+static void
+http_defaults(void)
+{
+	struct config *config = load("", "'type': 'http'", "");
+	const struct check_talk *talk = talk_of(config);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(talk);
+	CU_ASSERT_EQUAL(talk->type, CHECK_HTTP);
+	CU_ASSERT_STRING_EQUAL(talk->method, "GET");
+	CU_ASSERT_STRING_EQUAL(talk->path, "/");
+	CU_ASSERT_STRING_EQUAL(talk->version, "1.1");
+	CU_ASSERT_PTR_NULL(talk->host);
+	CU_ASSERT_PTR_NULL(talk->headers);
+	CU_ASSERT_PTR_NULL(talk->expect);
+	CU_ASSERT_PTR_NULL(talk->regex);
+	CU_ASSERT_EQUAL(talk->status_count, 1);
+	CU_ASSERT_EQUAL(talk->statuses[0].first, 200);
+	CU_ASSERT_EQUAL(talk->statuses[0].last, 399);
+	config_destroy(config);
+}
+
+static void
+http_right(void)
+{
+	struct config *config = load("",
+		"'type': 'http', 'method': 'OPTIONS', 'path': '*', 'version': '1.0', 'host': "
+		"'www.example.org', 'headers': {'X-Probe': 'yes, it is', 'Empty': '-'}, 'status': "
+		"[200, '301-302', 404], 'expect': 'ready', 'expect-regex': '^\\\\d+$'",
+		"");
+	const struct check_talk *talk = talk_of(config);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(talk);
+	CU_ASSERT_STRING_EQUAL(talk->method, "OPTIONS");
+	CU_ASSERT_STRING_EQUAL(talk->path, "*");
+	CU_ASSERT_STRING_EQUAL(talk->version, "1.0");
+	CU_ASSERT_STRING_EQUAL(talk->host, "www.example.org");
+	CU_ASSERT_STRING_EQUAL(talk->headers, "X-Probe: yes, it is\r\nEmpty: -\r\n");
+	CU_ASSERT_EQUAL(talk->status_count, 3);
+	CU_ASSERT_EQUAL(talk->statuses[1].first, 301);
+	CU_ASSERT_EQUAL(talk->statuses[1].last, 302);
+	CU_ASSERT_EQUAL(talk->statuses[2].first, 404);
+	CU_ASSERT_STRING_EQUAL(talk->expect, "ready");
+	CU_ASSERT_STRING_EQUAL(check_regex_pattern(talk->regex), "^\\d+$");
+	config_destroy(config);
+	config = load("", "'type': 'http', 'status': 204", "");
+	CU_ASSERT_EQUAL(talk_of(config)->status_count, 1);
+	CU_ASSERT_EQUAL(talk_of(config)->statuses[0].last, 204);
+	config_destroy(config);
+}
+
+static void
+tcp_right(void)
+{
+	struct config *config = load("", "'send': 'PING\\r\\n', 'expect': '+PONG'", "");
+	const struct check_talk *talk = talk_of(config);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(talk);
+	CU_ASSERT_EQUAL(talk->type, CHECK_TCP);
+	CU_ASSERT_EQUAL(talk->send_length, 6);
+	CU_ASSERT_STRING_EQUAL(talk->send, "PING\r\n");
+	CU_ASSERT_STRING_EQUAL(talk->expect, "+PONG");
+	config_destroy(config);
+	config = load("", "'send-hex': '0001ff', 'expect-regex': '\\\\xff'", "");
+	CU_ASSERT_EQUAL(talk_of(config)->send_length, 3);
+	CU_ASSERT_EQUAL(memcmp(talk_of(config)->send, "\0\1\xff", 3), 0);
+	config_destroy(config);
+}
+
+static void
+inherited(void)
+{
+	struct config *config = load("'type': 'http', 'path': '/up', 'status': [200, 204]",
+		"'host': 'h'", "'expect': 'e', 'status': 200");
+	const struct check_talk *talk = talk_of(config);
+
+	CU_ASSERT_STRING_EQUAL(talk->path, "/up");
+	CU_ASSERT_STRING_EQUAL(talk->host, "h");
+	CU_ASSERT_STRING_EQUAL(talk->expect, "e");
+	CU_ASSERT_EQUAL(talk->status_count, 1);
+	config_destroy(config);
+	/* Where nothing is changed, nothing is copied: 65535 servers may share it. */
+	config = load("'type': 'http'", "'inter': '1s'", "'type': 'http', 'rise': 1");
+	CU_ASSERT_PTR_EQUAL(talk_of(config), config->talks);
+	CU_ASSERT_PTR_NULL(config->talks->next);
+	config_destroy(config);
+	/* Of another type nothing is taken over. */
+	config = load("'type': 'http', 'expect': 'e'", "'type': 'tcp'", "");
+	CU_ASSERT_PTR_NULL(talk_of(config));
+	config_destroy(config);
+	config = load("'send': 's', 'expect': 'e'", "", "'type': 'http'");
+	CU_ASSERT_PTR_NULL(talk_of(config)->expect);
+	CU_ASSERT_PTR_NULL(talk_of(config)->send);
+	CU_ASSERT_STRING_EQUAL(talk_of(config)->method, "GET");
+	config_destroy(config);
+	/* One way of writing it replaces the other. */
+	config = load("'send': 's', 'expect': 'e'", "'send-hex': '4142'", "");
+	CU_ASSERT_STRING_EQUAL(talk_of(config)->send, "AB");
+	config_destroy(config);
+}
+
+static void
+wrong_types(void)
+{
+	wrong("'type': 'smtp'", C ".type: must be one of 'tcp', 'http', found the string 'smtp'");
+	wrong("'type': 'icmp'",
+		C ".type: 'icmp' is not supported by this version; use 'tcp', 'http'");
+	wrong("'path': '/', 'status': 200",
+		C ".path: is for 'type': 'http' only\n" C ".status: is for 'type': 'http' only");
+	wrong("'type': 'http', 'send': 'x'", C ".send: is for 'type': 'tcp' only");
+}
+
+static void
+wrong_http(void)
+{
+#define WRONG_HTTP(keys, expected) wrong("'type': 'http', " keys, C expected)
+	WRONG_HTTP("'method': 'GET IT'",
+		".method: must be a method such as 'GET', found the string 'GET IT'");
+	WRONG_HTTP("'path': 'up'",
+		".path: must be a path that begins with '/', in printable ASCII without blanks, "
+		"found the string 'up'");
+	WRONG_HTTP("'path': '/a b'",
+		".path: must be a path that begins with '/', in printable ASCII without blanks, "
+		"found the string '/a b'");
+	WRONG_HTTP("'version': '2.0'", ".version: must be '1.0' or '1.1', found the string '2.0'");
+	WRONG_HTTP("'version': 1.1", ".version: must be a string, found the number 1.1");
+	WRONG_HTTP("'host': 'a b'",
+		".host: must be a name, in printable ASCII without blanks, found the string 'a b'");
+	WRONG_HTTP("'headers': ['a']",
+		".headers: must be an object of at most 32 headers, found an array");
+	WRONG_HTTP("'headers': {'a:': 'b'}", ".headers['a:']: is no name of a header");
+	WRONG_HTTP("'headers': {'Host': 'b'}",
+		".headers.Host: is set by the probe itself: for a host there is 'host'");
+	WRONG_HTTP("'headers': {'a': 5}", ".headers.a: must be a string, found the number 5");
+	WRONG_HTTP("'status': 99",
+		".status: must be a whole number from 100 to 599, found the number 99");
+	WRONG_HTTP("'status': '200-'",
+		".status: must be a range of statuses such as '200-399', found the string '200-'");
+	WRONG_HTTP("'status': ['300-200']",
+		".status[0]: must be a range of statuses such as '200-399', found the string "
+		"'300-200'");
+	WRONG_HTTP("'status': ['399--99']",
+		".status[0]: must be a range of statuses such as '200-399', found the string "
+		"'399--99'");
+	WRONG_HTTP("'status': ['200-600']",
+		".status[0]: must be a range of statuses such as '200-399', found the string "
+		"'200-600'");
+	WRONG_HTTP("'status': []", ".status: is empty: no answer would do");
+	WRONG_HTTP("'status': true",
+		".status: must be a status such as 200, or a range such as '200-399', found true");
+	WRONG_HTTP(
+		"'status': [200,200,200,200,200,200,200,200,200,200,200,200,200,200,200,200,200]",
+		".status: has 17 elements, the limit is 16");
+}
+
+static void
+wrong_tcp(void)
+{
+	wrong("'send': '', 'expect': 'x'",
+		C ".send: must be a string of 1 to 4096 characters, found the string ''");
+	wrong("'send': 'a', 'send-hex': '00', 'expect': 'x'",
+		C ".send-hex: there is 'send' already");
+	wrong("'send-hex': '000', 'expect': 'x'",
+		C ".send-hex: is half a byte too long: a byte is two digits");
+	wrong("'send-hex': '0g', 'expect': 'x'",
+		C ".send-hex: must be a string of 2 hexadecimal digits");
+	wrong("'expect': ''",
+		C ".expect: must be a string of 1 to 256 characters, found the string ''");
+	wrong("'expect-regex': 'a('",
+		C ".expect-regex: is no regular expression: missing closing parenthesis (at "
+		  "character 2)");
+	/* Said once, and no error. */
+	wrong("'send': 'QUIT'",
+		C ".send: warning: nothing is expected: whatever the server answers, it is up");
+	wrong("'send-hex': '00'",
+		C ".send-hex: warning: nothing is expected: whatever the server answers, it is up");
+}
+
+static const struct unit_test tests[] = {
+	{ "nothing is said", nothing_said },
+	{ "http: defaults", http_defaults },
+	{ "http: right", http_right },
+	{ "tcp: right", tcp_right },
+	{ "taken over from the level before", inherited },
+	{ "wrong: types", wrong_types },
+	{ "wrong: http", wrong_http },
+	{ "wrong: tcp", wrong_tcp },
+};
+
+UNIT_MAIN("config_talk", tests)
