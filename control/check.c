@@ -53,20 +53,36 @@ http_request(const struct check_talk *talk, const char *host, size_t *length)
 	return request;
 }
 
-char *
-check_request(const struct check_talk *talk, const char *host, size_t *length)
+static char *
+tcp_request(const struct check_talk *talk, const char *host, size_t *length)
 {
-	char *request;
+	char *request = malloc(talk->send_length + 1);
 
-	if (talk->type == CHECK_HTTP)
-		return http_request(talk, host, length);
-	request = malloc(talk->send_length + 1);
+	(void)host;
 	if (!request)
 		return NULL;
 	if (talk->send_length)
 		memcpy(request, talk->send, talk->send_length);
 	*length = talk->send_length;
 	return request;
+}
+
+static const struct {
+	char *(*request)(const struct check_talk *talk, const char *host, size_t *length);
+	bool (*judge)(const struct check_talk *talk, const struct check_answer *answer,
+		struct check_report *report);
+} kinds[CHECK_TYPE_COUNT] = {
+	[CHECK_TCP] = { tcp_request, check_tcp_judge },
+	[CHECK_HTTP] = { http_request, check_http_judge },
+	[CHECK_REDIS] = { check_redis_request, check_redis_judge },
+	[CHECK_POSTGRES] = { check_postgres_request, check_postgres_judge },
+	[CHECK_MYSQL] = { check_mysql_request, check_mysql_judge },
+};
+
+char *
+check_request(const struct check_talk *talk, const char *host, size_t *length)
+{
+	return kinds[talk->type].request(talk, host, length);
 }
 
 bool
@@ -77,8 +93,7 @@ check_judge(const struct check_talk *talk, const struct check_answer *answer,
 
 	if (whole.length >= CHECK_ANSWER_MAX)
 		whole.ended = true;
-	return talk->type == CHECK_HTTP ? check_http_judge(talk, &whole, report)
-					: check_tcp_judge(talk, &whole, report);
+	return kinds[talk->type].judge(talk, &whole, report);
 }
 
 static bool
@@ -101,7 +116,8 @@ check_talk_equal(const struct check_talk *a, const struct check_talk *b)
 	return a->type == b->type && same_text(a->method, b->method) &&
 		same_text(a->path, b->path) && same_text(a->version, b->version) &&
 		same_text(a->host, b->host) && same_text(a->headers, b->headers) &&
-		a->send_length == b->send_length &&
+		same_text(a->user, b->user) && same_text(a->password, b->password) &&
+		same_text(a->database, b->database) && a->send_length == b->send_length &&
 		(a->send_length == 0 || memcmp(a->send, b->send, a->send_length) == 0) &&
 		same_text(a->expect, b->expect) && same_text(pattern_of(a), pattern_of(b)) &&
 		a->status_count == b->status_count &&
@@ -130,7 +146,10 @@ check_talk_copy(const struct check_talk *talk)
 	memcpy(copy->statuses, talk->statuses, sizeof(copy->statuses));
 	whole = copy_text(&copy->method, talk->method) && copy_text(&copy->path, talk->path) &&
 		copy_text(&copy->version, talk->version) && copy_text(&copy->host, talk->host) &&
-		copy_text(&copy->headers, talk->headers) && copy_text(&copy->expect, talk->expect);
+		copy_text(&copy->headers, talk->headers) &&
+		copy_text(&copy->expect, talk->expect) && copy_text(&copy->user, talk->user) &&
+		copy_text(&copy->password, talk->password) &&
+		copy_text(&copy->database, talk->database);
 	if (whole && talk->send) {
 		copy->send = malloc(talk->send_length);
 		whole = copy->send != NULL;
@@ -158,6 +177,9 @@ check_talk_destroy(struct check_talk *talk)
 	free(talk->version);
 	free(talk->host);
 	free(talk->headers);
+	free(talk->user);
+	free(talk->password);
+	free(talk->database);
 	free(talk->send);
 	free(talk->expect);
 	check_regex_destroy(talk->regex);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a probe says to a server once it is connected, and what it makes of the answer. Pure: no
- * socket, no clock. One file a type: check_tcp.c, check_http.c.
+ * socket, no clock. One file a type: check_tcp.c, check_http.c, and
+ * so on.
  *
  * Answers are a server's bytes, and may be anything: they are looked at up to CHECK_ANSWER_MAX,
  * and what of them gets into texts is printable ASCII.
@@ -20,6 +21,10 @@
 enum check_type {
 	CHECK_TCP,
 	CHECK_HTTP,
+	CHECK_REDIS,
+	CHECK_POSTGRES,
+	CHECK_MYSQL,
+	CHECK_TYPE_COUNT,
 };
 
 /* Results, by the names that HAProxy has for them (check_status of its statistics). */
@@ -38,7 +43,8 @@ enum check_status {
 
 struct check_report {
 	uint8_t status;		    /* enum check_status */
-	uint16_t code;		    /* of the protocol (HTTP's status); 0: none */
+	bool soft;		    /* it failed, and will pass by itself: starting, or too busy */
+	uint16_t code;		    /* of the protocol (HTTP's status, MySQL's error); 0: none */
 	uint32_t duration_us;	    /* from the connect() on */
 	char text[CHECK_TEXT_SIZE]; /* why; "": there is nothing to add */
 };
@@ -57,6 +63,9 @@ struct check_talk {
 	size_t send_length;
 	char *expect; /* in the answer (http: its body); NULL: anything */
 	struct check_regex *regex;
+	char *user; /* of a database; NULL: none is given */
+	char *password;
+	char *database;
 	unsigned int status_count; /* http: the ranges of good statuses */
 	struct check_statuses {
 		uint16_t first;
@@ -119,7 +128,20 @@ void check_mismatch(const struct check_talk *talk, const char *bytes, size_t len
 /* The first bytes, for people: at most size - 1, what is not printable as '.'. */
 void check_excerpt(const char *bytes, size_t length, char *out, size_t size);
 
-/* One a type; check_judge() calls them. */
+/* L7RSP: it is not what `kind` of server ("a Redis") would say. Returns true. */
+bool
+check_foreign(const char *kind, const struct check_answer *answer, struct check_report *report);
+
+/* One a type; check_request() and check_judge() call them. */
+char *check_redis_request(const struct check_talk *talk, const char *host, size_t *length);
+char *check_postgres_request(const struct check_talk *talk, const char *host, size_t *length);
+char *check_mysql_request(const struct check_talk *talk, const char *host, size_t *length);
+bool check_redis_judge(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report);
+bool check_postgres_judge(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report);
+bool check_mysql_judge(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report);
 bool check_tcp_judge(const struct check_talk *talk, const struct check_answer *answer,
 	struct check_report *report);
 bool check_http_judge(const struct check_talk *talk, const struct check_answer *answer,

@@ -111,6 +111,21 @@ check_excerpt(const char *bytes, size_t length, char *out, size_t size)
 	out[n] = '\0';
 }
 
+bool
+check_foreign(const char *kind, const struct check_answer *answer, struct check_report *report)
+{
+	char found[EXCERPT_SIZE];
+
+	check_excerpt(answer->bytes, answer->length, found, sizeof(found));
+	report->status = CHECK_L7RSP;
+	if (answer->length == 0)
+		snprintf(report->text, sizeof(report->text), "the connection ended without answer");
+	else
+		snprintf(report->text, sizeof(report->text), "not %s server's answer: \"%s\"", kind,
+			found);
+	return true;
+}
+
 void
 check_mismatch(const struct check_talk *talk, const char *bytes, size_t length,
 	struct check_report *report)

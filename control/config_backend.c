@@ -48,7 +48,8 @@ config_read_check(struct json_at at, struct config *config, struct check_config 
 {
 	static const char *const keys[] = { "type", "inter", "fastinter", "downinter", "timeout",
 		"rise", "fall", "port", "via", "send", "send-hex", "expect", "expect-regex",
-		"method", "path", "version", "host", "headers", "status", NULL };
+		"method", "path", "version", "host", "headers", "status", "user", "password",
+		"database", NULL };
 	static const struct json_word vias[] = {
 		{ "server", 0 },
 		{ "service", 1 },

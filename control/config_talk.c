@@ -11,32 +11,55 @@
 #define HEADERS_MAX	 32
 #define SEND_MAX_BYTES	 4096
 #define EXPECT_MAX_BYTES 256
+#define NAME_MAX_BYTES	 128
+#define SECRET_MAX_BYTES 512
 #define STATUS_LEAST	 100
 #define STATUS_GREATEST	 599
 
-static const char *const http_keys[] = { "method", "path", "version", "host", "headers", "status",
-	NULL };
 static const char *const tcp_keys[] = { "send", "send-hex", NULL };
-static const char *const common_keys[] = { "expect", "expect-regex", NULL };
+
+#define FOR(type) (1u << CHECK_##type)
+
+/* Which types a key is for, and their names. */
+static const struct talk_key {
+	const char *name;
+	unsigned int types;
+	const char *only;
+} talk_keys[] = {
+	{ "method", FOR(HTTP), "\"http\"" },
+	{ "path", FOR(HTTP), "\"http\"" },
+	{ "version", FOR(HTTP), "\"http\"" },
+	{ "host", FOR(HTTP), "\"http\"" },
+	{ "headers", FOR(HTTP), "\"http\"" },
+	{ "status", FOR(HTTP), "\"http\"" },
+	{ "send", FOR(TCP), "\"tcp\"" },
+	{ "send-hex", FOR(TCP), "\"tcp\"" },
+	{ "expect", FOR(TCP) | FOR(HTTP), "\"tcp\" or \"http\"" },
+	{ "expect-regex", FOR(TCP) | FOR(HTTP), "\"tcp\" or \"http\"" },
+	{ "user", FOR(REDIS) | FOR(POSTGRES) | FOR(MYSQL), "\"redis\", \"postgres\" or \"mysql\"" },
+	{ "password", FOR(REDIS), "\"redis\"" },
+	{ "database", FOR(POSTGRES), "\"postgres\"" },
+};
+#define TALK_KEYS (sizeof(talk_keys) / sizeof(talk_keys[0]))
 
 static bool
-any_of(const struct json_at *at, const char *const *keys)
+any_key(const struct json_at *at)
 {
-	for (; *keys; keys++) {
-		if (json_at_present(json_at_member(at, *keys)))
+	for (size_t i = 0; i < TALK_KEYS; i++) {
+		if (json_at_present(json_at_member(at, talk_keys[i].name)))
 			return true;
 	}
 	return false;
 }
 
 static void
-refuse(const struct json_at *at, const char *const *keys, const char *type)
+refuse_others(const struct json_at *at, int type)
 {
-	for (; *keys; keys++) {
-		struct json_at key = json_at_member(at, *keys);
+	for (size_t i = 0; i < TALK_KEYS; i++) {
+		struct json_at key = json_at_member(at, talk_keys[i].name);
 
-		if (json_at_present(key))
-			json_at_error(key, "is for \"type\": \"%s\" only", type);
+		if (json_at_present(key) && !(talk_keys[i].types & 1u << type))
+			json_at_error(key, "is for \"type\": %s only", talk_keys[i].only);
 	}
 }
 
@@ -210,7 +233,6 @@ read_statuses(struct json_at at, struct check_talk *talk)
 static void
 read_http(const struct json_at *at, struct check_talk *talk)
 {
-	refuse(at, tcp_keys, "tcp");
 	if (!talk->method) {
 		set(*at, &talk->method, "GET", 3);
 		set(*at, &talk->path, "/", 1);
@@ -238,7 +260,6 @@ read_send(const struct json_at *at, struct check_talk *talk)
 	uint8_t bytes[SEND_MAX_BYTES];
 	const char *text;
 
-	refuse(at, http_keys, "http");
 	if (json_at_present(text_at) && json_at_present(hex_at)) {
 		json_at_error(hex_at, "there is \"send\" already");
 	} else if (json_get_string(text_at, SEND_MAX_BYTES, &text)) {
@@ -272,6 +293,32 @@ read_expect(const struct json_at *at, struct check_talk *talk)
 	}
 }
 
+/* Without what ends a string or a line for any of the databases. */
+static bool
+is_name(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static void
+read_database(const struct json_at *at, struct check_talk *talk)
+{
+	static const char wanted[] = "a text without control characters";
+
+	if (talk->type == CHECK_POSTGRES && !talk->user)
+		set(*at, &talk->user, "shunt", 5);
+	read_text(json_at_member(at, "user"), NAME_MAX_BYTES, is_name, wanted, &talk->user);
+	read_text(
+		json_at_member(at, "password"), SECRET_MAX_BYTES, is_name, wanted, &talk->password);
+	read_text(json_at_member(at, "database"), NAME_MAX_BYTES, is_name, wanted, &talk->database);
+	if (talk->type == CHECK_REDIS && talk->user && !talk->password)
+		json_at_error(json_at_member(at, "user"), "has no \"password\"");
+}
+
 /* Where it is sent, not at every server that takes it over. */
 static void
 warn_deaf(const struct json_at *at, const struct check_talk *talk)
@@ -293,6 +340,9 @@ config_read_talk(struct json_at at, struct config *config, const struct check_ta
 	static const struct json_word types[] = {
 		{ "tcp", CHECK_TCP },
 		{ "http", CHECK_HTTP },
+		{ "redis", CHECK_REDIS },
+		{ "postgres", CHECK_POSTGRES },
+		{ "mysql", CHECK_MYSQL },
 		{ "https", JSON_WORD_UNSUPPORTED },
 		{ "tls", JSON_WORD_UNSUPPORTED },
 		{ "udp", JSON_WORD_UNSUPPORTED },
@@ -305,8 +355,7 @@ config_read_talk(struct json_at at, struct config *config, const struct check_ta
 	struct check_talk *own;
 
 	json_get_word(type_at, types, &type);
-	if (type == was && !any_of(&at, http_keys) && !any_of(&at, tcp_keys) &&
-		!any_of(&at, common_keys))
+	if (type == was && !any_key(&at))
 		return;
 	/* Of another type nothing is taken over. */
 	own = check_talk_copy(type == was ? *talk : NULL);
@@ -317,11 +366,15 @@ config_read_talk(struct json_at at, struct config *config, const struct check_ta
 	own->type = (uint8_t)type;
 	own->next = config->talks;
 	config->talks = own;
+	refuse_others(&at, type);
 	if (type == CHECK_HTTP)
 		read_http(&at, own);
-	else
+	else if (type == CHECK_TCP)
 		read_send(&at, own);
-	read_expect(&at, own);
+	else
+		read_database(&at, own);
+	if (type == CHECK_HTTP || type == CHECK_TCP)
+		read_expect(&at, own);
 	warn_deaf(&at, own);
 	*talk = !own->send && !check_expects(own) ? NULL : own;
 }

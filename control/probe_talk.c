@@ -118,6 +118,7 @@ probe_talk_timeout(struct probe_talk *talk, const struct check_talk *check, uint
 	check_excerpt(talk->answer, talk->heard, heard, sizeof(heard));
 	report->status = CHECK_L7TOUT;
 	report->code = 0;
+	report->soft = false;
 	if (talk->heard)
 		snprintf(report->text, sizeof(report->text),
 			"nothing as expected within %u ms, but \"%s\"", timeout_ms, heard);

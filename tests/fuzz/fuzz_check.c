@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 static char word[] = "ready", pattern[] = "re.*d+y$", root[] = "/", get[] = "GET",
 	    version[] = "1.1";
+static char user[] = "probe", password[] = "secret";
 static struct check_regex *regex;
 
 static void
@@ -27,7 +28,7 @@ must(bool holds)
 static void
 must_be_right(const struct check_talk *talk, const struct check_report *report)
 {
-	bool http = talk->type == CHECK_HTTP;
+	bool http = talk->type == CHECK_HTTP, tcp = talk->type == CHECK_TCP;
 	const char *end = memchr(report->text, '\0', sizeof(report->text));
 
 	must(end != NULL);
@@ -35,8 +36,12 @@ must_be_right(const struct check_talk *talk, const struct check_report *report)
 		must(*c >= 0x20 && *c < 0x7f);
 	must(check_passed(report) == !report->text[0]);
 	must(report->status == CHECK_L7OK || report->status == CHECK_L7RSP ||
-		report->status == (http ? CHECK_L7STS : CHECK_L4OK));
-	if (!http)
+		report->status == (tcp ? CHECK_L4OK : CHECK_L7STS));
+	/* What passes by itself is an answer that says no; which of HTTP's do is not said here. */
+	must(!report->soft || report->status == CHECK_L7STS);
+	if (talk->type == CHECK_MYSQL)
+		must(report->code == 0 || report->status == CHECK_L7STS);
+	else if (!http)
 		must(report->code == 0);
 	else if (report->status != CHECK_L7RSP)
 		must(report->code >= 100 && report->code <= 999);
@@ -91,6 +96,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		talk.statuses[0] = (struct check_statuses){ 200, 399 };
 		talk.expect = i & 2 ? word : NULL;
 		talk.regex = i & 4 ? regex : NULL;
+		judge(&talk, data, bytes);
+	}
+	for (int i = 0; i < 6; i++) {
+		talk = (struct check_talk){ .type = (uint8_t)(CHECK_REDIS + i % 3) };
+		talk.user = i >= 3 ? user : NULL;
+		talk.password = i >= 3 ? password : NULL;
 		judge(&talk, data, bytes);
 	}
 	return 0;

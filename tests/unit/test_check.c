@@ -392,6 +392,9 @@ equal_and_copy(void)
 
 	talk.host = (char[]){ "h" };
 	talk.headers = (char[]){ "A: b\r\n" };
+	talk.user = (char[]){ "u" };
+	talk.password = (char[]){ "p" };
+	talk.database = (char[]){ "d" };
 	talk.send = (char[]){ "a\0b" };
 	talk.send_length = 3;
 	talk.expect = (char[]){ "e" };
@@ -400,18 +403,19 @@ equal_and_copy(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(copy);
 	CU_ASSERT_TRUE(check_talk_equal(&talk, copy));
 	CU_ASSERT_TRUE(copy->regex != talk.regex && copy->send != talk.send);
-	for (int i = 0; i < 11; i++) {
+	for (int i = 0; i < 14; i++) {
 		char **texts[] = { &other.method, &other.path, &other.version, &other.host,
-			&other.headers, &other.expect };
+			&other.headers, &other.expect, &other.user, &other.password,
+			&other.database };
 
 		other = talk;
-		if (i < 6)
+		if (i < 9)
 			*texts[i] = i % 2 ? NULL : another;
-		other.type = i == 6 ? CHECK_TCP : other.type;
-		other.send = i == 7 ? bytes : other.send;
-		other.send_length -= i == 8;
-		other.regex = i == 9 ? NULL : other.regex;
-		other.statuses[0].last += i == 10;
+		other.type = i == 9 ? CHECK_TCP : other.type;
+		other.send = i == 10 ? bytes : other.send;
+		other.send_length -= i == 11;
+		other.regex = i == 12 ? NULL : other.regex;
+		other.statuses[0].last += i == 13;
 		CU_ASSERT_FALSE(check_talk_equal(copy, &other));
 		CU_ASSERT_FALSE(check_talk_equal(&other, copy));
 	}

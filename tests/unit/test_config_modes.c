@@ -129,7 +129,8 @@ protocols(void)
 		"address, weight, backup, check, maxconn, slowstart\n"
 		"$.backends[0].servers[0].check.vai: unknown key; the keys here are: type, inter, "
 		"fastinter, downinter, timeout, rise, fall, port, via, send, send-hex, expect, "
-		"expect-regex, method, path, version, host, headers, status");
+		"expect-regex, method, path, version, host, headers, status, user, password, "
+		"database");
 }
 
 static void

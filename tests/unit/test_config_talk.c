@@ -155,9 +155,13 @@ inherited(void)
 static void
 wrong_types(void)
 {
-	wrong("'type': 'smtp'", C ".type: must be one of 'tcp', 'http', found the string 'smtp'");
+	wrong("'type': 'smtp'",
+		C ".type: must be one of 'tcp', 'http', 'redis', 'postgres', 'mysql', found the "
+		  "string 'smtp'");
 	wrong("'type': 'icmp'",
-		C ".type: 'icmp' is not supported by this version; use 'tcp', 'http'");
+		C ".type: 'icmp' is not supported by this version; use 'tcp', 'http', 'redis', "
+		  "'postgres', "
+		  "'mysql'");
 	wrong("'path': '/', 'status': 200",
 		C ".path: is for 'type': 'http' only\n" C ".status: is for 'type': 'http' only");
 	wrong("'type': 'http', 'send': 'x'", C ".send: is for 'type': 'tcp' only");
@@ -229,6 +233,58 @@ wrong_tcp(void)
 		C ".send-hex: warning: nothing is expected: whatever the server answers, it is up");
 }
 
+static void
+databases(void)
+{
+	struct config *config =
+		load("'type': 'redis', 'password': 'a b'", "'user': 'probe'", "'password': 'c'");
+	const struct check_talk *talk = talk_of(config);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(talk);
+	CU_ASSERT_EQUAL(talk->type, CHECK_REDIS);
+	CU_ASSERT_STRING_EQUAL(talk->user, "probe");
+	CU_ASSERT_STRING_EQUAL(talk->password, "c");
+	config_destroy(config);
+	config = load("'type': 'redis', 'password': 'a'", "'type': 'postgres'", "");
+	talk = talk_of(config);
+	CU_ASSERT_EQUAL(talk->type, CHECK_POSTGRES);
+	CU_ASSERT_STRING_EQUAL(talk->user, "shunt");
+	CU_ASSERT_PTR_NULL(talk->password);
+	CU_ASSERT_PTR_NULL(talk->database);
+	config_destroy(config);
+	config = load("'type': 'postgres', 'user': 'u'", "'database': 'd'", "");
+	CU_ASSERT_STRING_EQUAL(talk_of(config)->user, "u");
+	CU_ASSERT_STRING_EQUAL(talk_of(config)->database, "d");
+	config_destroy(config);
+	/* The greeting is enough. */
+	config = load("", "'type': 'mysql'", "");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(talk_of(config));
+	CU_ASSERT_PTR_NULL(talk_of(config)->user);
+	config_destroy(config);
+	config = load("", "'type': 'mysql'", "'user': 'probe'");
+	CU_ASSERT_STRING_EQUAL(talk_of(config)->user, "probe");
+	config_destroy(config);
+}
+
+static void
+wrong_databases(void)
+{
+	wrong("'user': 'u', 'password': 'p', 'database': 'd'",
+		C ".user: is for 'type': 'redis', 'postgres' or 'mysql' only\n" C
+		  ".password: is for 'type': 'redis' only\n" C
+		  ".database: is for 'type': 'postgres' only");
+	wrong("'type': 'redis', 'user': 'u'", C ".user: has no 'password'");
+	wrong("'type': 'redis', 'database': 'd'", C ".database: is for 'type': 'postgres' only");
+	wrong("'type': 'postgres', 'password': 'p'", C ".password: is for 'type': 'redis' only");
+	wrong("'type': 'mysql', 'expect': 'e', 'send': 's', 'path': '/'",
+		C ".path: is for 'type': 'http' only\n" C ".send: is for 'type': 'tcp' only\n" C
+		  ".expect: is for 'type': 'tcp' or 'http' only");
+	wrong("'type': 'mysql', 'user': ''",
+		C ".user: must be a string of 1 to 128 characters, found the string ''");
+	wrong("'type': 'postgres', 'user': 'a\\tb'",
+		C ".user: must be a text without control characters, found the string 'a\\x09b'");
+}
+
 static const struct unit_test tests[] = {
 	{ "nothing is said", nothing_said },
 	{ "http: defaults", http_defaults },
@@ -238,6 +294,8 @@ static const struct unit_test tests[] = {
 	{ "wrong: types", wrong_types },
 	{ "wrong: http", wrong_http },
 	{ "wrong: tcp", wrong_tcp },
+	{ "databases: right", databases },
+	{ "databases: wrong", wrong_databases },
 };
 
 UNIT_MAIN("config_talk", tests)

@@ -52,7 +52,10 @@ setup_packages() {
 		bird2) systemctl disable bird.service ;;
 		haproxy) systemctl disable haproxy.service ;;
 		keepalived) systemctl disable keepalived.service ;;
+		mariadb-server) systemctl disable mariadb.service ;;
 		nginx-light) systemctl disable nginx.service ;;
+		postgresql) systemctl disable postgresql.service ;;
+		redis-server) systemctl disable redis-server.service ;;
 		esac >/dev/null 2>&1
 	done
 	return 0

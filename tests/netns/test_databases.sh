@@ -1,0 +1,207 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Checks of real databases, well and ill: Redis, PostgreSQL and MariaDB, each with its own data
+# directory and as its own user in the first server's namespace.
+. "$(dirname "$0")/lib.sh"
+
+begin 1
+PATH=$PATH:$(printf '%s\n' /usr/lib/postgresql/*/bin | tail -n 1)
+DATA=$TOPOLOGY_DIR/data
+mkdir "$DATA"
+for user in redis postgres mysql; do
+	mkdir "$DATA/$user" && chown $user: "$DATA/$user"
+done
+
+# as USER COMMAND ...: what it runs keeps its pid.
+as() {
+	local user=$1
+	shift
+	in_ns s1 setpriv --reuid="$user" --regid="$user" --clear-groups --reset-env "$@"
+}
+
+# start_as USER NAME COMMAND ...
+start_as() {
+	local user=$1 name=$2
+	shift 2
+	start_in s1 "$name" setpriv --reuid="$user" --regid="$user" --clear-groups "$@"
+}
+
+postgres_start() {
+	start_as postgres postgres "$(command -v postgres)" -D "$DATA/postgres" -c fsync=off \
+		-c listen_addresses=10.0.0.11 -c unix_socket_directories="$DATA/postgres" \
+		-c max_connections=4 -c superuser_reserved_connections=0 -c max_wal_senders=0 "$@"
+	POSTGRES_PID=$STARTED
+}
+
+redis_do() {
+	in_ns s1 redis-cli -h 10.0.0.11 --no-auth-warning -a secret "$@"
+}
+
+mysql_do() {
+	in_ns s1 mariadb --no-defaults -S "$DATA/mysql/socket" -u root -N -e "$1"
+}
+
+# hold COUNT ADDRESS [BYTES]: so many connections; HOLDER is who has them. One that the server has no
+# room for, as a probe has it just then, is tried again.
+cat >"$TOPOLOGY_DIR/hold.py" <<'END'
+import socket, sys, time
+count, address, data = int(sys.argv[1]), sys.argv[2], bytes.fromhex(sys.argv[3])
+held = []
+while len(held) < count:
+    if address[0] == "/":
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(address)
+    else:
+        host, port = address.split(":")
+        s = socket.create_connection((host, int(port)))
+    s.sendall(data)
+    answer = s.recv(4096)
+    if answer[:1] in (b"", b"E") or answer[4:5] == b"\xff":
+        s.close()
+        time.sleep(0.01)
+    else:
+        held.append(s)
+time.sleep(60)
+END
+hold() {
+	start_in s1 hold python3 "$TOPOLOGY_DIR/hold.py" "$1" "$2" "${3:-}"
+	HOLDER=$STARTED
+}
+
+as postgres "$(command -v initdb)" -D "$DATA/postgres" --no-sync --locale=C -U postgres \
+	--auth-local=trust --auth-host=scram-sha-256 >"$TOPOLOGY_DIR/initdb.log" 2>&1 &
+INITDB=$!
+as mysql mariadb-install-db --no-defaults --datadir="$DATA/mysql" --skip-test-db \
+	--auth-root-authentication-method=normal >"$TOPOLOGY_DIR/install-db.log" 2>&1
+check_equal "MariaDB's data directory is made" 0 $?
+wait "$INITDB"
+check_equal "PostgreSQL's too" 0 $?
+printf 'host all %s 10.0.0.1/32 %s\n' postgres,nobody trust all scram-sha-256 >>"$DATA/postgres/pg_hba.conf"
+postgres_start
+start_as redis redis redis-server --bind 10.0.0.11 --requirepass secret --save "" \
+	--dir "$DATA/redis" --lua-time-limit 100 --replica-serve-stale-data no \
+	--enable-debug-command yes --loading-process-events-interval-bytes 1024
+start_as mysql mysql mariadbd --no-defaults --datadir="$DATA/mysql" --bind-address=10.0.0.11 \
+	--socket="$DATA/mysql/socket" --pid-file="$DATA/mysql/pid" --max-connections=10 \
+	--connect-timeout=100 --skip-name-resolve --innodb-buffer-pool-size=16M
+MYSQL_PID=$STARTED
+check "MariaDB answers" wait_until 15 mysql_do "SELECT 1"
+check "and gets a user" mysql_do "CREATE USER probe@'10.0.0.%'; CREATE USER shut@'10.0.0.%'
+	IDENTIFIED BY 'word'"
+
+edit "
+d['defaults']['check'] = {'inter': '200ms', 'timeout': '200ms', 'fall': 2, 'rise': 1}
+d['frontends'], d['backends'] = [], []
+def add(name, port, check):
+    d['frontends'].append({'name': name, 'bind': '198.51.100.10:%d' % (9000 + len(d['frontends'])),
+                           'default-backend': name})
+    d['backends'].append({'name': name, 'servers': [
+        {'name': 's', 'address': '10.0.0.11:%d' % port, 'check': {**check, 'type': name.split('-')[0]}}]})
+add('redis', 6379, {'password': 'secret'})
+add('redis-user', 6379, {'user': 'default', 'password': 'secret'})
+add('redis-wrong', 6379, {'password': 'guess'})
+add('redis-none', 6379, {})
+add('redis-other', 8080, {})
+add('postgres', 5432, {})
+add('postgres-trust', 5432, {'user': 'postgres'})
+add('postgres-other', 8080, {'user': 'postgres', 'database': 'shop'})
+add('mysql', 3306, {'user': 'probe'})
+add('mysql-other', 5432, {})
+"
+balancer_start redis/s redis-user/s postgres/s mysql/s || exit 1
+
+# result BACKEND: its server's state, and what its last probe came to.
+result() {
+	ctl -j show servers | json "[' '.join((s['state'], s['check_status'], str(s['check_code'])))
+		for s in d if s['backend'] == '$1'][0]"
+}
+
+result_is() {
+	[ "$(result "$1")" = "$2" ]
+}
+
+# comes TEXT BACKEND RESULT [WORDS]: the words are in show servers.
+comes() {
+	wait_until 5 result_is "$2" "$3"
+	check_equal "$1" "$3" "$(result "$2")"
+	[ -z "${4:-}" ] || check "and says so" grep -q -- "$4" <(ctl show servers)
+}
+
+comes "redis: PONG, with a password" redis "up L7OK 0"
+comes "with a wrong one" redis-wrong "down L7STS 0" "AUTH: WRONGPASS"
+comes "without one" redis-none "down L7STS 0" "PING: NOAUTH"
+comes "a server that is no Redis" redis-other "down L7RSP 0"
+in_ns s1 timeout 10 redis-cli -h 10.0.0.11 --no-auth-warning -a secret \
+	EVAL "while true do end" 0 >/dev/null 2>&1 &
+EVAL=$!
+comes "busy with a script" redis "down L7STS 0" "PING: BUSY Redis is busy"
+redis_do SCRIPT KILL >/dev/null
+wait "$EVAL"
+comes "is over it" redis "up L7OK 0"
+redis_do REPLICAOF 10.0.0.11 1 >/dev/null
+comes "has lost its master" redis "down L7STS 0" "PING: MASTERDOWN"
+redis_do REPLICAOF NO ONE >/dev/null
+comes "is its own master" redis "up L7OK 0"
+redis_do DEBUG POPULATE 1000 >/dev/null
+redis_do CONFIG SET key-load-delay 1000 >/dev/null
+redis_do DEBUG RELOAD >/dev/null &
+RELOAD=$!
+comes "is loading" redis "down L7STS 0" "PING: LOADING Redis is loading"
+wait "$RELOAD"
+comes "has loaded" redis "up L7OK 0"
+hold 40 10.0.0.11:6379 50494e470d0a
+check "forty clients are held" wait_until 5 eval \
+	'[ "$(redis_do CLIENT LIST | wc -l)" -gt 40 ]'
+redis_do CONFIG SET maxclients 40 >/dev/null
+comes "as many clients as it takes" redis "down L7STS 0" "max number of clients"
+stop_started "$HOLDER"
+comes "fewer" redis "up L7OK 0"
+
+comes "postgres: asks for a password" postgres "up L7OK 0"
+comes "lets the probe in" postgres-trust "up L7OK 0"
+comes "a server that is no PostgreSQL" postgres-other "down L7RSP 0"
+check "its log has no line of a probe" not log_has postgres "FATAL\|connection received\|EOF\|reset"
+hold 4 "$DATA/postgres/.s.PGSQL.5432" \
+	00000017000300007573657200706f7374677265730000
+comes "postgres: as many clients as it takes" postgres "down L7STS 0" "SQLSTATE 53300: sorry"
+stop_started "$HOLDER"
+comes "postgres: fewer" postgres "up L7OK 0"
+stop_started "$POSTGRES_PID"
+comes "postgres: shut down" postgres "down L4CON 0"
+touch "$DATA/postgres/standby.signal"
+postgres_start -c hot_standby=off
+comes "postgres: recovering" postgres "down L7STS 0" "SQLSTATE 57P03: the database system is"
+touch "$DATA/postgres/promote"
+kill -USR1 "$POSTGRES_PID"
+comes "postgres: takes over" postgres "up L7OK 0"
+edit "
+for b in d['backends']:
+    if b['name'] == 'postgres':
+        b['servers'][0]['check']['user'] = 'nobody'
+    if b['name'] == 'postgres-trust':
+        b['servers'][0]['check']['database'] = 'lost'"
+check "a reload" ctl reload
+check "asks for a user that there is not" wait_until 5 log_has postgres 'role "nobody" does not exist'
+check "and for a database that there is not" wait_until 5 log_has postgres 'database "lost" does not'
+comes "postgres: is up all the same" postgres "up L7OK 0"
+comes "and so" postgres-trust "up L7OK 0"
+
+comes "mysql: a login" mysql "up L7OK 0"
+comes "a server that is no MySQL" mysql-other "down L7TOUT 0"
+check_equal "MariaDB counts no client that left early" "Aborted_connects	0" \
+	"$(mysql_do "SHOW GLOBAL STATUS LIKE 'Aborted_connects'")"
+hold 11 10.0.0.11:3306
+comes "mysql: as many clients as it takes" mysql "down L7STS 1040" "error 1040: Too many connections"
+stop_started "$HOLDER"
+comes "mysql: fewer" mysql "up L7OK 0"
+edit "
+for b in d['backends']:
+    if b['name'] == 'mysql':
+        b['servers'][0]['check']['user'] = 'shut'
+    if b['name'] == 'mysql-other':
+        b['servers'][0]['address'] = '10.0.0.11:3306'"
+check "a reload" ctl reload
+comes "mysql: a user with a password" mysql "down L7STS 1045" "error 1045: Access denied"
+comes "mysql: without a user the greeting will do" mysql-other "up L7OK 0"
+stop_started "$MYSQL_PID"
+comes "mysql: shut down" mysql "down L4CON 0"
