@@ -121,7 +121,10 @@ check_talk_equal(const struct check_talk *a, const struct check_talk *b)
 		(a->send_length == 0 || memcmp(a->send, b->send, a->send_length) == 0) &&
 		same_text(a->expect, b->expect) && same_text(pattern_of(a), pattern_of(b)) &&
 		a->status_count == b->status_count &&
-		memcmp(a->statuses, b->statuses, a->status_count * sizeof(a->statuses[0])) == 0;
+		memcmp(a->statuses, b->statuses, a->status_count * sizeof(a->statuses[0])) == 0 &&
+		a->soft_count == b->soft_count &&
+		memcmp(a->soft_statuses, b->soft_statuses,
+			a->soft_count * sizeof(a->soft_statuses[0])) == 0;
 }
 
 static bool
@@ -144,6 +147,8 @@ check_talk_copy(const struct check_talk *talk)
 	copy->type = talk->type;
 	copy->status_count = talk->status_count;
 	memcpy(copy->statuses, talk->statuses, sizeof(copy->statuses));
+	copy->soft_count = talk->soft_count;
+	memcpy(copy->soft_statuses, talk->soft_statuses, sizeof(copy->soft_statuses));
 	whole = copy_text(&copy->method, talk->method) && copy_text(&copy->path, talk->path) &&
 		copy_text(&copy->version, talk->version) && copy_text(&copy->host, talk->host) &&
 		copy_text(&copy->headers, talk->headers) &&

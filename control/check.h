@@ -71,6 +71,9 @@ struct check_talk {
 		uint16_t first;
 		uint16_t last;
 	} statuses[CHECK_MAX_STATUSES];
+	unsigned int
+		soft_count; /* the same of those that are soft failures, if they are not good */
+	struct check_statuses soft_statuses[CHECK_MAX_STATUSES];
 	struct check_talk *next; /* config's */
 };
 

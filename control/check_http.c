@@ -53,10 +53,10 @@ status_of(const char *bytes, size_t length)
 }
 
 static bool
-is_good(const struct check_talk *talk, int status)
+is_among(const struct check_statuses *statuses, unsigned int count, int status)
 {
-	for (unsigned int i = 0; i < talk->status_count; i++) {
-		if (status >= talk->statuses[i].first && status <= talk->statuses[i].last)
+	for (unsigned int i = 0; i < count; i++) {
+		if (status >= statuses[i].first && status <= statuses[i].last)
 			return true;
 	}
 	return false;
@@ -188,7 +188,8 @@ judge_body(const struct check_talk *talk, const struct check_answer *answer,
 static bool
 is_interim(const struct check_talk *talk, int status)
 {
-	return status >= 100 && status <= 199 && status != 101 && !is_good(talk, status);
+	return status >= 100 && status <= 199 && status != 101 &&
+		!is_among(talk->statuses, talk->status_count, status);
 }
 
 bool
@@ -209,8 +210,9 @@ check_http_judge(const struct check_talk *talk, const struct check_answer *answe
 	if (status == 0 || (is_interim(talk, status) && !rest.ended))
 		return false;
 	report->code = (uint16_t)status;
-	if (!is_good(talk, status)) {
+	if (!is_among(talk->statuses, talk->status_count, status)) {
 		say_status(talk, status, report);
+		report->soft = is_among(talk->soft_statuses, talk->soft_count, status);
 		return true;
 	}
 	if (talk->expect || talk->regex)

@@ -188,13 +188,16 @@ run_set_server_state(struct command_request *request, struct json_at args)
 		{ NULL, 0 },
 	};
 	struct server *server = named_server(request, args);
+	const char *was;
 	int state;
 
 	if (!server || !json_get_word(json_at_member(&args, "state"), states, &state)) {
 		finish_refused(request, args.errors);
 		return;
 	}
+	was = server_state_name(server);
 	server_set_admin(server, (enum shunt_admin_state)state);
+	events_add(&request->control->events, server, was, "set by command");
 	change_made(request, server);
 }
 
@@ -327,6 +330,18 @@ run_show_servers(struct command_request *request, struct json_at args)
 }
 
 static void
+run_show_events(struct command_request *request, struct json_at args)
+{
+	struct json_at at = json_at_member(&args, "count");
+	int64_t count = EVENTS_MAX;
+
+	if (json_at_present(at) && !json_get_int(at, 1, EVENTS_MAX, &count))
+		finish_refused(request, args.errors);
+	else
+		finish_data(request, events_show(&request->control->events, (size_t)count));
+}
+
+static void
 run_show_drops(struct command_request *request, struct json_at args)
 {
 	(void)args;
@@ -407,6 +422,8 @@ static const command_function functions[SHUNT_CMD_COUNT] = {
 	[SHUNT_CMD_SHOW_INFO] = run_show_info,
 	[SHUNT_CMD_SHOW_STAT] = run_show_stat,
 	[SHUNT_CMD_SHOW_SERVERS] = run_show_servers,
+	[SHUNT_CMD_SHOW_EVENTS] = run_show_events,
+	[SHUNT_CMD_SHOW_EVENTS_N] = run_show_events,
 	[SHUNT_CMD_SHOW_DROPS] = run_show_drops,
 	[SHUNT_CMD_SHOW_WORKERS] = run_show_workers,
 	[SHUNT_CMD_SHOW_TOP_SOURCES] = command_show_top_sources,

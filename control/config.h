@@ -12,9 +12,18 @@
 #include "shunt/table.h"
 #include "shunt/rules.h"
 #include "check.h"
+#include "flap.h"
 #include "prefixes.h"
 
 struct json_errors; /* config/jsonfile.h */
+
+/* What a server is before its first probe, by HAProxy's names. */
+enum init_state {
+	INIT_DOWN,	 /* until the first success */
+	INIT_UP,	 /* until the first failure */
+	INIT_FULLY_DOWN, /* until `rise` successes */
+	INIT_FULLY_UP,	 /* until `fall` failures */
+};
 
 struct check_config {
 	bool enabled;
@@ -22,8 +31,12 @@ struct check_config {
 	uint32_t fastinter_ms; /* while its state is in doubt; default: inter */
 	uint32_t downinter_ms; /* while it is down; default: inter */
 	uint32_t timeout_ms;
-	uint16_t rise;		       /* successes in a row that bring it up */
-	uint16_t fall;		       /* failures in a row that take it down */
+	uint16_t rise;	    /* successes in a row that bring it up */
+	uint16_t fall;	    /* failures in a row that take it down */
+	uint16_t soft_fall; /* the same of soft failures; 0: as fall */
+	bool keep_last;	    /* soft failures do not take the backend's last server down */
+	struct flap_config flap;
+	uint8_t init_state;	       /* enum init_state */
 	uint16_t port_be;	       /* 0: the server's own, which there is then */
 	const struct check_talk *talk; /* NULL: a connection is enough */
 	bool via_service;	       /* to the balanced address, as clients' packets go */

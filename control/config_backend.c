@@ -43,13 +43,60 @@ read_streak(struct json_at at, uint16_t *out)
 		*out = value;
 }
 
+static void
+read_init_state(struct json_at at, uint8_t *out)
+{
+	static const struct json_word words[] = {
+		{ "down", INIT_DOWN },
+		{ "up", INIT_UP },
+		{ "fully-down", INIT_FULLY_DOWN },
+		{ "fully-up", INIT_FULLY_UP },
+		{ NULL, 0 },
+	};
+	int value;
+
+	if (json_get_word(at, words, &value))
+		*out = (uint8_t)value;
+}
+
+/* An object turns it on, also where the level before said false, and changes the keys it names. */
+static void
+read_flap(struct json_at at, struct flap_config *flap)
+{
+	static const char *const keys[] = { "after", "within", "hold", "max", NULL };
+	static const struct flap_config usual = { 3, 60000, 10000, 300000 };
+	int64_t after;
+
+	if (!json_at_present(at))
+		return;
+	if (json_is_false(at.value)) {
+		*flap = (struct flap_config){ 0 };
+		return;
+	}
+	if (!json_is_object(at.value)) {
+		json_at_mismatch(at, "false or an object");
+		return;
+	}
+	if (!flap->after)
+		*flap = usual;
+	json_get_object(at, keys);
+	if (json_get_int(json_at_member(&at, "after"), 1, FLAP_AFTER_MAX, &after))
+		flap->after = (uint8_t)after;
+	json_get_time_ms(
+		json_at_member(&at, "within"), 1000, SHUNT_MAX_TIMEOUT_MS, &flap->within_ms);
+	json_get_time_ms(json_at_member(&at, "hold"), 100, SHUNT_MAX_TIMEOUT_MS, &flap->hold_ms);
+	json_get_time_ms(json_at_member(&at, "max"), 100, SHUNT_MAX_TIMEOUT_MS, &flap->max_ms);
+	if (flap->max_ms < flap->hold_ms)
+		json_at_error(at, "\"max\" is less than \"hold\"");
+}
+
 void
 config_read_check(struct json_at at, struct config *config, struct check_config *check)
 {
 	static const char *const keys[] = { "type", "inter", "fastinter", "downinter", "timeout",
-		"rise", "fall", "port", "via", "send", "send-hex", "expect", "expect-regex",
-		"method", "path", "version", "host", "headers", "status", "user", "password",
-		"database", NULL };
+		"rise", "fall", "soft-fall", "keep-last", "init-state", "flap-hold", "port", "via",
+		"send", "send-hex", "expect", "expect-regex", "method", "path", "version", "host",
+		"headers", "status", "soft-status", "user", "password", "database", NULL };
 	static const struct json_word vias[] = {
 		{ "server", 0 },
 		{ "service", 1 },
@@ -79,6 +126,10 @@ config_read_check(struct json_at at, struct config *config, struct check_config 
 		json_at_member(&at, "timeout"), 1, SHUNT_MAX_TIMEOUT_MS, &check->timeout_ms);
 	read_streak(json_at_member(&at, "rise"), &check->rise);
 	read_streak(json_at_member(&at, "fall"), &check->fall);
+	read_streak(json_at_member(&at, "soft-fall"), &check->soft_fall);
+	json_get_bool(json_at_member(&at, "keep-last"), &check->keep_last);
+	read_init_state(json_at_member(&at, "init-state"), &check->init_state);
+	read_flap(json_at_member(&at, "flap-hold"), &check->flap);
 	if (json_get_int(json_at_member(&at, "port"), 1, 65535, &port))
 		check->port_be = htons(port);
 	if (json_get_word(json_at_member(&at, "via"), vias, &via))

@@ -32,6 +32,7 @@ static const struct talk_key {
 	{ "host", FOR(HTTP), "\"http\"" },
 	{ "headers", FOR(HTTP), "\"http\"" },
 	{ "status", FOR(HTTP), "\"http\"" },
+	{ "soft-status", FOR(HTTP), "\"http\"" },
 	{ "send", FOR(TCP), "\"tcp\"" },
 	{ "send-hex", FOR(TCP), "\"tcp\"" },
 	{ "expect", FOR(TCP) | FOR(HTTP), "\"tcp\" or \"http\"" },
@@ -207,32 +208,33 @@ read_status(struct json_at at, struct check_statuses *out)
 	return true;
 }
 
+/* What stands there replaces what the level before has said. */
 static void
-read_statuses(struct json_at at, struct check_talk *talk)
+read_statuses(struct json_at at, struct check_statuses *out, unsigned int *count)
 {
-	size_t count = 0;
+	size_t elements = 0;
 
 	if (!json_at_present(at))
 		return;
 	if (!json_is_array(at.value)) {
-		if (read_status(at, &talk->statuses[0]))
-			talk->status_count = 1;
+		if (read_status(at, &out[0]))
+			*count = 1;
 		return;
 	}
-	if (!json_get_array(at, CHECK_MAX_STATUSES, &count))
+	if (!json_get_array(at, CHECK_MAX_STATUSES, &elements))
 		return;
-	if (count == 0)
-		json_at_error(at, "is empty: no answer would do");
-	talk->status_count = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (read_status(json_at_element(&at, i), &talk->statuses[talk->status_count]))
-			talk->status_count++;
+	*count = 0;
+	for (size_t i = 0; i < elements; i++) {
+		if (read_status(json_at_element(&at, i), &out[*count]))
+			(*count)++;
 	}
 }
 
 static void
 read_http(const struct json_at *at, struct check_talk *talk)
 {
+	struct json_at status_at = json_at_member(at, "status");
+
 	if (!talk->method) {
 		set(*at, &talk->method, "GET", 3);
 		set(*at, &talk->path, "/", 1);
@@ -249,7 +251,10 @@ read_http(const struct json_at *at, struct check_talk *talk)
 	read_text(json_at_member(at, "host"), HOST_MAX_BYTES, is_host,
 		"a name, in printable ASCII without blanks", &talk->host);
 	read_headers(json_at_member(at, "headers"), talk);
-	read_statuses(json_at_member(at, "status"), talk);
+	read_statuses(status_at, talk->statuses, &talk->status_count);
+	if (json_is_array(status_at.value) && json_array_size(status_at.value) == 0)
+		json_at_error(status_at, "is empty: no answer would do");
+	read_statuses(json_at_member(at, "soft-status"), talk->soft_statuses, &talk->soft_count);
 }
 
 static void

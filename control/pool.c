@@ -33,7 +33,29 @@ monotonic_ms(void)
 static bool
 is_probed(const struct server *server)
 {
-	return is_wanted(server) && !server->health.fresh;
+	return is_wanted(server) &&
+		!(server->health.fresh && server->health.verdict == SHUNT_HEALTH_DOWN);
+}
+
+/* One of the backend's own that flows go to. */
+static bool
+carries(const struct server *server)
+{
+	return !server->config.backup && server->weight > 0 && pool_is_up(server);
+}
+
+bool
+pool_is_last(const struct server *server)
+{
+	const struct backend *backend = server->backend;
+
+	if (!carries(server))
+		return false;
+	for (size_t i = 0; i < backend->server_count; i++) {
+		if (backend->servers[i] != server && carries(backend->servers[i]))
+			return false;
+	}
+	return true;
 }
 
 /*

@@ -11,6 +11,9 @@
 /* Is it up by its probes (or not probed), and not taken out by anybody? Panic is no reason. */
 bool pool_is_up(const struct server *server);
 
+/* Is it the last of the backend's own servers that is up and has a weight? Panic is no reason. */
+bool pool_is_last(const struct server *server);
+
 /*
  * Finds out anew what follows from the servers' states, and logs what has changed. True: servers
  * mean something else to the dataplane than before, though their own states are the same.

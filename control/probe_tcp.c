@@ -170,9 +170,14 @@ probe_ends(struct probe *probe, const struct check_report *report, bool stands)
 	struct loop *loop = control->loop;
 	uint64_t now_ms = loop_now_ms(loop);
 	uint64_t wait_ms = timeout_ms(&probe->server->config.check);
+	const char *was = server_state_name(probe->server);
+	char why[CHECK_TEXT_SIZE + 64];
 
-	if (server_probed(probe->server, report))
+	if (server_probed(probe->server, report, now_ms)) {
 		publish_schedule_server(control->publish, probe->server);
+		check_report_text(report, why, sizeof(why));
+		events_add(&control->events, probe->server, was, why);
+	}
 	probe_set_next(probe);
 	if (!stands || shutdown(probe->watch.fd, SHUT_WR) < 0 || probe->next_ms <= now_ms ||
 		loop_watch_events(loop, &probe->watch, EPOLLIN) < 0) {

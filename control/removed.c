@@ -63,6 +63,7 @@ removed_take_back(struct server *server, const struct server *removed)
 	/* Another mark would reset the sessions that it comes back to. */
 	server->reset_mark = removed->reset_mark;
 	server->health = removed->health;
+	server->flap = removed->flap;
 	health_update(&server->health, &server->config.check);
 	if (server->health.fresh)
 		server->changed_ms = 0;

@@ -120,6 +120,7 @@ same_check(const struct check_config *a, const struct check_config *b)
 	return a->enabled == b->enabled && a->inter_ms == b->inter_ms &&
 		a->fastinter_ms == b->fastinter_ms && a->downinter_ms == b->downinter_ms &&
 		a->timeout_ms == b->timeout_ms && a->rise == b->rise && a->fall == b->fall &&
+		a->soft_fall == b->soft_fall && a->keep_last == b->keep_last &&
 		a->port_be == b->port_be && a->via_service == b->via_service &&
 		check_talk_equal(a->talk, b->talk);
 }
@@ -138,6 +139,8 @@ server_inherit(struct server *server, const struct server *old)
 		server->weight = old->weight;
 	server->health = old->health;
 	health_update(&server->health, &server->config.check);
+	server->kept = old->kept;
+	server->flap = old->flap;
 	server->check_fail = old->check_fail;
 	server->check_down = old->check_down;
 	server->check_error = old->check_error;
@@ -436,6 +439,7 @@ state_apply(struct control *control, struct config *config)
 	status = model_create(control, &next, config, &counts);
 	if (status < 0)
 		return status;
+	events_reload(control, &next);
 	move_probes(control, &next);
 	removed_carry(control, &next);
 	model_destroy(control);

@@ -335,10 +335,14 @@ age_s(uint64_t since_ms)
 }
 
 static json_t *
-show_server(const struct server *server, const struct shunt_stats *stats, enum flow_mode flow_mode)
+show_server(const struct control *control, const struct server *server, enum flow_mode flow_mode)
 {
+	const struct shunt_stats *stats = stats_of(control);
 	struct traffic traffic = server_traffic(stats, server->id);
 	bool checked = server->config.check.enabled && !server->removed;
+	uint64_t held_ms = checked ? flap_held_ms(&server->flap, &server->config.check.flap,
+					     loop_now_ms(control->loop))
+				   : 0;
 	char address[JSON_ENDPOINT_TEXT_SIZE], last[CHECK_TEXT_SIZE + 64] = "";
 	json_t *object = json_object();
 	int failed;
@@ -362,7 +366,7 @@ show_server(const struct server *server, const struct shunt_stats *stats, enum f
 			checked ? check_status_name(server->report.status) : "") |
 		set_count(object, "check_code", checked ? server->report.code : 0) |
 		set_count(object, "check_duration_us", checked ? server->report.duration_us : 0) |
-		set_text(object, "last_check", last);
+		set_text(object, "last_check", last) | set_count(object, "hold_ms", held_ms);
 	return whole(object, failed);
 }
 
@@ -382,7 +386,7 @@ show_servers(const struct control *control)
 
 			if (is_shown(server, stats))
 				failed |= json_array_append_new(
-					servers, show_server(server, stats, flow_mode));
+					servers, show_server(control, server, flow_mode));
 		}
 	}
 	return whole(servers, failed);

@@ -12,6 +12,7 @@
 
 #include "shunt/table.h"
 #include "config.h"
+#include "events.h"
 #include "health.h"
 #include "loop.h"
 
@@ -35,6 +36,8 @@ struct server {
 	bool weight_set;
 	uint8_t reset_mark;   /* counted up, modulo 2^8, when its sessions are to be reset */
 	struct health health; /* verdict and streak */
+	bool kept;	      /* by keep-last, which the log has said of this row of failures */
+	struct flap flap;     /* by the loop's clock */
 	struct probe *probe;  /* NULL: not checked */
 	uint64_t changed_ms;  /* wall clock of the last change of state, ms since 1970; 0: none */
 	/* pool.c: */
@@ -127,7 +130,8 @@ struct control {
 	struct loop_timer removed_timer; /* removed_watch.c */
 	struct loop_timer rules_timer;	 /* rules_watch.c */
 	struct rules *rules;		 /* NULL: none compiled yet */
-	uint64_t started_ms;		 /* CLOCK_MONOTONIC */
+	struct events events;
+	uint64_t started_ms; /* CLOCK_MONOTONIC */
 };
 
 /*
@@ -198,9 +202,9 @@ uint64_t state_wall_ms(void);
 
 /*
  * verdict.c: takes a probe's result, keeps and counts it. Logs if the verdict changed or is the
- * first. True: what the image says of the server has changed.
+ * first. True: what the image says of the server has changed. `now_ms`: the loop's clock.
  */
-bool server_probed(struct server *server, const struct check_report *report);
+bool server_probed(struct server *server, const struct check_report *report, uint64_t now_ms);
 
 /*
  * reload.c: reads control->config_path anew and, if it is right, makes everything follow it. 0, or

@@ -48,6 +48,10 @@ enum shunt_command_kind {
 		"traffic of frontends, servers and backends")                                      \
 	X(SHOW_SERVERS, "show servers", "", SHUNT_COMMAND_READ,                                    \
 		"every server: state, weight, checks and traffic")                                 \
+	X(SHOW_EVENTS, "show events", "", SHUNT_COMMAND_READ,                                      \
+		"the last 256 changes of servers' states, newest last")                            \
+	X(SHOW_EVENTS_N, "show events", "%count:N", SHUNT_COMMAND_READ,                            \
+		"the last N of these, at most 256")                                                \
 	X(SHOW_DROPS, "show drops", "", SHUNT_COMMAND_READ, "packets not forwarded, by reason")    \
 	X(SHOW_RULES, "show rules", "", SHUNT_COMMAND_READ,                                        \
 		"every frontend's rules, and how many flows each has decided")                     \

@@ -369,7 +369,8 @@ test_show_servers(void)
 	CU_ASSERT_STRING_EQUAL(keys_of(server),
 		"backend server address weight state admin health sessions sessions_total "
 		"in_packets in_bytes out_packets out_bytes flow_mode check_fail check_down "
-		"check_error last_change_s check_status check_code check_duration_us last_check");
+		"check_error last_change_s check_status check_code check_duration_us last_check "
+		"hold_ms");
 	CU_ASSERT_STRING_EQUAL(string(server, "backend"), "app");
 	CU_ASSERT_STRING_EQUAL(string(server, "server"), "s2");
 	CU_ASSERT_STRING_EQUAL(string(server, "address"), "10.0.0.12:8080");
@@ -487,7 +488,34 @@ test_show_stat(void)
 	fixture_close(&f);
 }
 
+static void
+test_events(void)
+{
+	struct fixture f;
+	json_t *data;
+
+	fixture_start(&f);
+	json_decref(ask_data(&f,
+		"{\"command\": \"set server\", \"args\": {\"server\": \"app/s2\", \"state\": "
+		"\"drain\"}}"));
+	json_decref(ask_data(&f,
+		"{\"command\": \"set server\", \"args\": {\"server\": \"app/s2\", \"state\": "
+		"\"maint\"}}"));
+	data = ask_data(&f, "{\"command\": \"show events\"}");
+	CU_ASSERT_EQUAL_FATAL(json_array_size(data), 2);
+	CU_ASSERT_STRING_EQUAL(keys_of(json_array_get(data, 0)), "time backend server from to why");
+	CU_ASSERT_STRING_EQUAL(string(json_array_get(data, 0), "to"), "drain");
+	CU_ASSERT_STRING_EQUAL(string(json_array_get(data, 0), "why"), "set by command");
+	json_decref(data);
+	data = ask_data(&f, "{\"command\": \"show events\", \"args\": {\"count\": 1}}");
+	CU_ASSERT_EQUAL_FATAL(json_array_size(data), 1);
+	CU_ASSERT_STRING_EQUAL(string(json_array_get(data, 0), "from"), "drain");
+	json_decref(data);
+	fixture_close(&f);
+}
+
 static const struct unit_test tests[] = {
+	{ "show events", test_events },
 	{ "the table", test_table },
 	{ "set server", test_set_server },
 	{ "set server refused", test_set_server_refused },

@@ -452,21 +452,21 @@ test_servers_wrong(void)
 	expect_server("{'name': 's', 'address': '10.0.0.1:80', 'check': {'type': 'https', 'inter': "
 		      "'9ms', 'fastinter': '2d', 'downinter': 'soon', 'timeout': 0, 'rise': 0, "
 		      "'fall': 1001, 'port': 65536, 'via': 'frontend', 'interval': 1}}",
-		S
-		".check.interval: unknown key; the keys here are: type, inter, fastinter, "
-		"downinter, timeout, rise, fall, port, via, send, send-hex, expect, expect-regex, "
-		"method, path, version, host, headers, status, user, password, database\n" S
-		".check.type: 'https' is not supported by this version; use 'tcp', 'http', "
-		"'redis', 'postgres', 'mysql'\n" S
-		".check.inter: must be from 10ms to 1d, found the string '9ms'\n" S
-		".check.fastinter: must be from 10ms to 1d, found the string '2d'\n" S
-		".check.downinter: must be a time such as '500ms', '2s', '15m' (units ms s m h "
-		"d), from 10ms to 1d, found the string 'soon'\n" S
-		".check.timeout: must be from 1ms to 1d, found the number 0\n" S
-		".check.rise: must be a whole number from 1 to 1000, found the number 0\n" S
-		".check.fall: must be a whole number from 1 to 1000, found the number 1001\n" S
-		".check.port: must be a whole number from 1 to 65535, found the number 65536\n" S
-		".check.via: must be one of 'server', 'service', found the string 'frontend'");
+		S ".check.interval: unknown key; the keys here are: type, inter, fastinter, "
+		  "downinter, timeout, rise, fall, soft-fall, keep-last, init-state, flap-hold, "
+		  "port, via, send, send-hex, expect, expect-regex, "
+		  "method, path, version, host, headers, status, soft-status, user, password, "
+		  "database\n" S ".check.type: 'https' is not supported by this version; use "
+		  "'tcp', 'http', 'redis', 'postgres', 'mysql'\n" S
+		  ".check.inter: must be from 10ms to 1d, found the string '9ms'\n" S
+		  ".check.fastinter: must be from 10ms to 1d, found the string '2d'\n" S
+		  ".check.downinter: must be a time such as '500ms', '2s', '15m' (units ms s m h "
+		  "d), from 10ms to 1d, found the string 'soon'\n" S
+		  ".check.timeout: must be from 1ms to 1d, found the number 0\n" S
+		  ".check.rise: must be a whole number from 1 to 1000, found the number 0\n" S
+		  ".check.fall: must be a whole number from 1 to 1000, found the number 1001\n" S
+		  ".check.port: must be a whole number from 1 to 65535, found the number 65536\n" S
+		  ".check.via: must be one of 'server', 'service', found the string 'frontend'");
 }
 
 /* Reads a file of config/; to be freed. */

@@ -128,9 +128,9 @@ protocols(void)
 		"$.backends[0].servers[0].on-marked-down: unknown key; the keys here are: name, "
 		"address, weight, backup, check, maxconn, slowstart\n"
 		"$.backends[0].servers[0].check.vai: unknown key; the keys here are: type, inter, "
-		"fastinter, downinter, timeout, rise, fall, port, via, send, send-hex, expect, "
-		"expect-regex, method, path, version, host, headers, status, user, password, "
-		"database");
+		"fastinter, downinter, timeout, rise, fall, soft-fall, keep-last, init-state, "
+		"flap-hold, port, via, send, send-hex, expect, expect-regex, method, path, "
+		"version, host, headers, status, soft-status, user, password, database");
 }
 
 static void

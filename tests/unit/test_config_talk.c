@@ -121,6 +121,67 @@ tcp_right(void)
 }
 
 static void
+soft_statuses(void)
+{
+	struct config *config = load("'type': 'http', 'soft-status': [503, '420-429']", "",
+		"'soft-fall': 10, 'keep-last': true, 'init-state': 'fully-up'");
+	const struct check_config *check = &config->backends[0].servers[0].check;
+
+	CU_ASSERT_EQUAL(check->soft_fall, 10);
+	CU_ASSERT_TRUE(check->keep_last);
+	CU_ASSERT_EQUAL(check->init_state, INIT_FULLY_UP);
+	CU_ASSERT_EQUAL(check->talk->soft_count, 2);
+	CU_ASSERT_EQUAL(check->talk->soft_statuses[0].last, 503);
+	CU_ASSERT_EQUAL(check->talk->soft_statuses[1].first, 420);
+	CU_ASSERT_EQUAL(check->talk->status_count, 1);
+	config_destroy(config);
+	config = load("'type': 'http', 'soft-status': 503, 'soft-fall': 5, 'keep-last': true",
+		"'path': '/up'", "'soft-status': [], 'keep-last': false");
+	check = &config->backends[0].servers[0].check;
+	CU_ASSERT_EQUAL(check->talk->soft_count, 0);
+	CU_ASSERT_EQUAL(check->soft_fall, 5);
+	CU_ASSERT_FALSE(check->keep_last);
+	CU_ASSERT_EQUAL(check->init_state, INIT_DOWN);
+	config_destroy(config);
+	config = load("", "", "");
+	check = &config->backends[0].servers[0].check;
+	CU_ASSERT_EQUAL(check->soft_fall, 0);
+	CU_ASSERT_FALSE(check->keep_last);
+	config_destroy(config);
+
+	wrong("'soft-status': 503", C ".soft-status: is for 'type': 'http' only");
+	wrong("'type': 'http', 'soft-status': [503, '600-700']",
+		C ".soft-status[1]: must be a range of statuses such as '200-399', "
+		  "found the string '600-700'");
+	wrong("'soft-fall': 0",
+		C ".soft-fall: must be a whole number from 1 to 1000, found the number 0");
+	wrong("'keep-last': 1", C ".keep-last: must be true or false, found the number 1");
+	wrong("'init-state': 'on'",
+		C ".init-state: must be one of 'down', 'up', 'fully-down', 'fully-up', found the "
+		  "string 'on'");
+}
+
+static void
+flap_holds(void)
+{
+	struct config *config = load("'flap-hold': {}", "", "'flap-hold': {'hold': '1s'}");
+	const struct flap_config *flap = &config->backends[0].servers[0].check.flap;
+
+	CU_ASSERT_EQUAL(flap->after, 3);
+	CU_ASSERT_EQUAL(flap->within_ms, 60000);
+	CU_ASSERT_EQUAL(flap->hold_ms, 1000);
+	CU_ASSERT_EQUAL(flap->max_ms, 300000);
+	config_destroy(config);
+	config = load("'flap-hold': {'after': 5}", "'flap-hold': false", "");
+	CU_ASSERT_EQUAL(config->backends[0].servers[0].check.flap.after, 0);
+	config_destroy(config);
+	wrong("'flap-hold': true", C ".flap-hold: must be false or an object, found true");
+	wrong("'flap-hold': {'after': 11}",
+		C ".flap-hold.after: must be a whole number from 1 to 10, found the number 11");
+	wrong("'flap-hold': {'hold': '10m'}", C ".flap-hold: 'max' is less than 'hold'");
+}
+
+static void
 inherited(void)
 {
 	struct config *config = load("'type': 'http', 'path': '/up', 'status': [200, 204]",
@@ -286,6 +347,8 @@ wrong_databases(void)
 }
 
 static const struct unit_test tests[] = {
+	{ "holds of what flaps", flap_holds },
+	{ "soft failures and the first state", soft_statuses },
 	{ "nothing is said", nothing_said },
 	{ "http: defaults", http_defaults },
 	{ "http: right", http_right },

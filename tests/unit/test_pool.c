@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Who of a backend takes new flows, as the dataplane is told. */
 #include "compile_setup.h"
+#include "pool.h"
 
 #define TEN                                                                                 \
 	"app s0=10.0.0.10 s1=10.0.0.11 s2=10.0.0.12 s3=10.0.0.13 s4=10.0.0.14 s5=10.0.0.15" \
@@ -52,6 +53,42 @@ expect(struct setup *s, const char *names)
 	if (strcmp(found, names) != 0)
 		printf("\nexpected: %s\nfound: %s\n", names, found);
 	image_destroy(image);
+}
+
+/* Whom keep-last keeps, and that one that is up on trust is up. */
+static void
+the_last_one(void)
+{
+	struct setup s;
+
+	setup_create(&s, TEN);
+	for (unsigned int i = 2; i < 10; i++) {
+		char name[] = { 's', (char)('0' + i), '\0' };
+
+		set_health(&s, name, false);
+	}
+	set_health(&s, "s0", true);
+	set_health(&s, "s1", true);
+	CU_ASSERT_FALSE(pool_is_last(server(&s, "s0")));
+	server(&s, "s1")->weight = 0;
+	CU_ASSERT_TRUE(pool_is_last(server(&s, "s0")));
+	CU_ASSERT_FALSE(pool_is_last(server(&s, "s1")));
+	server(&s, "s1")->weight = 1;
+	server(&s, "s1")->config.backup = true;
+	CU_ASSERT_TRUE(pool_is_last(server(&s, "s0")));
+	CU_ASSERT_FALSE(pool_is_last(server(&s, "s1")));
+	server(&s, "s0")->admin = SHUNT_ADMIN_DRAIN;
+	CU_ASSERT_FALSE(pool_is_last(server(&s, "s0")));
+	server(&s, "s0")->admin = SHUNT_ADMIN_READY;
+	set_health(&s, "s5", true);
+	server(&s, "s5")->health.fresh = true;
+	CU_ASSERT_FALSE(pool_is_last(server(&s, "s0")));
+	config(&s)->panic_threshold = 50;
+	/* Panic: the one on trust takes flows, as the others do. */
+	server(&s, "s1")->config.backup = false;
+	set_health(&s, "s1", false);
+	expect(&s, "s0 s1 s2 s3 s4 s5 s6 s7 s8 s9");
+	setup_destroy(&s);
 }
 
 static void
@@ -315,6 +352,7 @@ carried(void)
 }
 
 static const struct unit_test tests[] = {
+	{ "the last of a backend's own", the_last_one },
 	{ "allbackups", all_backups },
 	{ "quorum and hysteresis", quorum },
 	{ "panic", panic },

@@ -28,8 +28,8 @@ adoption(void)
 	CU_ASSERT_EQUAL(server->file_weight, 10);
 	CU_ASSERT_EQUAL(server->changed_ms, 1234);
 	CU_ASSERT_EQUAL(server->probe->updates, 1);
-	CU_ASSERT_FALSE(server_probed(server, &passed)); /* no change of health */
-	CU_ASSERT_FALSE(server_probed(server, &failed));
+	CU_ASSERT_FALSE(server_probed(server, &passed, 0)); /* no change of health */
+	CU_ASSERT_FALSE(server_probed(server, &failed, 0));
 
 	server = find("app/s2");
 	server_adopt(server, &down);
@@ -37,9 +37,9 @@ adoption(void)
 	CU_ASSERT_FALSE(server->health.fresh);
 	CU_ASSERT_EQUAL(server->weight, 10); /* the file has changed since */
 	CU_ASSERT_EQUAL(server->file_weight, 10);
-	CU_ASSERT_FALSE(server_probed(server, &failed));
-	CU_ASSERT_FALSE(server_probed(server, &passed));
-	CU_ASSERT_TRUE(server_probed(server, &passed));
+	CU_ASSERT_FALSE(server_probed(server, &failed, 0));
+	CU_ASSERT_FALSE(server_probed(server, &passed, 0));
+	CU_ASSERT_TRUE(server_probed(server, &passed, 0));
 
 	/* Checking was off when the image was made: it took traffic. */
 	server = find("db/s1");
@@ -58,7 +58,7 @@ adoption_is_older_than_own_probes(void)
 
 	setup();
 	server = find("app/s1");
-	server_probed(server, &passed);
+	server_probed(server, &passed, 0);
 	server_adopt(server, &image);
 	CU_ASSERT_EQUAL(server->health.verdict, SHUNT_HEALTH_UP);
 	CU_ASSERT_EQUAL(server->admin, SHUNT_ADMIN_MAINT);
@@ -82,7 +82,7 @@ adoption_before_the_first_probe(void)
 	CU_ASSERT_EQUAL_FATAL(state_apply(&control, usual_config()), 0);
 	server = find("app/s1");
 	CU_ASSERT_EQUAL(server->changed_ms, 0);
-	CU_ASSERT_TRUE(server_probed(server, &passed));
+	CU_ASSERT_TRUE(server_probed(server, &passed, 0));
 	CU_ASSERT_EQUAL(server->health.verdict, SHUNT_HEALTH_UP);
 	teardown();
 }

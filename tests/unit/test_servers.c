@@ -21,7 +21,7 @@ first_configuration(void)
 	CU_ASSERT_EQUAL(server_state(server), SHUNT_SERVER_DOWN);
 	CU_ASSERT_EQUAL(server->weight, 10);
 	CU_ASSERT_EQUAL(server->changed_ms, 0);
-	CU_ASSERT_TRUE(server_probed(server, &passed));
+	CU_ASSERT_TRUE(server_probed(server, &passed, 0));
 	CU_ASSERT_TRUE(server->changed_ms > 0);
 	CU_ASSERT_STRING_EQUAL(server_state_name(server), "up");
 	CU_ASSERT_EQUAL(server_state(server), SHUNT_SERVER_UP);
@@ -83,7 +83,7 @@ edits(void)
 
 	setup();
 	server = find("app/s1");
-	server_probed(server, &passed);
+	server_probed(server, &passed, 0);
 	server->changed_ms = 1;
 	server_set_admin(server, SHUNT_ADMIN_READY);
 	CU_ASSERT_EQUAL(server->changed_ms, 1);
@@ -105,27 +105,95 @@ probe_results(void)
 
 	setup();
 	server = find("app/s1");
-	CU_ASSERT_TRUE(server_probed(server, &failed)); /* no longer fresh */
+	CU_ASSERT_TRUE(server_probed(server, &failed, 0)); /* no longer fresh */
 	CU_ASSERT_TRUE(server->changed_ms > 0);
 	CU_ASSERT_EQUAL(server->check_fail, 1);
 	CU_ASSERT_EQUAL(server->check_down, 0);
-	CU_ASSERT_FALSE(server_probed(server, &passed));
-	CU_ASSERT_TRUE(server_probed(server, &passed));
+	CU_ASSERT_FALSE(server_probed(server, &passed, 0));
+	CU_ASSERT_TRUE(server_probed(server, &passed, 0));
 	server->changed_ms = 1;
-	CU_ASSERT_FALSE(server_probed(server, &passed));
-	CU_ASSERT_FALSE(server_probed(server, &failed));
-	CU_ASSERT_FALSE(server_probed(server, &failed));
+	CU_ASSERT_FALSE(server_probed(server, &passed, 0));
+	CU_ASSERT_FALSE(server_probed(server, &failed, 0));
+	CU_ASSERT_FALSE(server_probed(server, &failed, 0));
 	CU_ASSERT_EQUAL(server->changed_ms, 1);
-	CU_ASSERT_TRUE(server_probed(server, &failed));
+	CU_ASSERT_TRUE(server_probed(server, &failed, 0));
 	CU_ASSERT_TRUE(server->changed_ms > 1);
 	CU_ASSERT_EQUAL(server->check_fail, 4);
 	CU_ASSERT_EQUAL(server->check_down, 1);
 	/* In maintenance the verdict may change, the state does not. */
 	server_set_admin(server, SHUNT_ADMIN_MAINT);
 	server->changed_ms = 1;
-	server_probed(server, &passed);
-	CU_ASSERT_TRUE(server_probed(server, &passed));
+	server_probed(server, &passed, 0);
+	CU_ASSERT_TRUE(server_probed(server, &passed, 0));
 	CU_ASSERT_EQUAL(server->changed_ms, 1);
+	teardown();
+}
+
+/* The file's app has two servers of its own. */
+static void
+last_one_is_kept(void)
+{
+	static const struct check_report soft = { .status = CHECK_L7STS, .soft = true };
+	struct server *s1, *s2;
+
+	setup();
+	s1 = find("app/s1");
+	s2 = find("app/s2");
+	s1->config.check.keep_last = s2->config.check.keep_last = true;
+	server_probed(s1, &passed, 0);
+	server_probed(s2, &passed, 0);
+	for (unsigned int i = 1; i <= 3; i++)
+		CU_ASSERT_EQUAL(server_probed(s1, &soft, 0), i == 3);
+	CU_ASSERT_STRING_EQUAL(server_state_name(s1), "down");
+	for (unsigned int i = 1; i <= 20; i++) {
+		CU_ASSERT_FALSE(server_probed(s2, &soft, 0));
+		CU_ASSERT_EQUAL(s2->kept, i >= 3);
+	}
+	CU_ASSERT_EQUAL(s2->check_fail, 20);
+	CU_ASSERT_FALSE(server_probed(s2, &failed, 0));
+	CU_ASSERT_FALSE(server_probed(s2, &passed, 0));
+	CU_ASSERT_FALSE(s2->kept);
+	/* What an operator has taken out is no help, and what refuses connections is none. */
+	s1->health.verdict = SHUNT_HEALTH_UP;
+	server_set_admin(s1, SHUNT_ADMIN_DRAIN);
+	for (unsigned int i = 1; i <= 20; i++)
+		CU_ASSERT_FALSE(server_probed(s2, &soft, 0));
+	server_set_admin(s1, SHUNT_ADMIN_READY);
+	CU_ASSERT_TRUE(server_probed(s2, &soft, 0));
+	server_probed(s2, &passed, 0);
+	server_probed(s2, &passed, 0);
+	s1->health.verdict = SHUNT_HEALTH_DOWN;
+	for (unsigned int i = 1; i <= 3; i++)
+		CU_ASSERT_EQUAL(server_probed(s2, &failed, 0), i == 3);
+	teardown();
+}
+
+/* Twice in a second is too often: then a success counts only after the hold. */
+static void
+flapping_is_held(void)
+{
+	static const struct flap_config config = { 2, 1000, 5000, 9000 };
+	struct server *server;
+
+	setup();
+	server = find("app/s1");
+	server->config.check.flap = config;
+	server->config.check.rise = server->config.check.fall = 1;
+	server_probed(server, &passed, 1);
+	CU_ASSERT_TRUE(server_probed(server, &failed, 2));
+	CU_ASSERT_TRUE(server_probed(server, &passed, 3));
+	CU_ASSERT_TRUE(server_probed(server, &failed, 4));
+	CU_ASSERT_EQUAL(server->check_down, 2);
+	CU_ASSERT_FALSE(server_probed(server, &passed, 5));
+	CU_ASSERT_STRING_EQUAL(server_state_name(server), "down");
+	CU_ASSERT_EQUAL_FATAL(state_apply(&control, usual_config()), 0);
+	server = find("app/s1");
+	server->config.check.flap = config;
+	server->config.check.rise = server->config.check.fall = 1;
+	CU_ASSERT_FALSE(server_probed(server, &passed, 5003));
+	CU_ASSERT_TRUE(server_probed(server, &passed, 5004));
+	CU_ASSERT_TRUE(server_probed(server, &failed, 5005));
+	CU_ASSERT_EQUAL(flap_held_ms(&server->flap, &config, 5005), 9000);
 	teardown();
 }
 
@@ -137,8 +205,8 @@ reload_keeps_what_stays(void)
 
 	setup();
 	server = find("app/s1");
-	server_probed(server, &passed);
-	server_probed(server, &failed);
+	server_probed(server, &passed, 0);
+	server_probed(server, &failed, 0);
 	server_set_admin(server, SHUNT_ADMIN_DRAIN);
 	server_set_weight(server, 77);
 	server->id = 5;
@@ -180,8 +248,8 @@ reload_moves_and_removes(void)
 
 	setup();
 	fake.configs++;
-	server_probed(find("app/s1"), &passed);
-	server_probed(find("db/s1"), &passed);
+	server_probed(find("app/s1"), &passed, 0);
+	server_probed(find("db/s1"), &passed, 0);
 	find("db/s1")->id = 6;
 	control.services[1].id = 4;
 	/* db comes first now, app/s1 has another address, app/s2 is gone, app/s0 is new. */
@@ -234,8 +302,8 @@ reload_check_settings(void)
 	struct server *server;
 
 	setup();
-	server_probed(find("app/s1"), &passed);
-	server_probed(find("db/s1"), &failed);
+	server_probed(find("app/s1"), &passed, 0);
+	server_probed(find("db/s1"), &failed, 0);
 	config = usual_config();
 	config->backends[0].servers[1].check.fall = 1;
 	config->backends[1].servers[0].check.enabled = false;
@@ -243,7 +311,7 @@ reload_check_settings(void)
 	server = find("app/s1");
 	CU_ASSERT_STRING_EQUAL(server_state_name(server), "up");
 	CU_ASSERT_EQUAL(server->probe->updates, 1);
-	CU_ASSERT_TRUE(server_probed(server, &failed));
+	CU_ASSERT_TRUE(server_probed(server, &failed, 0));
 	CU_ASSERT_STRING_EQUAL(server_state_name(find("db/s1")), "no-check");
 	CU_ASSERT_PTR_NULL(find("db/s1")->probe);
 	CU_ASSERT_EQUAL(fake.alive, 2);
@@ -262,7 +330,7 @@ out_of_memory(void)
 	struct config *config;
 
 	setup();
-	server_probed(find("app/s1"), &passed);
+	server_probed(find("app/s1"), &passed, 0);
 	backends = control.backends;
 	for (int fail_at = 1; fail_at <= 3; fail_at++) {
 		config = usual_config();
@@ -313,6 +381,8 @@ large_configurations(void)
 static const struct unit_test tests[] = {
 	{ "a first configuration", first_configuration },
 	{ "servers and backends are found by path", find_by_path },
+	{ "what flaps is held down", flapping_is_held },
+	{ "soft failures do not take the last one down", last_one_is_kept },
 	{ "admin state and health give the state", states },
 	{ "edits", edits },
 	{ "results of probes", probe_results },

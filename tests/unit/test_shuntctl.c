@@ -96,6 +96,14 @@ test_tables(void)
 	check_format(SHUNT_CMD_SHOW_RULES, "[]", "no rules\n");
 }
 
+static void
+test_events(void)
+{
+	check_format(SHUNT_CMD_SHOW_EVENTS_N,
+		"[{\"time\": \"12Z\", \"server\": \"s1\", \"to\": \"drain\"}]",
+		"time  backend  server  from  to     why\n12Z   -        s1      -     drain  -\n");
+}
+
 /* Whatever is behind the socket: nothing is believed, nothing crashes, nothing reaches a tty. */
 static void
 test_weird_data(void)
@@ -573,6 +581,7 @@ test_program_check(void)
 
 static const struct unit_test tests[] = {
 	{ "tables", test_tables },
+	{ "changes as a table", test_events },
 	{ "weird data", test_weird_data },
 	{ "alignment", test_table_alignment },
 	{ "units", test_units },

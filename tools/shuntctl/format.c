@@ -16,6 +16,7 @@ enum column_kind {
 	COLUMN_AGE,
 	COLUMN_SHARE,	 /* 0 to 1, shown as per cent */
 	COLUMN_SESSIONS, /* a count, where flows are counted */
+	COLUMN_HELD,	 /* milliseconds to go; none: nothing */
 	COLUMN_WORDS,	 /* an array of them */
 };
 
@@ -67,6 +68,7 @@ static const struct column servers[] = {
 	{ "admin", "admin", COLUMN_TEXT },
 	{ "health", "health", COLUMN_TEXT },
 	{ "last_change_s", "since", COLUMN_AGE },
+	{ "hold_ms", "held", COLUMN_HELD },
 	{ "weight", "weight", COLUMN_COUNT },
 	{ "sessions", "sessions", COLUMN_SESSIONS },
 	{ "sessions_total", "total", COLUMN_SESSIONS },
@@ -76,6 +78,15 @@ static const struct column servers[] = {
 	{ "check_down", "downs", COLUMN_COUNT },
 	{ "check_error", "errors", COLUMN_COUNT },
 	{ "last_check", "last check", COLUMN_TEXT },
+};
+
+static const struct column events[] = {
+	{ "time", "time", COLUMN_TEXT },
+	{ "backend", "backend", COLUMN_TEXT },
+	{ "server", "server", COLUMN_TEXT },
+	{ "from", "from", COLUMN_TEXT },
+	{ "to", "to", COLUMN_TEXT },
+	{ "why", "why", COLUMN_TEXT },
 };
 
 static const struct column rules[] = {
@@ -188,7 +199,9 @@ add_cell(struct table *table, enum column_kind kind, const json_t *value)
 		format_bytes((uint64_t)number, text);
 	else if (json_is_integer(value) && number >= 0 && kind == COLUMN_AGE)
 		format_age((uint64_t)number, text);
-	else if (json_is_integer(value))
+	else if (json_is_integer(value) && number > 0 && kind == COLUMN_HELD)
+		format_age((uint64_t)(number + 999) / 1000, text);
+	else if (json_is_integer(value) && kind != COLUMN_HELD)
 		snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, number);
 	table_cell(table, text);
 }
@@ -409,6 +422,9 @@ format_data(unsigned int command, const json_t *data, FILE *out)
 		return print_rows(COLUMNS(stat), data, "no frontends, no backends", out);
 	case SHUNT_CMD_SHOW_SERVERS:
 		return print_rows(COLUMNS(servers), data, "no servers", out);
+	case SHUNT_CMD_SHOW_EVENTS:
+	case SHUNT_CMD_SHOW_EVENTS_N:
+		return print_rows(COLUMNS(events), data, "no changes since the start", out);
 	case SHUNT_CMD_SHOW_DROPS:
 		return print_drops(data, out);
 	case SHUNT_CMD_SHOW_RULES:
