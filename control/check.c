@@ -38,42 +38,13 @@ check_report_text(const struct check_report *report, char *out, size_t size)
 		report->duration_us / 1000.0, report->text[0] ? ": " : "", report->text);
 }
 
-static char *
-http_request(const struct check_talk *talk, const char *host, size_t *length)
-{
-	char *request;
-	int n = asprintf(&request,
-		"%s %s HTTP/%s\r\nHost: %s\r\nUser-Agent: shunt\r\n%sConnection: close\r\n\r\n",
-		talk->method, talk->path, talk->version, talk->host ? talk->host : host,
-		talk->headers ? talk->headers : "");
-
-	if (n < 0)
-		return NULL;
-	*length = (size_t)n;
-	return request;
-}
-
-static char *
-tcp_request(const struct check_talk *talk, const char *host, size_t *length)
-{
-	char *request = malloc(talk->send_length + 1);
-
-	(void)host;
-	if (!request)
-		return NULL;
-	if (talk->send_length)
-		memcpy(request, talk->send, talk->send_length);
-	*length = talk->send_length;
-	return request;
-}
-
 static const struct {
 	char *(*request)(const struct check_talk *talk, const char *host, size_t *length);
 	bool (*judge)(const struct check_talk *talk, const struct check_answer *answer,
 		struct check_report *report);
 } kinds[CHECK_TYPE_COUNT] = {
-	[CHECK_TCP] = { tcp_request, check_tcp_judge },
-	[CHECK_HTTP] = { http_request, check_http_judge },
+	[CHECK_TCP] = { check_tcp_request, check_tcp_judge },
+	[CHECK_HTTP] = { check_http_request, check_http_judge },
 	[CHECK_REDIS] = { check_redis_request, check_redis_judge },
 	[CHECK_POSTGRES] = { check_postgres_request, check_postgres_judge },
 	[CHECK_MYSQL] = { check_mysql_request, check_mysql_judge },

@@ -136,18 +136,20 @@ bool
 check_foreign(const char *kind, const struct check_answer *answer, struct check_report *report);
 
 /* One a type; check_request() and check_judge() call them. */
+char *check_tcp_request(const struct check_talk *talk, const char *host, size_t *length);
+char *check_http_request(const struct check_talk *talk, const char *host, size_t *length);
 char *check_redis_request(const struct check_talk *talk, const char *host, size_t *length);
 char *check_postgres_request(const struct check_talk *talk, const char *host, size_t *length);
 char *check_mysql_request(const struct check_talk *talk, const char *host, size_t *length);
+bool check_tcp_judge(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report);
+bool check_http_judge(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report);
 bool check_redis_judge(const struct check_talk *talk, const struct check_answer *answer,
 	struct check_report *report);
 bool check_postgres_judge(const struct check_talk *talk, const struct check_answer *answer,
 	struct check_report *report);
 bool check_mysql_judge(const struct check_talk *talk, const struct check_answer *answer,
-	struct check_report *report);
-bool check_tcp_judge(const struct check_talk *talk, const struct check_answer *answer,
-	struct check_report *report);
-bool check_http_judge(const struct check_talk *talk, const struct check_answer *answer,
 	struct check_report *report);
 
 #endif

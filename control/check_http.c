@@ -15,6 +15,21 @@
 #define STATUS_ENDS (STATUS_AT + 3)
 #define EXCERPT	    41
 
+char *
+check_http_request(const struct check_talk *talk, const char *host, size_t *length)
+{
+	char *request;
+	int n = asprintf(&request,
+		"%s %s HTTP/%s\r\nHost: %s\r\nUser-Agent: shunt\r\n%sConnection: close\r\n\r\n",
+		talk->method, talk->path, talk->version, talk->host ? talk->host : host,
+		talk->headers ? talk->headers : "");
+
+	if (n < 0)
+		return NULL;
+	*length = (size_t)n;
+	return request;
+}
+
 static bool
 is_digit(char c)
 {

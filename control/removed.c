@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "shunt/stats.h"
 #include "flow_mode.h"
@@ -92,12 +91,10 @@ removed_destroy(struct backend *backend)
 static void
 retire(struct server *server)
 {
-	struct timespec now;
-
 	if (server->probe)
 		probe_stop(server->probe);
-	clock_gettime(CLOCK_REALTIME, &now);
 	server->probe = NULL;
+	server->config.check.talk = NULL; /* the configuration's, which goes */
 	server->removed = true;
 	server->sessions = NOT_COUNTED;
 	server->idle_since_ms = 0;
@@ -106,7 +103,7 @@ retire(struct server *server)
 	server->admin = SHUNT_ADMIN_READY;
 	server->weight = server->config.weight;
 	server->file_weight = server->config.weight;
-	server->changed_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	server->changed_ms = state_wall_ms();
 }
 
 /* From where a backend's servers are reached. */

@@ -2,7 +2,6 @@
 #include "show.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "flow_mode.h"
@@ -326,11 +325,8 @@ health_name(uint8_t health)
 static uint64_t
 age_s(uint64_t since_ms)
 {
-	struct timespec now;
-	uint64_t now_ms;
+	uint64_t now_ms = state_wall_ms();
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	return since_ms && now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0;
 }
 

@@ -3,6 +3,7 @@
 # What checks ask real servers, and what show servers says of the answers: nginx that is well, ill or
 # has no such page, a server that says nothing, one that refuses, one that is out of reach.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/checks.sh"
 
 begin 2
 PAGE='return 200 "all is ready\n";'
@@ -76,22 +77,6 @@ d['backends'].append({'name': 'six', 'servers': [{'name': 's', 'address': '[2001
     'check': {**http, 'path': '/name', 'expect': '[2001:db8:a::11]:8081'}}]})
 "
 balancer_start plain/s page/s body/s head/s host/s address/s wanted/s words/s six/s || exit 1
-
-# result BACKEND: its server's state, and what its last probe came to.
-result() {
-	ctl -j show servers | json "[' '.join((s['state'], s['check_status'], str(s['check_code'])))
-		for s in d if s['backend'] == '$1'][0]"
-}
-
-result_is() {
-	[ "$(result "$1")" = "$2" ]
-}
-
-# comes TEXT BACKEND RESULT
-comes() {
-	wait_until 5 result_is "$2" "$3"
-	check_equal "$1" "$3" "$(result "$2")"
-}
 
 comes "without a conversation a connection is enough" plain "up L4OK 0"
 comes "http: a page" page "up L7OK 200"

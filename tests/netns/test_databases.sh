@@ -3,6 +3,7 @@
 # Checks of real databases, well and ill: Redis, PostgreSQL and MariaDB, each with its own data
 # directory and as its own user in the first server's namespace.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/checks.sh"
 
 begin 1
 PATH=$PATH:$(printf '%s\n' /usr/lib/postgresql/*/bin | tail -n 1)
@@ -109,23 +110,6 @@ add('mysql', 3306, {'user': 'probe'})
 add('mysql-other', 5432, {})
 "
 balancer_start redis/s redis-user/s postgres/s mysql/s || exit 1
-
-# result BACKEND: its server's state, and what its last probe came to.
-result() {
-	ctl -j show servers | json "[' '.join((s['state'], s['check_status'], str(s['check_code'])))
-		for s in d if s['backend'] == '$1'][0]"
-}
-
-result_is() {
-	[ "$(result "$1")" = "$2" ]
-}
-
-# comes TEXT BACKEND RESULT [WORDS]: the words are in show servers.
-comes() {
-	wait_until 5 result_is "$2" "$3"
-	check_equal "$1" "$3" "$(result "$2")"
-	[ -z "${4:-}" ] || check "and says so" grep -q -- "$4" <(ctl show servers)
-}
 
 comes "redis: PONG, with a password" redis "up L7OK 0"
 comes "with a wrong one" redis-wrong "down L7STS 0" "AUTH: WRONGPASS"

@@ -307,6 +307,23 @@ frame_parsed_is_sound(const struct pkt *p, size_t received)
 	return pkt_ip_bytes(p) == frame_get16(ip + 4) + 40 && ip[0] >> 4 == 6;
 }
 
+/* Of a TCP segment whose headers are known. */
+static inline void
+frame_renew_tcp_sum(const struct pkt *p)
+{
+	uint8_t *tcp = p->data + p->l4_offset;
+	const uint8_t *ip = p->data + p->l3_offset;
+	size_t bytes = p->bytes - p->l4_offset;
+	uint32_t sum = frame_sum((uint32_t)(SHUNT_TCP + bytes), ip + (p->version == 4 ? 12 : 8),
+		p->version == 4 ? 8 : 32);
+
+	memset(tcp + 16, 0, 2);
+	sum = frame_sum(sum, tcp, bytes);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	frame_put16(tcp + 16, (uint16_t)~sum);
+}
+
 /* xorshift64*: the same numbers in every run. */
 static inline uint64_t
 frame_random(uint64_t *state)

@@ -83,14 +83,4 @@ ends(struct path *path, uint32_t client, uint16_t port)
 	CU_ASSERT_EQUAL(reply(path, SHUNT_TCP, server, client, port, PKT_FIN | PKT_ACK).p.drop, 0);
 }
 
-static inline void
-expire_all(struct path *path)
-{
-	path->tick += 20000;
-	for (int i = 0; i < 1000; i++)
-		flow_sweep(path->tracker->flows, 64, path->tick);
-	CU_ASSERT_EQUAL(flow_count(path->tracker->flows), 0);
-	CU_ASSERT_EQUAL(sessions(path), 0);
-}
-
 #endif

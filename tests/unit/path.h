@@ -328,4 +328,15 @@ sessions(const struct path *path)
 	return sum;
 }
 
+/* All flows have been silent for longer than any timeout. */
+static inline void
+path_expire_all(struct path *path)
+{
+	path->tick += 20000;
+	for (int i = 0; i < 1000; i++)
+		flow_sweep(path->tracker->flows, 64, path->tick);
+	CU_ASSERT_EQUAL(flow_count(path->tracker->flows), 0);
+	CU_ASSERT_EQUAL(sessions(path), 0);
+}
+
 #endif

@@ -5,10 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "check.h"
-#include "unit.h"
-
-#define UNDECIDED CHECK_INI
+#include "check_bed.h"
 
 static struct check_talk
 http(void)
@@ -23,23 +20,6 @@ http(void)
 		.status_count = 1,
 		.statuses = { { 200, 399 } },
 	};
-}
-
-static struct check_report
-judge_bytes(const struct check_talk *talk, const char *bytes, size_t length, bool ended)
-{
-	/* Of exactly that size, so that a sanitizer sees what reads on. */
-	char *copy = malloc(length ? length : 1);
-	const struct check_answer answer = { copy, length, ended };
-	struct check_report report = { 0 };
-	bool decided;
-
-	memcpy(copy, bytes, length);
-	decided = check_judge(talk, &answer, &report);
-	CU_ASSERT_EQUAL(decided, report.status != UNDECIDED);
-	CU_ASSERT_PTR_NOT_NULL(memchr(report.text, '\0', sizeof(report.text)));
-	free(copy);
-	return report;
 }
 
 static struct check_report

@@ -21,23 +21,6 @@ struct segment {
 	uint8_t frame[FRAME_MAX_BYTES];
 };
 
-static void
-renew_checksum(struct segment *s)
-{
-	const struct pkt *p = &s->p;
-	uint8_t *tcp = p->data + p->l4_offset;
-	const uint8_t *ip = p->data + p->l3_offset;
-	size_t bytes = p->bytes - p->l4_offset;
-	uint32_t sum = frame_sum((uint32_t)(SHUNT_TCP + bytes), ip + (p->version == 4 ? 12 : 8),
-		p->version == 4 ? 8 : 32);
-
-	memset(tcp + 16, 0, 2);
-	sum = frame_sum(sum, tcp, bytes);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	frame_put16(tcp + 16, (uint16_t)~sum);
-}
-
 /* options: a multiple of four bytes, which frame_build() takes for payload. */
 static void
 make(struct segment *s, uint8_t version, uint8_t flags, const uint8_t *options, size_t bytes)
@@ -56,7 +39,7 @@ make(struct segment *s, uint8_t version, uint8_t flags, const uint8_t *options, 
 	CU_ASSERT_EQUAL_FATAL(s->p.drop, 0);
 	s->p.client = s->p.data + s->p.l3_offset + (version == 4 ? 12 : 8);
 	s->p.client_version = version;
-	renew_checksum(s);
+	frame_renew_tcp_sum(&s->p);
 }
 
 static uint8_t *
@@ -73,7 +56,7 @@ acknowledge(struct segment *s, uint8_t version, uint32_t seq, uint32_t cookie)
 	seq_store(tcp_of(s) + TCP_SEQ_NUMBER, seq);
 	seq_store(tcp_of(s) + TCP_ACK_NUMBER, cookie + 1);
 	frame_put16(tcp_of(s) + TCP_WINDOW, 1000);
-	renew_checksum(s);
+	frame_renew_tcp_sum(&s->p);
 }
 
 /* Whole, as somebody else would see it. */
@@ -157,7 +140,7 @@ test_wrong_ones(void)
 		s.p.sport_be = (uint16_t)(s.frame[34] | s.frame[35] << 8);
 		s.p.dport_be = (uint16_t)(s.frame[36] | s.frame[37] << 8);
 		s.p.drop = 0;
-		renew_checksum(&s);
+		frame_renew_tcp_sum(&s.p);
 		CU_ASSERT_FALSE(cookie_check(KEY, &s.p, 10, &syn));
 	}
 	acknowledge(&s, 4, isn + 1, cookie);

@@ -31,23 +31,6 @@ number(void)
 }
 
 static void
-renew_checksum(struct segment *s)
-{
-	const struct pkt *p = &s->p;
-	uint8_t *tcp = p->data + p->l4_offset;
-	const uint8_t *ip = p->data + p->l3_offset;
-	size_t bytes = p->bytes - p->l4_offset;
-	uint32_t sum = frame_sum((uint32_t)(SHUNT_TCP + bytes), ip + (p->version == 4 ? 12 : 8),
-		p->version == 4 ? 8 : 32);
-
-	memset(tcp + 16, 0, 2);
-	sum = frame_sum(sum, tcp, bytes);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	frame_put16(tcp + 16, (uint16_t)~sum);
-}
-
-static void
 make(struct segment *s, uint8_t version, uint8_t flags, const uint8_t *options, size_t bytes,
 	const uint8_t *payload, size_t payload_bytes)
 {
@@ -71,7 +54,7 @@ make(struct segment *s, uint8_t version, uint8_t flags, const uint8_t *options, 
 	frame_put16(tcp + TCP_WINDOW, any() & 0xffff);
 	parse_pkt(&s->p);
 	CU_ASSERT_EQUAL_FATAL(s->p.drop, 0);
-	renew_checksum(s);
+	frame_renew_tcp_sum(&s->p);
 }
 
 static uint8_t *
@@ -101,7 +84,7 @@ test_to_client(void)
 		/* Back: only what was shifted out is lost. */
 		seq_to_client(&s.p, -delta, 0);
 		memcpy(tcp_of(&s) + TCP_WINDOW, before.frame + s.p.l4_offset + TCP_WINDOW, 2);
-		renew_checksum(&s);
+		frame_renew_tcp_sum(&s.p);
 		CU_ASSERT_EQUAL(memcmp(s.frame, before.frame, s.p.bytes), 0);
 	}
 }
@@ -159,7 +142,7 @@ test_hostile_options(void)
 		CU_ASSERT_TRUE(cookie_checksum_is_good(&s.p));
 		seq_to_server(&s.p, -12345u, 0);
 		memcpy(tcp_of(&s) + TCP_WINDOW, before.frame + s.p.l4_offset + TCP_WINDOW, 2);
-		renew_checksum(&s);
+		frame_renew_tcp_sum(&s.p);
 		CU_ASSERT_EQUAL(memcmp(s.frame, before.frame, s.p.bytes), 0);
 	}
 }

@@ -32,7 +32,7 @@ maxconn(uint8_t version)
 	CU_ASSERT_EQUAL(opens(&path, 1, 1), 0);
 	CU_ASSERT_EQUAL(sessions(&path), 3);
 	CU_ASSERT_EQUAL(frontend_sessions(&path), 3);
-	expire_all(&path);
+	path_expire_all(&path);
 	CU_ASSERT_EQUAL(frontend_sessions(&path), 0);
 	limiter_destroy(limiter);
 	path_close(&path);
@@ -68,7 +68,7 @@ test_fullnat(void)
 	/* The end of a connection that nobody knows takes nothing. */
 	CU_ASSERT_EQUAL(
 		request(&path, SHUNT_TCP, 1, 200, PKT_FIN | PKT_ACK).p.drop, SHUNT_DROP_NO_FLOW);
-	expire_all(&path);
+	path_expire_all(&path);
 	CU_ASSERT_EQUAL(frontend_sessions(&path), 0);
 	CU_ASSERT_EQUAL(facts(&path, 1).sessions, 0);
 	limiter_destroy(limiter);
@@ -94,7 +94,7 @@ test_next_is_let_in(void)
 		connect_client(&path, 1, 2 + round);
 		CU_ASSERT_EQUAL(frontend_sessions(&path), 2);
 	}
-	expire_all(&path);
+	path_expire_all(&path);
 	CU_ASSERT_EQUAL(frontend_sessions(&path), 0);
 	limiter_destroy(limiter);
 	path_close(&path);
@@ -115,7 +115,7 @@ test_midway(void)
 		CU_ASSERT_EQUAL(request(&path, SHUNT_TCP, 1, port, PKT_ACK).p.drop, 0);
 	CU_ASSERT_EQUAL(frontend_sessions(&path), 10);
 	CU_ASSERT_EQUAL(opens(&path, 1, 11), SHUNT_DROP_FRONTEND_MAXCONN);
-	expire_all(&path);
+	path_expire_all(&path);
 	CU_ASSERT_EQUAL(frontend_sessions(&path), 0);
 	limiter_destroy(limiter);
 	path_close(&path);
@@ -138,7 +138,7 @@ test_came_to_nothing(void)
 	CU_ASSERT_EQUAL(sessions(&path), 64);
 	CU_ASSERT_EQUAL(frontend_sessions(&path), 64);
 	CU_ASSERT_EQUAL(facts(&path, 1).sessions, 64);
-	expire_all(&path);
+	path_expire_all(&path);
 	CU_ASSERT_EQUAL(frontend_sessions(&path), 0);
 	CU_ASSERT_EQUAL(facts(&path, 1).sessions, 0);
 	limiter_destroy(limiter);
@@ -217,7 +217,7 @@ test_two_workers(void)
 	CU_ASSERT_EQUAL(opens(&path[1], 1, 51), SHUNT_DROP_SOURCE_MAXCONN);
 	CU_ASSERT_EQUAL(opens(&path[1], 98, 51), SHUNT_DROP_FRONTEND_MAXCONN);
 	for (int i = 0; i < 2; i++)
-		expire_all(&path[i]);
+		path_expire_all(&path[i]);
 	CU_ASSERT_EQUAL(frontend_sessions(&path[0]), 0);
 	CU_ASSERT_EQUAL(facts(&path[0], 1).sessions, 0);
 	/* And their buckets are one. */
@@ -262,7 +262,7 @@ test_udp_moves(void)
 	CU_ASSERT_EQUAL(sessions(&path), 1);
 	CU_ASSERT_EQUAL(frontend_sessions(&path), 1);
 	CU_ASSERT_EQUAL(facts(&path, 1).sessions, 1);
-	expire_all(&path);
+	path_expire_all(&path);
 	CU_ASSERT_EQUAL(facts(&path, 1).sessions, 0);
 	limiter_destroy(limiter);
 	path_close(&path);

@@ -52,7 +52,7 @@ test_reload(void)
 	CU_ASSERT_EQUAL(facts(&path[0], 1).sessions, 6);
 	CU_ASSERT_EQUAL(frontend_sessions(&path[0]), 6);
 	for (int i = 0; i < 2; i++)
-		expire_all(&path[i]);
+		path_expire_all(&path[i]);
 	CU_ASSERT_EQUAL(facts(&path[0], 1).sessions, 0);
 	CU_ASSERT_EQUAL(frontend_sessions(&path[0]), 0);
 	limiter_destroy(limiter);
@@ -97,7 +97,7 @@ test_during_the_pass(void)
 		CU_ASSERT_EQUAL(facts(&path, 1).sessions, sessions(&path));
 		CU_ASSERT_EQUAL(frontend_sessions(&path), sessions(&path));
 	}
-	expire_all(&path);
+	path_expire_all(&path);
 	CU_ASSERT_EQUAL(facts(&path, 1).sessions, 0);
 	CU_ASSERT_EQUAL(frontend_sessions(&path), 0);
 	limiter_destroy(limiter);
@@ -175,7 +175,7 @@ test_bind_moves(void)
 	CU_ASSERT_EQUAL(limiter->frontends[1].sessions, 0);
 	CU_ASSERT_EQUAL(sessions_for(&path, 1), 0);
 	CU_ASSERT_EQUAL(sessions_for(&path, 2), 20);
-	expire_all(&path);
+	path_expire_all(&path);
 	CU_ASSERT_EQUAL(limiter->frontends[2].sessions, 0);
 	CU_ASSERT_EQUAL(sessions_for(&path, 2), 0);
 	limiter_destroy(limiter);
