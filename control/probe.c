@@ -21,17 +21,15 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "probe_impl.h"
-#include "probe_tcp.h"
+#include "probe.h"
 #include "publish.h"
 #include "state.h"
 
@@ -49,15 +47,10 @@ static void
 probe_close(struct probe *probe)
 {
 	struct prober *prober = probe->prober;
-	int fd = probe->watch.fd;
 
-	if (fd < 0)
+	if (probe->watch.fd < 0)
 		return;
-	loop_unwatch(prober->loop, &probe->watch);
-	probe->watch.fd = -1;
-	close(fd);
-	probe_via_close(&prober->via_ports, probe->via_port);
-	probe->via_port = 0;
+	probe_socket_close(probe);
 	probe_talk_destroy(probe->talk);
 	probe->talk = NULL;
 	prober->open--;
@@ -298,23 +291,6 @@ on_socket(struct loop_watch *watch, uint32_t events)
 		probe_wait(probe);
 }
 
-static socklen_t
-socket_address(const struct server_config *config, struct sockaddr_storage *out)
-{
-	uint16_t port_be = config->check.port_be ? config->check.port_be : config->port_be;
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = port_be };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = port_be };
-
-	if (shunt_addr_is_v4(&config->address)) {
-		memcpy(&v4.sin_addr, &config->address.bytes[12], sizeof(v4.sin_addr));
-		memcpy(out, &v4, sizeof(v4));
-		return sizeof(v4);
-	}
-	memcpy(&v6.sin6_addr, config->address.bytes, sizeof(v6.sin6_addr));
-	memcpy(out, &v6, sizeof(v6));
-	return sizeof(v6);
-}
-
 /*
  * Errors that connect() returns at once are about this side (no port, no route, forbidden by a
  * local rule), but for those that a server on this very host can give. The same numbers after a
@@ -344,58 +320,33 @@ is_ready(struct probe *probe)
 	return status == 0;
 }
 
-/* 0 or -errno. */
-static int
-prepare_via(struct probe *probe, int fd, int family)
-{
-	int port;
-
-	if (!probe->server->config.check.via_service)
-		return 0;
-	port = probe_via_open(&probe->prober->via_ports, fd, family, probe->server->id);
-	probe->via_port = port > 0 ? (uint16_t)port : 0;
-	return port < 0 ? port : 0;
-}
-
 static void
 probe_connect(struct probe *probe)
 {
 	struct prober *prober = probe->prober;
-	struct sockaddr_storage address;
-	socklen_t length = socket_address(&probe->server->config, &address);
 	int status;
-	int fd;
 
 	probe->started_ms = loop_now_ms(prober->loop);
 	probe->started_us = now_us();
 	if (!is_ready(probe))
 		return;
-	fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		local_error(probe, errno);
-		return;
-	}
-	status = prepare_via(probe, fd, address.ss_family);
-	if (status == 0)
-		status = loop_watch(prober->loop, &probe->watch, fd, EPOLLOUT);
+	status = probe_socket_open(probe);
 	if (status < 0) {
-		close(fd);
-		probe_via_close(&prober->via_ports, probe->via_port);
-		probe->via_port = 0;
 		local_error(probe, -status);
 		return;
 	}
 	prober->open++;
 	probe->state = PROBE_CONNECTING;
 	loop_timer_set(prober->loop, &probe->timer, timeout_ms(&probe->server->config.check));
-	if (connect(fd, (const struct sockaddr *)&address, length) == 0)
+	status = probe_socket_connect(probe);
+	if (status == 0)
 		probe_succeeded(probe);
-	else if (errno == EINPROGRESS || errno == EINTR)
+	else if (status == -EINPROGRESS || status == -EINTR)
 		return;
-	else if (is_local(errno))
-		local_error(probe, errno);
+	else if (is_local(-status))
+		local_error(probe, -status);
 	else
-		probe_failed(probe, errno);
+		probe_failed(probe, -status);
 }
 
 static void

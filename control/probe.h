@@ -3,8 +3,8 @@
  * TCP connect probes: non-blocking connects on the loop, spread in time, closed without a trace
  * of a reset in the server's log.
  */
-#ifndef CONTROL_PROBE_TCP_H
-#define CONTROL_PROBE_TCP_H
+#ifndef CONTROL_PROBE_H
+#define CONTROL_PROBE_H
 
 struct control;
 struct server;

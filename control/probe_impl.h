@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What probe_tcp.c and prober.c share. */
+/* What probe.c, probe_socket.c and prober.c share. */
 #ifndef CONTROL_PROBE_IMPL_H
 #define CONTROL_PROBE_IMPL_H
 
@@ -62,5 +62,13 @@ void prober_unqueue(struct probe *probe);
 
 /* First probes go out at once, but thousands of them over some milliseconds. */
 uint64_t prober_first_delay_ms(struct prober *prober);
+
+/*
+ * probe_socket.c. 0 or -errno: open() and the errors that connect() returns at once are about this
+ * side, see is_local(). An open socket is watched for writing.
+ */
+int probe_socket_open(struct probe *probe);
+int probe_socket_connect(struct probe *probe);
+void probe_socket_close(struct probe *probe);
 
 #endif

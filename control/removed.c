@@ -4,7 +4,7 @@
 
 #include "shunt/stats.h"
 #include "flow_mode.h"
-#include "probe_tcp.h"
+#include "probe.h"
 #include "removed.h"
 #include "state.h"
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "probe_tcp.h"
+#include "probe.h"
 #include "removed.h"
 #include "rules.h"
 #include "state.h"

@@ -17,7 +17,7 @@
 #include "loop.h"
 
 struct control;
-struct probe;	/* probe_tcp.h */
+struct probe;	/* probe.h */
 struct prober;	/* what the probes share */
 struct netlink; /* netlink.h */
 struct publish; /* publish.h */

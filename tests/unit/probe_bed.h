@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "probe_tcp.h"
+#include "probe.h"
 #include "publish.h"
 #include "state.h"
 #include "unit.h"
@@ -20,7 +20,7 @@
 
 static unsigned int published;
 
-/* probe_tcp.c tells it of every change of verdict, and no publisher is needed here. */
+/* probe.c tells it of every change of verdict, and no publisher is needed here. */
 void
 publish_schedule_server(struct publish *publish, struct server *server)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the tests of servers.c share: a usual configuration in a state of its own. Probes are played
- * by this file: they only count, and can be told to run out of memory. It defines what probe_tcp.c
+ * by this file: they only count, and can be told to run out of memory. It defines what probe.c
  * and config.c would, so it is for one file of a program.
  */
 #ifndef TESTS_SERVERS_SETUP_H
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "probe_tcp.h"
+#include "probe.h"
 #include "state.h"
 #include "unit.h"
 

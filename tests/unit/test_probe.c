@@ -438,4 +438,4 @@ static const struct unit_test tests[] = {
 	{ "probes are stopped at any moment", stopped_at_any_moment },
 };
 
-UNIT_MAIN("probe_tcp", tests)
+UNIT_MAIN("probe", tests)

@@ -5,7 +5,7 @@
 
 #include "image.h"
 #include "listener.h"
-#include "probe_tcp.h"
+#include "probe.h"
 #include "probe_via.h"
 #include "publish.h"
 #include "state.h"

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A probe's socket: from here to there, and how it is opened and closed. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "probe_impl.h"
+#include "state.h"
+
+static socklen_t
+socket_address(const struct server_config *config, struct sockaddr_storage *out)
+{
+	uint16_t port_be = config->check.port_be ? config->check.port_be : config->port_be;
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = port_be };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = port_be };
+
+	if (shunt_addr_is_v4(&config->address)) {
+		memcpy(&v4.sin_addr, &config->address.bytes[12], sizeof(v4.sin_addr));
+		memcpy(out, &v4, sizeof(v4));
+		return sizeof(v4);
+	}
+	memcpy(&v6.sin6_addr, config->address.bytes, sizeof(v6.sin6_addr));
+	memcpy(out, &v6, sizeof(v6));
+	return sizeof(v6);
+}
+
+/* 0 or -errno. */
+static int
+prepare_via(struct probe *probe, int fd, int family)
+{
+	int port;
+
+	if (!probe->server->config.check.via_service)
+		return 0;
+	port = probe_via_open(&probe->prober->via_ports, fd, family, probe->server->id);
+	probe->via_port = port > 0 ? (uint16_t)port : 0;
+	return port < 0 ? port : 0;
+}
+
+/* What has been begun of a socket goes. Returns `status`. */
+static int
+give_up(struct probe *probe, int fd, int status)
+{
+	close(fd);
+	probe_via_close(&probe->prober->via_ports, probe->via_port);
+	probe->via_port = 0;
+	return status;
+}
+
+int
+probe_socket_open(struct probe *probe)
+{
+	int family = shunt_addr_is_v4(&probe->server->config.address) ? AF_INET : AF_INET6;
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int status;
+
+	if (fd < 0)
+		return -errno;
+	status = prepare_via(probe, fd, family);
+	if (status == 0)
+		status = loop_watch(probe->prober->loop, &probe->watch, fd, EPOLLOUT);
+	return status < 0 ? give_up(probe, fd, status) : 0;
+}
+
+int
+probe_socket_connect(struct probe *probe)
+{
+	struct sockaddr_storage address;
+	socklen_t length = socket_address(&probe->server->config, &address);
+
+	return connect(probe->watch.fd, (const struct sockaddr *)&address, length) < 0 ? -errno : 0;
+}
+
+void
+probe_socket_close(struct probe *probe)
+{
+	int fd = probe->watch.fd;
+
+	loop_unwatch(probe->prober->loop, &probe->watch);
+	probe->watch.fd = -1;
+	give_up(probe, fd, 0);
+}
