@@ -9,6 +9,7 @@
 #include "removed.h"
 #include "rules.h"
 #include "state.h"
+#include "trackers.h"
 
 struct adoption {
 	struct compiler *compiler;
@@ -162,6 +163,7 @@ compiler_adopt(struct compiler *c, struct control *control, const struct image *
 	if (!c->last)
 		return -ENOMEM;
 	rc = image_diff(NULL, running, adopt_object, &adoption);
+	trackers_adopted(control);
 	if (settings) {
 		ids_continue(c->servers, settings->last_server);
 		ids_continue(c->services, settings->last_service);

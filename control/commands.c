@@ -11,6 +11,7 @@
 #include "removed.h"
 #include "show.h"
 #include "state.h"
+#include "trackers.h"
 
 static void
 finish(struct command_request *request, json_t *answer)
@@ -198,6 +199,7 @@ run_set_server_state(struct command_request *request, struct json_at args)
 	was = server_state_name(server);
 	server_set_admin(server, (enum shunt_admin_state)state);
 	events_add(&request->control->events, server, was, "set by command");
+	trackers_changed(request->control, server);
 	change_made(request, server);
 }
 

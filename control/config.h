@@ -38,6 +38,8 @@ struct check_config {
 	struct flap_config flap;
 	uint8_t init_state;	       /* enum init_state */
 	uint16_t port_be;	       /* 0: the server's own, which there is then */
+	struct shunt_addr address;     /* all zero: the server's own */
+	struct shunt_addr source;      /* all zero: as the kernel chooses */
 	const struct check_talk *talk; /* NULL: a connection is enough */
 	bool via_service;	       /* to the balanced address, as clients' packets go */
 };
@@ -48,11 +50,30 @@ struct server_config {
 	uint16_t port_be; /* 0: keeps_port, or it is wrong */
 	bool keeps_port;  /* has none: takes the one that the client has sent to */
 	uint16_t weight;
-	bool backup;	       /* used when no other server can be */
-	uint32_t maxconn;      /* sessions at a time; 0: any number */
-	uint32_t slowstart_ms; /* to its whole share, when it has come up; 0: at once */
+	bool backup;		/* used when no other server can be */
+	uint32_t maxconn;	/* sessions at a time; 0: any number */
+	uint32_t slowstart_ms;	/* to its whole share, when it has come up; 0: at once */
+	bool tracks;		/* is not probed: follows another one, which leads to one that is */
+	uint32_t track_backend; /* index into backends, */
+	uint32_t track_server;	/* and into its servers */
 	struct check_config check;
 };
+
+/* What probes of a server go to; port_be is 0 as long as config_check_ports() has not run. */
+static inline const struct shunt_addr *
+config_probe_address(const struct server_config *server)
+{
+	static const struct shunt_addr none;
+
+	return shunt_addr_equal(&server->check.address, &none) ? &server->address
+							       : &server->check.address;
+}
+
+static inline uint16_t
+config_probe_port(const struct server_config *server)
+{
+	return server->check.port_be ? server->check.port_be : server->port_be;
+}
 
 struct backend_config {
 	char name[SHUNT_NAME_SIZE];

@@ -90,13 +90,23 @@ read_flap(struct json_at at, struct flap_config *flap)
 		json_at_error(at, "\"max\" is less than \"hold\"");
 }
 
+static void
+read_address(struct json_at at, struct shunt_addr *out)
+{
+	struct shunt_addr address;
+
+	if (json_get_address(at, &address) && config_check_unicast(at, &address))
+		*out = address;
+}
+
 void
 config_read_check(struct json_at at, struct config *config, struct check_config *check)
 {
 	static const char *const keys[] = { "type", "inter", "fastinter", "downinter", "timeout",
 		"rise", "fall", "soft-fall", "keep-last", "init-state", "flap-hold", "port", "via",
-		"send", "send-hex", "expect", "expect-regex", "method", "path", "version", "host",
-		"headers", "status", "soft-status", "user", "password", "database", NULL };
+		"address", "source-address", "send", "send-hex", "expect", "expect-regex", "method",
+		"path", "version", "host", "headers", "status", "soft-status", "user", "password",
+		"database", NULL };
 	static const struct json_word vias[] = {
 		{ "server", 0 },
 		{ "service", 1 },
@@ -134,6 +144,8 @@ config_read_check(struct json_at at, struct config *config, struct check_config 
 		check->port_be = htons(port);
 	if (json_get_word(json_at_member(&at, "via"), vias, &via))
 		check->via_service = via;
+	read_address(json_at_member(&at, "address"), &check->address);
+	read_address(json_at_member(&at, "source-address"), &check->source);
 }
 
 /* Fills in what no level said, from what the levels did say. */
@@ -176,7 +188,7 @@ read_server(struct json_at at, const struct config_defaults *defaults, struct co
 	struct server_config *server)
 {
 	static const char *const keys[] = { "name", "address", "weight", "backup", "check",
-		"maxconn", "slowstart", NULL };
+		"maxconn", "slowstart", "track", NULL };
 	struct json_at name = json_at_member(&at, "name");
 	struct json_at address = json_at_member(&at, "address");
 
@@ -197,6 +209,7 @@ read_server(struct json_at at, const struct config_defaults *defaults, struct co
 	read_capacity(&at, server);
 	json_get_bool(json_at_member(&at, "backup"), &server->backup);
 	config_read_check(json_at_member(&at, "check"), config, &server->check);
+	config_read_track(at, server);
 	finish_check(defaults, &server->check);
 }
 

@@ -479,6 +479,7 @@ config_cross_check(struct json_at *root, const struct settings *settings, struct
 		if (!config_check_sources(&backends, settings, config))
 			seen.no_memory = true;
 		check_ways(&frontends, config, &seen);
+		seen.no_memory |= !config_check_probes(&backends, seen.vips, config);
 		config_check_ports(root, config);
 		seen.no_memory |= !config_check_via(&backends, config);
 		check_neighbors(&neighbors, config, settings, &seen);

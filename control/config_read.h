@@ -92,6 +92,11 @@ bool config_check_rules(
 void
 config_cross_check(struct json_at *root, const struct settings *settings, struct config *config);
 
+/* config_probe.c: whether a server follows another one, which is found when all are read. */
+void config_read_track(struct json_at server_at, struct server_config *server);
+/* Where probes go and come from. vips: the balanced addresses. False: out of memory. */
+bool config_check_probes(const struct json_at *backends, const json_t *vips, struct config *config);
+
 /*
  * config_via.c: checks through services. Says at which port those of servers without a port arrive.
  * False: out of memory.

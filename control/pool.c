@@ -10,7 +10,7 @@
 static bool
 is_wanted(const struct server *server)
 {
-	return server->admin == SHUNT_ADMIN_READY && !server->removed;
+	return server_admin(server) == SHUNT_ADMIN_READY && !server->removed;
 }
 
 bool

@@ -32,6 +32,7 @@
 #include "probe.h"
 #include "publish.h"
 #include "state.h"
+#include "trackers.h"
 
 #define LOG_SUBSYSTEM "probe"
 #include "shunt/log.h"
@@ -67,19 +68,44 @@ probe_wait(struct probe *probe)
 
 	probe_close(probe);
 	probe->state = PROBE_WAITING;
-	loop_timer_set(probe->prober->loop, &probe->timer,
-		probe->next_ms > now_ms ? probe->next_ms - now_ms : 0);
+	if (probe->leader)
+		loop_timer_set(probe->prober->loop, &probe->timer, PROBE_LED_MS);
+	else
+		loop_timer_set(probe->prober->loop, &probe->timer,
+			probe->next_ms > now_ms ? probe->next_ms - now_ms : 0);
+}
+
+/* Until the next probe: as the server wants it that is in the greatest hurry. */
+static uint64_t
+interval_ms(const struct probe *probe)
+{
+	const struct probe *member = probe;
+	uint64_t least_ms = UINT64_MAX;
+
+	for (; member; member = prober_next_member(probe, member)) {
+		const struct server *server = member->server;
+		uint64_t own_ms = health_interval_ms(&server->health, &server->config.check);
+
+		if (own_ms < least_ms)
+			least_ms = own_ms;
+	}
+	return least_ms;
 }
 
 /* From start to start, a little less than the interval, so that probes do not fall into step. */
 static void
 probe_set_next(struct probe *probe)
 {
-	const struct server *server = probe->server;
-	uint64_t interval_ms = health_interval_ms(&server->health, &server->config.check);
+	uint64_t wait_ms = interval_ms(probe);
 
-	probe->next_ms = probe->started_ms + interval_ms -
-		prober_random(probe->prober, interval_ms / PROBE_JITTER + 1);
+	probe->next_ms = probe->started_ms + wait_ms -
+		prober_random(probe->prober, wait_ms / PROBE_JITTER + 1);
+}
+
+uint64_t
+probe_random_delay_ms(const struct probe *probe)
+{
+	return prober_random(probe->prober, interval_ms(probe));
 }
 
 static uint32_t
@@ -136,12 +162,16 @@ static void
 local_error(struct probe *probe, int error)
 {
 	struct prober *prober = probe->prober;
-	struct server *server = probe->server;
+	const struct server *server = probe->server;
+	struct check_report report = report_of(probe, CHECK_SOCKERR);
 	uint64_t now_ms = loop_now_ms(prober->loop);
+	struct probe *member;
 
-	server->check_error++;
-	server->report = report_of(probe, CHECK_SOCKERR);
-	say_error(&server->report, error);
+	say_error(&report, error);
+	for (member = probe; member; member = prober_next_member(probe, member)) {
+		member->server->check_error++;
+		member->server->report = report;
+	}
 	prober->unlogged++;
 	if (prober->logged_ms == 0 || now_ms - prober->logged_ms >= PROBE_LOG_MS) {
 		log_warn("%s/%s could not be probed from here, nothing is held against it: %s%s "
@@ -155,6 +185,20 @@ local_error(struct probe *probe, int error)
 	probe_wait(probe);
 }
 
+static void
+note_result(struct control *control, struct server *server, const struct check_report *report)
+{
+	const char *was = server_state_name(server);
+	char why[CHECK_TEXT_SIZE + 64];
+
+	if (!server_probed(server, report, loop_now_ms(control->loop)))
+		return;
+	publish_schedule_server(control->publish, server);
+	check_report_text(report, why, sizeof(why));
+	events_add(&control->events, server, was, why);
+	trackers_changed(control, server);
+}
+
 /* Notes the result, and is polite if the connection stands; else the socket is closed. */
 static void
 probe_ends(struct probe *probe, const struct check_report *report, bool stands)
@@ -163,14 +207,10 @@ probe_ends(struct probe *probe, const struct check_report *report, bool stands)
 	struct loop *loop = control->loop;
 	uint64_t now_ms = loop_now_ms(loop);
 	uint64_t wait_ms = timeout_ms(&probe->server->config.check);
-	const char *was = server_state_name(probe->server);
-	char why[CHECK_TEXT_SIZE + 64];
+	struct probe *member = probe;
 
-	if (server_probed(probe->server, report, now_ms)) {
-		publish_schedule_server(control->publish, probe->server);
-		check_report_text(report, why, sizeof(why));
-		events_add(&control->events, probe->server, was, why);
-	}
+	for (; member; member = prober_next_member(probe, member))
+		note_result(control, member->server, report);
 	probe_set_next(probe);
 	if (!stands || shutdown(probe->watch.fd, SHUT_WR) < 0 || probe->next_ms <= now_ms ||
 		loop_watch_events(loop, &probe->watch, EPOLLIN) < 0) {
@@ -371,6 +411,10 @@ on_probe_timer(struct loop_timer *timer, uint64_t now_ms)
 
 	switch (probe->state) {
 	case PROBE_WAITING:
+		if (probe->leader) {
+			loop_timer_set(prober->loop, timer, PROBE_LED_MS);
+			break;
+		}
 		if (prober->open < prober->open_max) {
 			probe_connect(probe);
 			break;
@@ -398,15 +442,6 @@ on_probe_timer(struct loop_timer *timer, uint64_t now_ms)
 	}
 }
 
-static uint64_t
-random_delay_ms(const struct probe *probe)
-{
-	const struct server *server = probe->server;
-
-	return prober_random(
-		probe->prober, health_interval_ms(&server->health, &server->config.check));
-}
-
 struct probe *
 probe_start(struct control *control, struct server *server)
 {
@@ -428,7 +463,7 @@ probe_start(struct control *control, struct server *server)
 	probe->watch.on_event = on_socket;
 	probe->timer.on_timer = on_probe_timer;
 	delay_ms = server->health.fresh ? prober_first_delay_ms(probe->prober)
-					: random_delay_ms(probe);
+					: probe_random_delay_ms(probe);
 	if (loop_timer_set(control->loop, &probe->timer, delay_ms) < 0) {
 		probe_stop(probe);
 		return NULL;
@@ -443,6 +478,7 @@ probe_stop(struct probe *probe)
 
 	if (probe->state == PROBE_QUEUED)
 		prober_unqueue(probe);
+	prober_leave(probe);
 	probe_close(probe);
 	loop_timer_cancel(prober->loop, &probe->timer);
 	free(probe);
@@ -453,14 +489,14 @@ probe_stop(struct probe *probe)
 void
 probe_update(struct probe *probe)
 {
-	uint64_t delay_ms = random_delay_ms(probe);
+	uint64_t delay_ms = probe_random_delay_ms(probe);
 
 	if (probe->state == PROBE_CLOSING || probe->state == PROBE_TALKING)
 		probe->next_ms = loop_now_ms(probe->prober->loop) + delay_ms;
 	/* What was said is no longer what is to be said. */
 	if (probe->state == PROBE_TALKING)
 		probe_wait(probe);
-	else if (probe->state == PROBE_WAITING)
+	else if (probe->state == PROBE_WAITING && !probe->leader)
 		loop_timer_set(probe->prober->loop, &probe->timer, delay_ms);
 }
 

@@ -18,6 +18,8 @@ struct probe *probe_start(struct control *control, struct server *server);
 void probe_stop(struct probe *probe);
 /* The server's settings or health have changed: makes the next probe within one interval. */
 void probe_update(struct probe *probe);
+/* All servers stand as they shall: those with the same target are probed once from here on. */
+void probe_share(struct control *control);
 /* The server goes on as another struct server (a reload). */
 void probe_move(struct probe *probe, struct server *server);
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What probe.c, probe_socket.c and prober.c share. */
+/* What probe.c, probe_socket.c, prober.c and prober_share.c share. */
 #ifndef CONTROL_PROBE_IMPL_H
 #define CONTROL_PROBE_IMPL_H
 
 #include "loop.h"
 #include "probe_talk.h"
 #include "probe_via.h"
+
+/* A probe that another one leads has its timer like any, and looks at it now and then. */
+#define PROBE_LED_MS 3600000
 
 enum probe_state {
 	PROBE_WAITING,
@@ -18,6 +21,10 @@ enum probe_state {
 struct probe {
 	struct prober *prober;
 	struct server *server;
+	/* prober_share.c: probes of one target are made once, by their leader. */
+	struct probe *leader;	   /* whose results this one's server has; NULL: it makes its own */
+	struct probe *next_member; /* of a leader: those that it leads; of these: the next */
+	struct probe *previous_member;
 	enum probe_state state;
 	struct loop_watch watch; /* fd is the socket, -1: none */
 	struct loop_timer timer;
@@ -53,6 +60,9 @@ struct prober *prober_create(
 	struct control *control, void (*on_queue_timer)(struct loop_timer *timer, uint64_t now_ms));
 void prober_destroy(struct prober *prober);
 
+/* probe.c: some time within an interval. */
+uint64_t probe_random_delay_ms(const struct probe *probe);
+
 /* Evenly from 0 to below - 1. */
 uint64_t prober_random(struct prober *prober, uint64_t below);
 
@@ -62,6 +72,15 @@ void prober_unqueue(struct probe *probe);
 
 /* First probes go out at once, but thousands of them over some milliseconds. */
 uint64_t prober_first_delay_ms(struct prober *prober);
+
+/* prober_share.c: it goes, and those that it leads are on their own. */
+void prober_leave(struct probe *probe);
+/* The probes whose servers have its results: itself, then those that it leads. NULL: no more. */
+static inline struct probe *
+prober_next_member(const struct probe *probe, const struct probe *member)
+{
+	return probe->leader ? NULL : member->next_member;
+}
 
 /*
  * probe_socket.c. 0 or -errno: open() and the errors that connect() returns at once are about this

@@ -11,18 +11,17 @@
 #include "state.h"
 
 static socklen_t
-socket_address(const struct server_config *config, struct sockaddr_storage *out)
+socket_address(const struct shunt_addr *address, uint16_t port_be, struct sockaddr_storage *out)
 {
-	uint16_t port_be = config->check.port_be ? config->check.port_be : config->port_be;
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = port_be };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = port_be };
 
-	if (shunt_addr_is_v4(&config->address)) {
-		memcpy(&v4.sin_addr, &config->address.bytes[12], sizeof(v4.sin_addr));
+	if (shunt_addr_is_v4(address)) {
+		memcpy(&v4.sin_addr, &address->bytes[12], sizeof(v4.sin_addr));
 		memcpy(out, &v4, sizeof(v4));
 		return sizeof(v4);
 	}
-	memcpy(&v6.sin6_addr, config->address.bytes, sizeof(v6.sin6_addr));
+	memcpy(&v6.sin6_addr, address->bytes, sizeof(v6.sin6_addr));
 	memcpy(out, &v6, sizeof(v6));
 	return sizeof(v6);
 }
@@ -40,6 +39,26 @@ prepare_via(struct probe *probe, int fd, int family)
 	return port < 0 ? port : 0;
 }
 
+/*
+ * 0 or -errno. The port is left to connect(), which finds one that is free towards this server
+ * alone (ip(7)); bind() would take one of 28000 for all.
+ */
+static int
+prepare_source(const struct probe *probe, int fd)
+{
+	static const struct shunt_addr none;
+	const struct shunt_addr *source = &probe->server->config.check.source;
+	struct sockaddr_storage address;
+	const int on = 1;
+	socklen_t length;
+
+	if (shunt_addr_equal(source, &none))
+		return 0;
+	length = socket_address(source, 0, &address);
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)&address, length) < 0 ? -errno : 0;
+}
+
 /* What has been begun of a socket goes. Returns `status`. */
 static int
 give_up(struct probe *probe, int fd, int status)
@@ -53,13 +72,16 @@ give_up(struct probe *probe, int fd, int status)
 int
 probe_socket_open(struct probe *probe)
 {
-	int family = shunt_addr_is_v4(&probe->server->config.address) ? AF_INET : AF_INET6;
+	const struct server_config *config = &probe->server->config;
+	int family = shunt_addr_is_v4(config_probe_address(config)) ? AF_INET : AF_INET6;
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int status;
 
 	if (fd < 0)
 		return -errno;
 	status = prepare_via(probe, fd, family);
+	if (status == 0)
+		status = prepare_source(probe, fd);
 	if (status == 0)
 		status = loop_watch(probe->prober->loop, &probe->watch, fd, EPOLLOUT);
 	return status < 0 ? give_up(probe, fd, status) : 0;
@@ -68,8 +90,10 @@ probe_socket_open(struct probe *probe)
 int
 probe_socket_connect(struct probe *probe)
 {
+	const struct server_config *config = &probe->server->config;
 	struct sockaddr_storage address;
-	socklen_t length = socket_address(&probe->server->config, &address);
+	socklen_t length =
+		socket_address(config_probe_address(config), config_probe_port(config), &address);
 
 	return connect(probe->watch.fd, (const struct sockaddr *)&address, length) < 0 ? -errno : 0;
 }

@@ -29,13 +29,12 @@ struct probe_talk *
 probe_talk_create(const struct server *server)
 {
 	const struct server_config *config = &server->config;
-	uint16_t port_be = config->check.port_be ? config->check.port_be : config->port_be;
 	struct probe_talk *talk = malloc(sizeof(*talk));
 	char host[JSON_ENDPOINT_TEXT_SIZE];
 
 	if (!talk)
 		return NULL;
-	json_endpoint_text(&config->address, port_be, host);
+	json_endpoint_text(config_probe_address(config), config_probe_port(config), host);
 	talk->request = check_request(config->check.talk, host, &talk->request_length);
 	if (!talk->request) {
 		free(talk);

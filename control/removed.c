@@ -95,6 +95,7 @@ retire(struct server *server)
 		probe_stop(server->probe);
 	server->probe = NULL;
 	server->config.check.talk = NULL; /* the configuration's, which goes */
+	server->tracked = server->trackers = NULL;
 	server->removed = true;
 	server->sessions = NOT_COUNTED;
 	server->idle_since_ms = 0;

@@ -13,6 +13,7 @@
 #include "removed.h"
 #include "rules.h"
 #include "state.h"
+#include "trackers.h"
 
 #define LOG_SUBSYSTEM "servers"
 #include "shunt/log.h"
@@ -122,7 +123,8 @@ same_check(const struct check_config *a, const struct check_config *b)
 		a->timeout_ms == b->timeout_ms && a->rise == b->rise && a->fall == b->fall &&
 		a->soft_fall == b->soft_fall && a->keep_last == b->keep_last &&
 		a->port_be == b->port_be && a->via_service == b->via_service &&
-		check_talk_equal(a->talk, b->talk);
+		shunt_addr_equal(&a->address, &b->address) &&
+		shunt_addr_equal(&a->source, &b->source) && check_talk_equal(a->talk, b->talk);
 }
 
 /* Everything of a server that stays, except its probe: that one moves when all is built. */
@@ -138,7 +140,8 @@ server_inherit(struct server *server, const struct server *old)
 	if (server->config.weight == old->file_weight)
 		server->weight = old->weight;
 	server->health = old->health;
-	health_update(&server->health, &server->config.check);
+	if (!server->config.tracks) /* else it is another's: trackers_link() */
+		health_update(&server->health, &server->config.check);
 	server->kept = old->kept;
 	server->flap = old->flap;
 	server->check_fail = old->check_fail;
@@ -385,6 +388,7 @@ model_create(struct control *control, struct control *next, const struct config 
 		compare_backends);
 	if (services_create(control, next, config) < 0 || own_addresses_create(next) < 0)
 		goto fail;
+	trackers_link(next);
 	return 0;
 
 fail:
@@ -452,6 +456,7 @@ state_apply(struct control *control, struct config *config)
 	control->service_count = next.service_count;
 	control->own_addresses = next.own_addresses;
 	control->own_address_count = next.own_address_count;
+	probe_share(control);
 	log_info("configuration in force: services %zu, backends %zu, servers %zu "
 		 "(%zu kept, %zu new, %zu gone)",
 		control->service_count, control->backend_count, counts.servers, counts.kept,
@@ -474,11 +479,11 @@ server_state(const struct server *server)
 	bool believed = !server->backend->panic || server->config.backup || server->removed ||
 		server->health.fresh;
 
-	if (server->admin == SHUNT_ADMIN_MAINT ||
-		(server->health.verdict == SHUNT_HEALTH_DOWN && believed))
+	uint8_t admin = server_admin(server);
+
+	if (admin == SHUNT_ADMIN_MAINT || (server->health.verdict == SHUNT_HEALTH_DOWN && believed))
 		return SHUNT_SERVER_DOWN;
-	return server->admin == SHUNT_ADMIN_DRAIN || server->removed ? SHUNT_SERVER_DRAIN
-								     : SHUNT_SERVER_UP;
+	return admin == SHUNT_ADMIN_DRAIN || server->removed ? SHUNT_SERVER_DRAIN : SHUNT_SERVER_UP;
 }
 
 const char *
@@ -486,11 +491,11 @@ server_state_name(const struct server *server)
 {
 	if (server->removed)
 		return "removed";
-	if (server->admin == SHUNT_ADMIN_MAINT)
+	if (server_admin(server) == SHUNT_ADMIN_MAINT)
 		return "maint";
 	if (server->health.verdict == SHUNT_HEALTH_DOWN)
 		return "down";
-	if (server->admin == SHUNT_ADMIN_DRAIN)
+	if (server_admin(server) == SHUNT_ADMIN_DRAIN)
 		return "drain";
 	return server->health.verdict == SHUNT_HEALTH_NO_CHECK ? "no-check" : "up";
 }
@@ -551,13 +556,13 @@ server_adopt(struct server *server, const struct shunt_server *image)
 	if (image->file_weight == server->config.weight && image->weight <= SHUNT_MAX_WEIGHT &&
 		!server->weight_set)
 		server->weight = image->weight;
-	if (server->probe && server->health.fresh && image->health < SHUNT_HEALTH_COUNT &&
-		verdict_known) {
+	if (server->health.fresh && image->health < SHUNT_HEALTH_COUNT && verdict_known) {
 		server->health = (struct health){
 			.verdict = image->health == SHUNT_HEALTH_DOWN ? SHUNT_HEALTH_DOWN
 								      : SHUNT_HEALTH_UP,
 		};
-		probe_update(server->probe);
+		if (server->probe)
+			probe_update(server->probe);
 	}
 	if (server->health.verdict == image->health && server->admin == image->admin)
 		server->changed_ms = image->changed_ms;

@@ -8,6 +8,7 @@
 #include "jsonfile.h"
 #include "publish.h"
 #include "state.h"
+#include "trackers.h"
 
 /* The sums over all workers that show servers and show stat print. */
 struct traffic {
@@ -340,11 +341,16 @@ show_server(const struct control *control, const struct server *server, enum flo
 					     loop_now_ms(control->loop))
 				   : 0;
 	char address[JSON_ENDPOINT_TEXT_SIZE], last[CHECK_TEXT_SIZE + 64] = "";
+	char tracks[2 * SHUNT_NAME_SIZE] = "";
 	json_t *object = json_object();
 	int failed;
 
 	if (checked)
 		check_report_text(&server->report, last, sizeof(last));
+	if (server->tracked) {
+		trackers_path(server->tracked, tracks, sizeof(tracks));
+		snprintf(last, sizeof(last), "tracks %s", tracks);
+	}
 	json_server_endpoint_text(&server->config.address, server->config.port_be, address);
 	failed = set_text(object, "backend", server->backend->config.name) |
 		set_text(object, "server", server->config.name) |
@@ -362,7 +368,8 @@ show_server(const struct control *control, const struct server *server, enum flo
 			checked ? check_status_name(server->report.status) : "") |
 		set_count(object, "check_code", checked ? server->report.code : 0) |
 		set_count(object, "check_duration_us", checked ? server->report.duration_us : 0) |
-		set_text(object, "last_check", last) | set_count(object, "hold_ms", held_ms);
+		set_text(object, "last_check", last) | set_count(object, "hold_ms", held_ms) |
+		set_text(object, "tracks", tracks);
 	return whole(object, failed);
 }
 

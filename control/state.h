@@ -48,8 +48,13 @@ struct server {
 	uint64_t check_down;  /* changes from up to down */
 	struct check_report report; /* of the last probe */
 	uint64_t check_error; /* probes that could not be made here and say nothing of the server */
-	uint32_t id;	      /* in the image; 0: not yet given (compile.c) */
-	bool changed;	      /* since it was compiled, as publish_schedule_server() knows */
+	/* trackers.c: */
+	struct server *tracked;	 /* the one that it tracks; NULL: none */
+	struct server *trackers; /* all whose tracking ends here, */
+	struct server *next_tracker;
+	const char *seen; /* a tracker's state, as last noted */
+	uint32_t id;	  /* in the image; 0: not yet given (compile.c) */
+	bool changed;	  /* since it was compiled, as publish_schedule_server() knows */
 	/* A reload has removed it, but not its connections: the rest is removed.h's. */
 	bool removed;
 	uint64_t sessions;	/* as last counted; UINT64_MAX: not yet */
@@ -189,6 +194,9 @@ state_leads(
 enum shunt_server_state server_state(const struct server *server);
 /* "up", "down", "drain", "maint", "no-check", "removed": as `show servers` says it. */
 const char *server_state_name(const struct server *server);
+
+/* Its own, or that of one that it tracks, if that is less. */
+uint8_t server_admin(const struct server *server);
 
 void server_set_admin(struct server *server, enum shunt_admin_state admin);
 void server_set_weight(struct server *server, uint16_t weight);

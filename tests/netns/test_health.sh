@@ -26,15 +26,19 @@ for n in 1 2; do
 	says $n 200
 done
 
-edit "
-d['defaults']['check'] = {'type': 'http', 'port': 8081, 'path': '/up', 'inter': '100ms',
-                          'timeout': '100ms', 'rise': 1, 'fall': 3}
+# Backends anew, by add(NAME, SERVERS, CHECK).
+ANEW="
 d['frontends'], d['backends'] = [], []
 def add(name, count, check):
     d['frontends'].append({'name': name, 'bind': '198.51.100.10:%d' % (80 + len(d['frontends'])),
                            'default-backend': name})
     d['backends'].append({'name': name, 'check': check, 'servers': [
         {'name': 's%d' % n, 'address': '10.0.0.1%d:8080' % n} for n in range(1, count + 1)]})
+"
+edit "
+d['defaults']['check'] = {'type': 'http', 'port': 8081, 'path': '/up', 'inter': '100ms',
+                          'timeout': '100ms', 'rise': 1, 'fall': 3}
+$ANEW
 add('app', 2, {'soft-status': 503, 'soft-fall': 25, 'keep-last': True})
 add('hard', 2, {})
 add('soft', 2, {'soft-status': [503], 'soft-fall': 25})
@@ -100,3 +104,51 @@ check_equal "is one more, and keeps those before" "up down removed" "$(events ha
 check_equal "show events 1 is the last" 1 "$(ctl -j show events 1 | json "len(d)")"
 check "for people it is a table" grep -q "^20..-..-..T.*Z  hard  *s2  *down  removed  reload" \
 	<(ctl show events 1)
+
+# One page for two backends, and two servers that track one of theirs: by itself, and by another one.
+edit "
+$ANEW
+add('one', 1, {})
+add('two', 1, {'fall': 6})
+add('from', 1, {'source-address': '10.0.0.1', 'port': 8080, 'type': 'tcp'})
+add('nowhere', 1, {'source-address': '10.0.0.77', 'port': 8080, 'type': 'tcp', 'init-state': 'fully-up'})
+add('track', 1, {})
+add('again', 1, {})
+add('page', 1, {'address': '10.0.0.12'})
+d['backends'][4]['servers'][0]['track'] = 'one/s1'
+d['backends'][5]['servers'][0]['track'] = 'track/s1'
+"
+check "a reload with servers that track others" ctl reload
+for name in one two from track again; do
+	check "$name/s1 comes up" wait_until 5 server_is $name/s1 up
+done
+# asked SECONDS: how often nginx in s1 is asked for its page meanwhile.
+asked() {
+	local before
+	before=$(grep -c /up "$TOPOLOGY_DIR/s1/access.log")
+	sleep "$1"
+	echo $(($(grep -c /up "$TOPOLOGY_DIR/s1/access.log") - before))
+}
+# Each for itself they would ask twice as often; nobody may ask more than once in 95 ms.
+asked=$(asked 2)
+check "two backends ask for their page once: $asked times in 2 s" test "$asked" -le 25
+check "and do ask" test "$asked" -ge 2
+check "a source address that is not here is no result" wait_until 5 field_is nowhere/s1 check_status SOCKERR
+check "and takes nobody down" server_is nowhere/s1 up
+says 1 503
+check "the tracked one goes down" wait_until 5 server_is one/s1 down
+check "and who tracks it" server_is track/s1 down
+check "and who tracks that one" server_is again/s1 down
+check_equal "which is why" "tracks track/s1" "$(why again/s1)"
+check "its neighbour with another fall is up a little longer, then down" wait_until 5 server_is two/s1 down
+says 1 200
+check "up again, with all of them" wait_until 5 server_is again/s1 up
+check "drain" ctl set server track/s1 state drain
+check "is also that of who tracks it" server_is again/s1 drain
+check "and not of whom it tracks" server_is one/s1 up
+check "ready" ctl set server track/s1 state ready
+check "is, too" server_is again/s1 up
+check "show servers says whom it tracks" grep -q "^again .* tracks track/s1" <(ctl show servers)
+check "a check at another address is that one's" server_is page/s1 down
+says 2 200
+check "and comes up with it" wait_until 5 server_is page/s1 up

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Servers of several backends are often one and the same: a target that is checked in the same way
+ * is probed once, and each of its servers makes of the result what its own rise and fall say.
+ *
+ * Every server keeps a probe of its own, so that whoever goes or changes leaves the others as they
+ * are: of those with the same target, the one that is due first leads and the others rest. Who
+ * leads whom is found anew with each configuration.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe_impl.h"
+#include "probe.h"
+#include "state.h"
+
+/* So many different conversations with one address and port are shared; further ones are not. */
+#define SHARE_MAX_TALKS 16
+
+static int
+compare_numbers(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* Where it goes and how often; not what is said there. */
+static int
+compare_targets(const struct server_config *a, const struct server_config *b)
+{
+	int order = memcmp(config_probe_address(a), config_probe_address(b), sizeof(a->address));
+
+	if (order == 0)
+		order = compare_numbers(config_probe_port(a), config_probe_port(b));
+	if (order == 0)
+		order = memcmp(&a->check.source, &b->check.source, sizeof(a->check.source));
+	if (order == 0)
+		order = compare_numbers(a->check.inter_ms, b->check.inter_ms);
+	if (order == 0)
+		order = compare_numbers(a->check.fastinter_ms, b->check.fastinter_ms);
+	if (order == 0)
+		order = compare_numbers(a->check.downinter_ms, b->check.downinter_ms);
+	if (order == 0)
+		order = compare_numbers(a->check.timeout_ms, b->check.timeout_ms);
+	return order;
+}
+
+/* By target; of one target the first is the one that is due first. */
+static int
+compare_probes(const void *left, const void *right)
+{
+	const struct probe *const *a = left;
+	const struct probe *const *b = right;
+	int order = compare_targets(&(*a)->server->config, &(*b)->server->config);
+
+	return order ? order : compare_numbers((*a)->timer.at_ms, (*b)->timer.at_ms);
+}
+
+static void
+follow(struct probe *probe, struct probe *leader)
+{
+	if (probe->state == PROBE_QUEUED)
+		prober_unqueue(probe);
+	probe->leader = leader;
+	probe->next_member = leader->next_member;
+	probe->previous_member = leader;
+	if (probe->next_member)
+		probe->next_member->previous_member = probe;
+	leader->next_member = probe;
+	/* What is under way ends as it would have. */
+	if (probe->state == PROBE_WAITING)
+		loop_timer_set(probe->prober->loop, &probe->timer, PROBE_LED_MS);
+}
+
+/* `probes`: of one target. Through a service each is another one. */
+static void
+share_target(struct probe **probes, size_t count)
+{
+	struct probe *leaders[SHARE_MAX_TALKS];
+	size_t leader_count = 0, k;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct check_config *check = &probes[i]->server->config.check;
+
+		if (check->via_service)
+			continue;
+		for (k = 0; k < leader_count; k++) {
+			if (check_talk_equal(check->talk, leaders[k]->server->config.check.talk))
+				break;
+		}
+		if (k < leader_count)
+			follow(probes[i], leaders[k]);
+		else if (leader_count < SHARE_MAX_TALKS)
+			leaders[leader_count++] = probes[i];
+	}
+}
+
+static void
+each_probe(
+	struct control *control, void (*visit)(struct probe *probe, void *context), void *context)
+{
+	for (size_t i = 0; i < control->backend_count; i++) {
+		for (size_t j = 0; j < control->backends[i]->server_count; j++) {
+			if (control->backends[i]->servers[j]->probe)
+				visit(control->backends[i]->servers[j]->probe, context);
+		}
+	}
+}
+
+static void
+leave(struct probe *probe, void *context)
+{
+	(void)context;
+	probe->leader = probe->next_member = probe->previous_member = NULL;
+}
+
+static void
+collect(struct probe *probe, void *context)
+{
+	struct probe ***next = context;
+
+	*(*next)++ = probe;
+}
+
+/* It has rested, and nobody leads it any more. */
+static void
+wake(struct probe *probe, void *context)
+{
+	uint64_t now_ms = loop_now_ms(probe->prober->loop);
+	const struct server *server = probe->server;
+
+	(void)context;
+	if (!probe->leader && probe->state == PROBE_WAITING &&
+		probe->timer.at_ms >
+			now_ms + health_interval_ms(&server->health, &server->config.check))
+		loop_timer_set(probe->prober->loop, &probe->timer, probe_random_delay_ms(probe));
+}
+
+static void
+share(struct probe **probes, size_t count)
+{
+	size_t first = 0;
+
+	qsort(probes, count, sizeof(struct probe *), compare_probes);
+	for (size_t i = 1; i <= count; i++) {
+		if (i < count &&
+			compare_targets(
+				&probes[first]->server->config, &probes[i]->server->config) == 0)
+			continue;
+		share_target(&probes[first], i - first);
+		first = i;
+	}
+}
+
+void
+probe_share(struct control *control)
+{
+	struct probe **probes, **end;
+
+	if (!control->prober)
+		return;
+	each_probe(control, leave, NULL);
+	/* Without memory each one is on its own. */
+	probes = end = calloc(control->prober->probe_count, sizeof(struct probe *));
+	if (probes) {
+		each_probe(control, collect, &end);
+		share(probes, (size_t)(end - probes));
+		free(probes);
+	}
+	each_probe(control, wake, NULL);
+}
+
+void
+prober_leave(struct probe *probe)
+{
+	struct probe *member, *next;
+
+	if (probe->leader) {
+		probe->previous_member->next_member = probe->next_member;
+		if (probe->next_member)
+			probe->next_member->previous_member = probe->previous_member;
+		return;
+	}
+	for (member = probe->next_member; member; member = next) {
+		next = member->next_member;
+		leave(member, NULL);
+		wake(member, NULL);
+	}
+}
