@@ -48,6 +48,7 @@ static const struct {
 	[CHECK_REDIS] = { check_redis_request, check_redis_judge },
 	[CHECK_POSTGRES] = { check_postgres_request, check_postgres_judge },
 	[CHECK_MYSQL] = { check_mysql_request, check_mysql_judge },
+	[CHECK_AGENT] = { check_tcp_request, check_agent_judge },
 };
 
 char *

@@ -24,6 +24,7 @@ enum check_type {
 	CHECK_REDIS,
 	CHECK_POSTGRES,
 	CHECK_MYSQL,
+	CHECK_AGENT,
 	CHECK_TYPE_COUNT,
 };
 
@@ -41,12 +42,30 @@ enum check_status {
 	CHECK_STATUS_COUNT,
 };
 
+/* What an agent has said, in the words of HAProxy's agent-check; each is there or not. */
+enum check_agent_word {
+	CHECK_AGENT_WEIGHT = 1 << 0,  /* "75%" */
+	CHECK_AGENT_MAXCONN = 1 << 1, /* "maxconn:100" */
+	CHECK_AGENT_READY = 1 << 2,
+	CHECK_AGENT_DRAIN = 1 << 3,
+	CHECK_AGENT_MAINT = 1 << 4,
+	CHECK_AGENT_UP = 1 << 5,
+	CHECK_AGENT_DOWN = 1 << 6, /* "down", "failed", "stopped" */
+};
+
+struct check_agent {
+	uint16_t words; /* enum check_agent_word */
+	uint16_t percent;
+	uint32_t maxconn;
+};
+
 struct check_report {
 	uint8_t status;		    /* enum check_status */
 	bool soft;		    /* it failed, and will pass by itself: starting, or too busy */
 	uint16_t code;		    /* of the protocol (HTTP's status, MySQL's error); 0: none */
 	uint32_t duration_us;	    /* from the connect() on */
 	char text[CHECK_TEXT_SIZE]; /* why; "": there is nothing to add */
+	struct check_agent agent;   /* type agent: what it wants besides */
 };
 
 struct check_regex; /* check_match.c */
@@ -59,7 +78,7 @@ struct check_talk {
 	char *version;
 	char *host;    /* NULL: the server's address */
 	char *headers; /* lines, each with its CR LF */
-	char *send;    /* tcp only: what is sent first; NULL: nothing */
+	char *send;    /* tcp and agent: what is sent first; NULL: nothing */
 	size_t send_length;
 	char *expect; /* in the answer (http: its body); NULL: anything */
 	struct check_regex *regex;
@@ -131,7 +150,7 @@ void check_mismatch(const struct check_talk *talk, const char *bytes, size_t len
 /* The first bytes, for people: at most size - 1, what is not printable as '.'. */
 void check_excerpt(const char *bytes, size_t length, char *out, size_t size);
 
-/* L7RSP: it is not what `kind` of server ("a Redis") would say. Returns true. */
+/* L7RSP: it is not what `kind` of server ("a Redis server's") would say. Returns true. */
 bool
 check_foreign(const char *kind, const struct check_answer *answer, struct check_report *report);
 
@@ -141,6 +160,7 @@ char *check_http_request(const struct check_talk *talk, const char *host, size_t
 char *check_redis_request(const struct check_talk *talk, const char *host, size_t *length);
 char *check_postgres_request(const struct check_talk *talk, const char *host, size_t *length);
 char *check_mysql_request(const struct check_talk *talk, const char *host, size_t *length);
+/* check_tcp_request() is type agent's, too. */
 bool check_tcp_judge(const struct check_talk *talk, const struct check_answer *answer,
 	struct check_report *report);
 bool check_http_judge(const struct check_talk *talk, const struct check_answer *answer,
@@ -150,6 +170,8 @@ bool check_redis_judge(const struct check_talk *talk, const struct check_answer 
 bool check_postgres_judge(const struct check_talk *talk, const struct check_answer *answer,
 	struct check_report *report);
 bool check_mysql_judge(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report);
+bool check_agent_judge(const struct check_talk *talk, const struct check_answer *answer,
 	struct check_report *report);
 
 #endif

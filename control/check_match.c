@@ -121,8 +121,7 @@ check_foreign(const char *kind, const struct check_answer *answer, struct check_
 	if (answer->length == 0)
 		snprintf(report->text, sizeof(report->text), "the connection ended without answer");
 	else
-		snprintf(report->text, sizeof(report->text), "not %s server's answer: \"%s\"", kind,
-			found);
+		snprintf(report->text, sizeof(report->text), "not %s answer: \"%s\"", kind, found);
 	return true;
 }
 

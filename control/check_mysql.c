@@ -74,7 +74,7 @@ judge_error(const char *payload, size_t length, const struct check_answer *answe
 	char text[MESSAGE_SIZE];
 
 	if (length < 3)
-		return check_foreign("a MySQL", answer, report);
+		return check_foreign("a MySQL server's", answer, report);
 	report->code = (uint16_t)((unsigned char)payload[1] | (unsigned char)payload[2] << 8);
 	payload += 3;
 	length -= 3;
@@ -111,7 +111,7 @@ judge_login(const char *payload, size_t length, const struct check_answer *answe
 			"the user has no empty password by %s, but %s", PLUGIN, plugin);
 		return true;
 	default:
-		return check_foreign("a MySQL", answer, report);
+		return check_foreign("a MySQL server's", answer, report);
 	}
 }
 
@@ -129,7 +129,7 @@ check_mysql_judge(const struct check_talk *talk, const struct check_answer *answ
 		/* Sequence numbers: the greeting's is 0, the login's 1, its answer's 2. */
 		if (length == 0 || length > CHECK_ANSWER_MAX - HEADER ||
 			header[3] != (packet ? 2 : 0))
-			return check_foreign("a MySQL", answer, report);
+			return check_foreign("a MySQL server's", answer, report);
 		if ((size_t)(end - payload) < length)
 			break;
 		if (packet)
@@ -137,12 +137,12 @@ check_mysql_judge(const struct check_talk *talk, const struct check_answer *answ
 		if ((unsigned char)*payload == ERR)
 			return judge_error(payload, length, answer, report);
 		if (*payload != GREETING || !memchr(payload, '\0', length))
-			return check_foreign("a MySQL", answer, report);
+			return check_foreign("a MySQL server's", answer, report);
 		if (!talk->user) {
 			report->status = CHECK_L7OK;
 			return true;
 		}
 		bytes = payload + length;
 	}
-	return answer->ended ? check_foreign("a MySQL", answer, report) : false;
+	return answer->ended ? check_foreign("a MySQL server's", answer, report) : false;
 }

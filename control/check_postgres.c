@@ -108,7 +108,7 @@ judge_error(const char *fields, const char *end, const struct check_answer *answ
 	char text[MESSAGE_SIZE] = "no message";
 
 	if (!state || !is_sqlstate(state))
-		return check_foreign("a PostgreSQL", answer, report);
+		return check_foreign("a PostgreSQL server's", answer, report);
 	if (one_of(state, good)) {
 		report->status = CHECK_L7OK;
 		return true;
@@ -137,10 +137,11 @@ check_postgres_judge(const struct check_talk *talk, const struct check_answer *a
 			break;
 		if ((*bytes != 'R' && *bytes != 'E') || length > CHECK_ANSWER_MAX - 1 ||
 			length < (*bytes == 'R' ? AUTHENTICATION : 4))
-			return check_foreign("a PostgreSQL", answer, report);
+			return check_foreign("a PostgreSQL server's", answer, report);
 		if ((size_t)(end - bytes) < length + 1)
-			return answer->ended ? check_foreign("a PostgreSQL", answer, report)
-					     : false;
+			return answer->ended
+				? check_foreign("a PostgreSQL server's", answer, report)
+				: false;
 		if (*bytes == 'E')
 			return judge_error(bytes + HEADER, bytes + 1 + length, answer, report);
 		known = true;
@@ -152,7 +153,7 @@ check_postgres_judge(const struct check_talk *talk, const struct check_answer *a
 		(bytes == end || *bytes == 'R' || *bytes == 'E'))
 		return false;
 	if (!known)
-		return check_foreign("a PostgreSQL", answer, report);
+		return check_foreign("a PostgreSQL server's", answer, report);
 	report->status = CHECK_L7OK;
 	return true;
 }

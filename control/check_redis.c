@@ -79,15 +79,16 @@ check_redis_judge(const struct check_talk *talk, const struct check_answer *answ
 		size_t left = (size_t)(end - line);
 
 		if (left > 0 && *line != '+' && *line != '-')
-			return check_foreign("a Redis", answer, report);
+			return check_foreign("a Redis server's", answer, report);
 		stop = left ? memchr(line, '\n', left) : NULL;
 		if (!stop)
-			return answer->ended ? check_foreign("a Redis", answer, report) : false;
+			return answer->ended ? check_foreign("a Redis server's", answer, report)
+					     : false;
 		if (*line == '-')
 			return refused(
 				line, (size_t)(stop - line), login ? "AUTH" : "PING", report);
 		if (!begins(line, left, login ? "+OK\r\n" : "+PONG\r\n"))
-			return check_foreign("a Redis", answer, report);
+			return check_foreign("a Redis server's", answer, report);
 		if (!login)
 			break;
 	}

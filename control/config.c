@@ -66,7 +66,7 @@ read_defaults(struct json_at at, struct config *config, struct config_defaults *
 	config_read_check(json_at_member(&at, "check"), config, &defaults->check);
 	config_read_balance(json_at_member(&at, "balance"), &defaults->algorithm);
 	config_read_forward(json_at_member(&at, "forward"), &defaults->forward);
-	config_read_default_server(json_at_member(&at, "default-server"), &defaults->server);
+	config_read_default_server(json_at_member(&at, "default-server"), config, defaults);
 }
 
 static void
@@ -182,6 +182,7 @@ void
 config_destroy(struct config *config)
 {
 	struct check_talk *talk;
+	struct agent_config *agent;
 
 	if (!config)
 		return;
@@ -211,6 +212,10 @@ config_destroy(struct config *config)
 	while ((talk = config->talks)) {
 		config->talks = talk->next;
 		check_talk_destroy(talk);
+	}
+	while ((agent = config->agents)) {
+		config->agents = agent->next;
+		free(agent);
 	}
 	free(config->frontends);
 	free(config->backends);

@@ -44,6 +44,12 @@ struct check_config {
 	bool via_service;	       /* to the balanced address, as clients' packets go */
 };
 
+/* An agent-check. */
+struct agent_config {
+	struct check_config check;
+	struct agent_config *next;
+};
+
 struct server_config {
 	char name[SHUNT_NAME_SIZE];
 	struct shunt_addr address;
@@ -57,22 +63,25 @@ struct server_config {
 	uint32_t track_backend; /* index into backends, */
 	uint32_t track_server;	/* and into its servers */
 	struct check_config check;
+	const struct check_config *agent; /* agent-check; NULL: none. The configuration's */
 };
 
-/* What probes of a server go to; port_be is 0 as long as config_check_ports() has not run. */
+/*
+ * What probes of a server go to; `check` is one of its two. The port is 0 as long as
+ * config_check_ports() has not run.
+ */
 static inline const struct shunt_addr *
-config_probe_address(const struct server_config *server)
+config_probe_address(const struct server_config *server, const struct check_config *check)
 {
 	static const struct shunt_addr none;
 
-	return shunt_addr_equal(&server->check.address, &none) ? &server->address
-							       : &server->check.address;
+	return shunt_addr_equal(&check->address, &none) ? &server->address : &check->address;
 }
 
 static inline uint16_t
-config_probe_port(const struct server_config *server)
+config_probe_port(const struct server_config *server, const struct check_config *check)
 {
-	return server->check.port_be ? server->check.port_be : server->port_be;
+	return check->port_be ? check->port_be : server->port_be;
 }
 
 struct backend_config {
@@ -214,7 +223,8 @@ struct config {
 	size_t neighbor_count;
 	struct acl_config *acls;
 	size_t acl_count;
-	struct check_talk *talks; /* all that checks name */
+	struct check_talk *talks;    /* all that checks name */
+	struct agent_config *agents; /* all that servers name */
 	struct prefix_sets sets;
 	size_t rule_count;  /* of all frontends */
 	size_t truth_count; /* of all ACLs */

@@ -5,9 +5,6 @@
 
 #include "config_read.h"
 
-/* Probing more often than this is an attack on the server rather than a check. */
-#define INTER_MIN_MS 10
-
 /* Results in a row; more would hide a dead server for hours. */
 #define STREAK_MAX 1000
 
@@ -90,12 +87,12 @@ read_flap(struct json_at at, struct flap_config *flap)
 		json_at_error(at, "\"max\" is less than \"hold\"");
 }
 
-static void
-read_address(struct json_at at, struct shunt_addr *out)
+void
+config_read_probe_address(struct json_at at, struct shunt_addr *out)
 {
 	struct shunt_addr address;
 
-	if (json_get_address(at, &address) && config_check_unicast(at, &address))
+	if (json_get_address(at, &address) && config_check_usable(at, &address))
 		*out = address;
 }
 
@@ -126,12 +123,12 @@ config_read_check(struct json_at at, struct config *config, struct check_config 
 	check->enabled = true;
 	json_get_object(at, keys);
 	config_read_talk(at, config, &check->talk);
-	json_get_time_ms(
-		json_at_member(&at, "inter"), INTER_MIN_MS, SHUNT_MAX_TIMEOUT_MS, &check->inter_ms);
-	json_get_time_ms(json_at_member(&at, "fastinter"), INTER_MIN_MS, SHUNT_MAX_TIMEOUT_MS,
-		&check->fastinter_ms);
-	json_get_time_ms(json_at_member(&at, "downinter"), INTER_MIN_MS, SHUNT_MAX_TIMEOUT_MS,
-		&check->downinter_ms);
+	json_get_time_ms(json_at_member(&at, "inter"), CONFIG_INTER_MIN_MS, SHUNT_MAX_TIMEOUT_MS,
+		&check->inter_ms);
+	json_get_time_ms(json_at_member(&at, "fastinter"), CONFIG_INTER_MIN_MS,
+		SHUNT_MAX_TIMEOUT_MS, &check->fastinter_ms);
+	json_get_time_ms(json_at_member(&at, "downinter"), CONFIG_INTER_MIN_MS,
+		SHUNT_MAX_TIMEOUT_MS, &check->downinter_ms);
 	json_get_time_ms(
 		json_at_member(&at, "timeout"), 1, SHUNT_MAX_TIMEOUT_MS, &check->timeout_ms);
 	read_streak(json_at_member(&at, "rise"), &check->rise);
@@ -144,8 +141,8 @@ config_read_check(struct json_at at, struct config *config, struct check_config 
 		check->port_be = htons(port);
 	if (json_get_word(json_at_member(&at, "via"), vias, &via))
 		check->via_service = via;
-	read_address(json_at_member(&at, "address"), &check->address);
-	read_address(json_at_member(&at, "source-address"), &check->source);
+	config_read_probe_address(json_at_member(&at, "address"), &check->address);
+	config_read_probe_address(json_at_member(&at, "source-address"), &check->source);
 }
 
 /* Fills in what no level said, from what the levels did say. */
@@ -162,10 +159,12 @@ finish_check(const struct config_defaults *defaults, struct check_config *check)
 
 /* What a server can do, which `default-server` may say for all. */
 static void
-read_capacity(const struct json_at *at, struct server_config *server)
+read_capacity(const struct json_at *at, uint32_t timeout_ms, struct config *config,
+	struct server_config *server)
 {
 	int64_t value;
 
+	config_read_agent(json_at_member(at, "agent-check"), timeout_ms, config, &server->agent);
 	if (json_get_int(json_at_member(at, "weight"), 0, SHUNT_MAX_WEIGHT, &value))
 		server->weight = value;
 	if (json_get_int(json_at_member(at, "maxconn"), 0, UINT32_MAX, &value))
@@ -175,12 +174,13 @@ read_capacity(const struct json_at *at, struct server_config *server)
 }
 
 void
-config_read_default_server(struct json_at at, struct server_config *server)
+config_read_default_server(
+	struct json_at at, struct config *config, struct config_defaults *defaults)
 {
-	static const char *const keys[] = { "weight", "maxconn", "slowstart", NULL };
+	static const char *const keys[] = { "weight", "maxconn", "slowstart", "agent-check", NULL };
 
 	if (json_get_object(at, keys))
-		read_capacity(&at, server);
+		read_capacity(&at, defaults->check_timeout_ms, config, &defaults->server);
 }
 
 static void
@@ -188,7 +188,7 @@ read_server(struct json_at at, const struct config_defaults *defaults, struct co
 	struct server_config *server)
 {
 	static const char *const keys[] = { "name", "address", "weight", "backup", "check",
-		"maxconn", "slowstart", "track", NULL };
+		"maxconn", "slowstart", "track", "agent-check", NULL };
 	struct json_at name = json_at_member(&at, "name");
 	struct json_at address = json_at_member(&at, "address");
 
@@ -206,7 +206,7 @@ read_server(struct json_at at, const struct config_defaults *defaults, struct co
 			server->keeps_port = false;
 		}
 	}
-	read_capacity(&at, server);
+	read_capacity(&at, defaults->check_timeout_ms, config, server);
 	json_get_bool(json_at_member(&at, "backup"), &server->backup);
 	config_read_check(json_at_member(&at, "check"), config, &server->check);
 	config_read_track(at, server);
@@ -337,7 +337,7 @@ read_backend(struct json_at at, const struct config_defaults *defaults, struct c
 	read_mss_clamp(json_at_member(&at, "mss-clamp"), backend);
 	read_on_marked_down(json_at_member(&at, "on-marked-down"), backend);
 	config_read_check(json_at_member(&at, "check"), config, &inner.check);
-	config_read_default_server(json_at_member(&at, "default-server"), &inner.server);
+	config_read_default_server(json_at_member(&at, "default-server"), config, &inner);
 	read_servers(json_at_member(&at, "servers"), &inner, config, backend);
 	finish_slowstarts(backend);
 	config_read_choice(at, backend);

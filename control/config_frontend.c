@@ -48,16 +48,24 @@ unusable_v6(const uint8_t *v6)
 }
 
 bool
+config_check_usable(struct json_at at, const struct shunt_addr *address)
+{
+	const char *unusable = shunt_addr_is_v4(address) ? unusable_v4(&address->bytes[12])
+							 : unusable_v6(address->bytes);
+
+	if (unusable)
+		json_at_error(at, "cannot be used: %s", unusable);
+	return !unusable;
+}
+
+bool
 config_check_unicast(struct json_at at, const struct shunt_addr *address)
 {
 	static const uint8_t loopback_v6[16] = { [15] = 1 };
 	bool v4 = shunt_addr_is_v4(address);
-	const char *unusable = v4 ? unusable_v4(&address->bytes[12]) : unusable_v6(address->bytes);
 
-	if (unusable) {
-		json_at_error(at, "cannot be used: %s", unusable);
+	if (!config_check_usable(at, address))
 		return false;
-	}
 	if (v4 ? address->bytes[12] == 127 : memcmp(address->bytes, loopback_v6, 16) == 0)
 		json_at_warning(at,
 			"is a loopback address: no packet comes or goes through a port "

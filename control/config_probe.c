@@ -119,36 +119,44 @@ check_end(const struct look *look, struct json_at server_at, struct server_confi
 			backend, end->name);
 }
 
-/* The check's addresses may be said where the server does not stand: for all of them. */
+/* A check's addresses may be said where the server does not stand: for all of them. */
 static void
-check_addresses(const struct look *look, struct json_at at, struct server_config *server)
+check_addresses(const struct look *look, struct json_at at, const struct server_config *server,
+	const struct check_config *check)
 {
 	static const struct shunt_addr none;
-	const struct check_config *check = &server->check;
-	bool own = shunt_addr_equal(&check->address, &none);
+	const struct shunt_addr *address = config_probe_address(server, check);
 	bool any = shunt_addr_equal(&check->source, &none);
 	char text[JSON_ADDRESS_TEXT_SIZE];
 
-	if (!check->enabled || !config_server_is_read(server) || (own && any))
-		return;
-	json_address_text(config_probe_address(server), text);
-	if (!own && json_object_get(look->vips, text))
+	json_address_text(address, text);
+	if (address == &check->address && json_object_get(look->vips, text))
 		json_at_error(at,
 			"server \"%s\" is probed at %s, which is a balanced address: a probe "
 			"through the service is \"via\": \"service\"",
 			server->name, text);
 	json_address_text(&check->source, text);
-	if (!any &&
-		shunt_addr_is_v4(&check->source) != shunt_addr_is_v4(config_probe_address(server)))
+	if (!any && shunt_addr_is_v4(&check->source) != shunt_addr_is_v4(address))
 		json_at_error(at,
 			"server \"%s\" is probed from \"source-address\" %s, but at an address of "
 			"the other family",
 			server->name, text);
-	if (check->via_service)
+	if (check->via_service && (address == &check->address || !any))
 		json_at_error(at,
 			"server \"%s\" has a check with \"via\": \"service\" and an address of "
 			"its own: a probe through the service goes where clients' packets go",
 			server->name);
+}
+
+static void
+check_both(const struct look *look, struct json_at at, struct server_config *server)
+{
+	if (!config_server_is_read(server))
+		return;
+	if (server->check.enabled)
+		check_addresses(look, at, server, &server->check);
+	if (server->agent)
+		check_addresses(look, at, server, server->agent);
 }
 
 static bool
@@ -168,7 +176,7 @@ config_check_probes(const struct json_at *backends, const json_t *vips, struct c
 {
 	struct look look = { .config = config, .vips = vips };
 
-	each_server(backends, &look, check_addresses);
+	each_server(backends, &look, check_both);
 	if (!any_tracks(config))
 		return true;
 	look.names = names_create(config);

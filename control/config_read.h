@@ -26,16 +26,27 @@ struct config_defaults {
 	struct check_config check; /* times of 0: derived from others when all is read */
 	uint8_t algorithm;
 	uint8_t forward;
-	struct server_config server; /* default-server: weight, maxconn, slowstart */
+	struct server_config server; /* default-server: weight, maxconn, slowstart; agent-check */
 };
 
 /* config_backend.c */
+/* Probing more often than this is an attack on the server rather than a check. */
+#define CONFIG_INTER_MIN_MS 10
+void config_read_probe_address(struct json_at at, struct shunt_addr *out);
 void config_read_forward(struct json_at at, uint8_t *forward);
 /* `check` holds what is inherited and takes what is said here. */
 void config_read_check(struct json_at at, struct config *config, struct check_config *check);
 /* config_talk.c: the same of what is said; `*talk` is NULL where a connection is enough. */
 void config_read_talk(struct json_at at, struct config *config, const struct check_talk **talk);
-void config_read_default_server(struct json_at at, struct server_config *server);
+/* NULL, and an error: out of memory. It is the configuration's. */
+struct check_talk *config_add_talk(
+	struct json_at at, struct config *config, uint8_t type, const struct check_talk *from);
+void config_read_send(const struct json_at *at, struct check_talk *talk);
+/* config_agent.c: the same of "agent-check". *agent: NULL where there is none. */
+void config_read_agent(struct json_at at, uint32_t timeout_ms, struct config *config,
+	const struct check_config **agent);
+void config_read_default_server(
+	struct json_at at, struct config *config, struct config_defaults *defaults);
 /* config_choice.c: how a backend chooses among its servers, of which there are some already. */
 void config_read_balance(struct json_at at, uint8_t *algorithm);
 void config_read_choice(struct json_at backend_at, struct backend_config *backend);
@@ -49,7 +60,9 @@ void config_read_backends(
 void config_read_timeout(struct json_at at, struct timeout_config *timeout, uint32_t *check_ms);
 void config_read_frontends(
 	struct json_at at, const struct config_defaults *defaults, struct config *config);
-/* False, and an error, unless packets can be sent to the address. */
+/* False, and an error, unless it is the address of one machine. */
+bool config_check_usable(struct json_at at, const struct shunt_addr *address);
+/* The same; a loopback address is no error, but no packet of a port has one, and it is said. */
 bool config_check_unicast(struct json_at at, const struct shunt_addr *address);
 
 /* config_limit.c: after all else of the frontend. */

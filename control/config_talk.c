@@ -33,8 +33,8 @@ static const struct talk_key {
 	{ "headers", FOR(HTTP), "\"http\"" },
 	{ "status", FOR(HTTP), "\"http\"" },
 	{ "soft-status", FOR(HTTP), "\"http\"" },
-	{ "send", FOR(TCP), "\"tcp\"" },
-	{ "send-hex", FOR(TCP), "\"tcp\"" },
+	{ "send", FOR(TCP) | FOR(AGENT), "\"tcp\" or \"agent\"" },
+	{ "send-hex", FOR(TCP) | FOR(AGENT), "\"tcp\" or \"agent\"" },
 	{ "expect", FOR(TCP) | FOR(HTTP), "\"tcp\" or \"http\"" },
 	{ "expect-regex", FOR(TCP) | FOR(HTTP), "\"tcp\" or \"http\"" },
 	{ "user", FOR(REDIS) | FOR(POSTGRES) | FOR(MYSQL), "\"redis\", \"postgres\" or \"mysql\"" },
@@ -257,8 +257,8 @@ read_http(const struct json_at *at, struct check_talk *talk)
 	read_statuses(json_at_member(at, "soft-status"), talk->soft_statuses, &talk->soft_count);
 }
 
-static void
-read_send(const struct json_at *at, struct check_talk *talk)
+void
+config_read_send(const struct json_at *at, struct check_talk *talk)
 {
 	struct json_at text_at = json_at_member(at, "send");
 	struct json_at hex_at = json_at_member(at, "send-hex");
@@ -339,6 +339,22 @@ warn_deaf(const struct json_at *at, const struct check_talk *talk)
 	}
 }
 
+struct check_talk *
+config_add_talk(
+	struct json_at at, struct config *config, uint8_t type, const struct check_talk *from)
+{
+	struct check_talk *talk = check_talk_copy(from);
+
+	if (!talk) {
+		json_at_error(at, "out of memory");
+		return NULL;
+	}
+	talk->type = type;
+	talk->next = config->talks;
+	config->talks = talk;
+	return talk;
+}
+
 void
 config_read_talk(struct json_at at, struct config *config, const struct check_talk **talk)
 {
@@ -348,6 +364,7 @@ config_read_talk(struct json_at at, struct config *config, const struct check_ta
 		{ "redis", CHECK_REDIS },
 		{ "postgres", CHECK_POSTGRES },
 		{ "mysql", CHECK_MYSQL },
+		{ "agent", CHECK_AGENT },
 		{ "https", JSON_WORD_UNSUPPORTED },
 		{ "tls", JSON_WORD_UNSUPPORTED },
 		{ "udp", JSON_WORD_UNSUPPORTED },
@@ -363,19 +380,14 @@ config_read_talk(struct json_at at, struct config *config, const struct check_ta
 	if (type == was && !any_key(&at))
 		return;
 	/* Of another type nothing is taken over. */
-	own = check_talk_copy(type == was ? *talk : NULL);
-	if (!own) {
-		json_at_error(at, "out of memory");
+	own = config_add_talk(at, config, (uint8_t)type, type == was ? *talk : NULL);
+	if (!own)
 		return;
-	}
-	own->type = (uint8_t)type;
-	own->next = config->talks;
-	config->talks = own;
 	refuse_others(&at, type);
 	if (type == CHECK_HTTP)
 		read_http(&at, own);
-	else if (type == CHECK_TCP)
-		read_send(&at, own);
+	else if (type == CHECK_TCP || type == CHECK_AGENT)
+		config_read_send(&at, own);
 	else
 		read_database(&at, own);
 	if (type == CHECK_HTTP || type == CHECK_TCP)

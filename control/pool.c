@@ -6,11 +6,12 @@
 #define LOG_SUBSYSTEM "pool"
 #include "shunt/log.h"
 
-/* Nothing but its weight may keep it from taking flows. */
+/* Nobody has said that it shall not take flows: neither an operator nor its agent. */
 static bool
 is_wanted(const struct server *server)
 {
-	return server_admin(server) == SHUNT_ADMIN_READY && !server->removed;
+	return server_admin(server) == SHUNT_ADMIN_READY && !server_agent_is_down(server) &&
+		!server->removed;
 }
 
 bool

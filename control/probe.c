@@ -28,6 +28,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "server_agent.h"
 #include "probe_impl.h"
 #include "probe.h"
 #include "publish.h"
@@ -83,8 +84,7 @@ interval_ms(const struct probe *probe)
 	uint64_t least_ms = UINT64_MAX;
 
 	for (; member; member = prober_next_member(probe, member)) {
-		const struct server *server = member->server;
-		uint64_t own_ms = health_interval_ms(&server->health, &server->config.check);
+		uint64_t own_ms = probe_interval_ms(member);
 
 		if (own_ms < least_ms)
 			least_ms = own_ms;
@@ -118,7 +118,7 @@ timeout_ms(const struct check_config *check)
 static const char *
 remedy(const struct probe *probe, int error)
 {
-	bool via = probe->server->config.check.via_service;
+	bool via = probe_check(probe)->via_service;
 
 	if (error == EMFILE)
 		return "; raise the limit on open files";
@@ -170,7 +170,8 @@ local_error(struct probe *probe, int error)
 	say_error(&report, error);
 	for (member = probe; member; member = prober_next_member(probe, member)) {
 		member->server->check_error++;
-		member->server->report = report;
+		*(member->agent ? &member->server->agent->report : &member->server->report) =
+			report;
 	}
 	prober->unlogged++;
 	if (prober->logged_ms == 0 || now_ms - prober->logged_ms >= PROBE_LOG_MS) {
@@ -191,12 +192,13 @@ note_result(struct control *control, struct server *server, const struct check_r
 	const char *was = server_state_name(server);
 	char why[CHECK_TEXT_SIZE + 64];
 
-	if (!server_probed(server, report, loop_now_ms(control->loop)))
-		return;
-	publish_schedule_server(control->publish, server);
-	check_report_text(report, why, sizeof(why));
-	events_add(&control->events, server, was, why);
-	trackers_changed(control, server);
+	if (server_probed(server, report, loop_now_ms(control->loop))) {
+		publish_schedule_server(control->publish, server);
+		check_report_text(report, why, sizeof(why));
+		events_add(&control->events, server, was, why);
+		trackers_changed(control, server);
+	}
+	server_agent_apply(control, server, &report->agent);
 }
 
 /* Notes the result, and is polite if the connection stands; else the socket is closed. */
@@ -206,11 +208,15 @@ probe_ends(struct probe *probe, const struct check_report *report, bool stands)
 	struct control *control = probe->prober->control;
 	struct loop *loop = control->loop;
 	uint64_t now_ms = loop_now_ms(loop);
-	uint64_t wait_ms = timeout_ms(&probe->server->config.check);
+	uint64_t wait_ms = timeout_ms(probe_check(probe));
 	struct probe *member = probe;
 
-	for (; member; member = prober_next_member(probe, member))
-		note_result(control, member->server, report);
+	for (; member; member = prober_next_member(probe, member)) {
+		if (member->agent)
+			server_agent_probed(control, member->server, report);
+		else
+			note_result(control, member->server, report);
+	}
 	probe_set_next(probe);
 	if (!stands || shutdown(probe->watch.fd, SHUT_WR) < 0 || probe->next_ms <= now_ms ||
 		loop_watch_events(loop, &probe->watch, EPOLLIN) < 0) {
@@ -233,7 +239,7 @@ probe_failed(struct probe *probe, int error)
 	if (error == ETIMEDOUT) {
 		report.status = CHECK_L4TOUT;
 		snprintf(report.text, sizeof(report.text), "no answer within %u ms",
-			timeout_ms(&probe->server->config.check));
+			timeout_ms(probe_check(probe)));
 	} else {
 		say_error(&report, error);
 	}
@@ -247,8 +253,7 @@ probe_talks(struct probe *probe)
 	struct check_report report = report_of(probe, CHECK_INI);
 	uint32_t events = EPOLLIN;
 
-	switch (probe_talk_step(
-		probe->talk, probe->watch.fd, probe->server->config.check.talk, &report)) {
+	switch (probe_talk_step(probe->talk, probe->watch.fd, probe_check(probe)->talk, &report)) {
 	case PROBE_TALK_DONE:
 		probe_ends(probe, &report, true);
 		return;
@@ -266,7 +271,7 @@ probe_talks(struct probe *probe)
 static void
 probe_talk_late(struct probe *probe)
 {
-	const struct check_config *check = &probe->server->config.check;
+	const struct check_config *check = probe_check(probe);
 	struct check_report report = report_of(probe, CHECK_INI);
 
 	if (probe_talk_step(probe->talk, probe->watch.fd, check->talk, &report) != PROBE_TALK_DONE)
@@ -280,11 +285,11 @@ probe_succeeded(struct probe *probe)
 {
 	struct check_report report = report_of(probe, CHECK_L4OK);
 
-	if (!probe->server->config.check.talk) {
+	if (!probe_check(probe)->talk) {
 		probe_ends(probe, &report, true);
 		return;
 	}
-	probe->talk = probe_talk_create(probe->server);
+	probe->talk = probe_talk_create(probe->server, probe_check(probe));
 	if (!probe->talk) {
 		local_error(probe, ENOMEM);
 		return;
@@ -347,7 +352,7 @@ static bool
 is_ready(struct probe *probe)
 {
 	struct prober *prober = probe->prober;
-	int status = probe->server->config.check.via_service
+	int status = probe_check(probe)->via_service
 		? probe_via_ready(prober->control, probe->server)
 		: 0;
 
@@ -377,7 +382,7 @@ probe_connect(struct probe *probe)
 	}
 	prober->open++;
 	probe->state = PROBE_CONNECTING;
-	loop_timer_set(prober->loop, &probe->timer, timeout_ms(&probe->server->config.check));
+	loop_timer_set(prober->loop, &probe->timer, timeout_ms(probe_check(probe)));
 	status = probe_socket_connect(probe);
 	if (status == 0)
 		probe_succeeded(probe);
@@ -442,11 +447,12 @@ on_probe_timer(struct loop_timer *timer, uint64_t now_ms)
 	}
 }
 
-struct probe *
-probe_start(struct control *control, struct server *server)
+static struct probe *
+start(struct control *control, struct server *server, bool agent)
 {
 	struct probe *probe = calloc(1, sizeof(*probe));
 	uint64_t delay_ms;
+	bool fresh;
 
 	if (!probe)
 		return NULL;
@@ -459,16 +465,29 @@ probe_start(struct control *control, struct server *server)
 	probe->prober = control->prober;
 	probe->prober->probe_count++;
 	probe->server = server;
+	probe->agent = agent;
 	probe->watch.fd = -1;
 	probe->watch.on_event = on_socket;
 	probe->timer.on_timer = on_probe_timer;
-	delay_ms = server->health.fresh ? prober_first_delay_ms(probe->prober)
-					: probe_random_delay_ms(probe);
+	fresh = agent ? server->agent->report.status == CHECK_INI : server->health.fresh;
+	delay_ms = fresh ? prober_first_delay_ms(probe->prober) : probe_random_delay_ms(probe);
 	if (loop_timer_set(control->loop, &probe->timer, delay_ms) < 0) {
 		probe_stop(probe);
 		return NULL;
 	}
 	return probe;
+}
+
+struct probe *
+probe_start(struct control *control, struct server *server)
+{
+	return start(control, server, false);
+}
+
+struct probe *
+probe_start_agent(struct control *control, struct server *server)
+{
+	return start(control, server, true);
 }
 
 void

@@ -15,6 +15,8 @@ struct probe;
  * server's health is fresh, else within one interval. NULL: out of memory.
  */
 struct probe *probe_start(struct control *control, struct server *server);
+/* The same of server->agent by server->config.agent. */
+struct probe *probe_start_agent(struct control *control, struct server *server);
 void probe_stop(struct probe *probe);
 /* The server's settings or health have changed: makes the next probe within one interval. */
 void probe_update(struct probe *probe);

@@ -6,6 +6,7 @@
 #include "loop.h"
 #include "probe_talk.h"
 #include "probe_via.h"
+#include "state.h"
 
 /* A probe that another one leads has its timer like any, and looks at it now and then. */
 #define PROBE_LED_MS 3600000
@@ -21,6 +22,7 @@ enum probe_state {
 struct probe {
 	struct prober *prober;
 	struct server *server;
+	bool agent; /* of server->config.agent, else of its check */
 	/* prober_share.c: probes of one target are made once, by their leader. */
 	struct probe *leader;	   /* whose results this one's server has; NULL: it makes its own */
 	struct probe *next_member; /* of a leader: those that it leads; of these: the next */
@@ -59,6 +61,21 @@ struct prober {
 struct prober *prober_create(
 	struct control *control, void (*on_queue_timer)(struct loop_timer *timer, uint64_t now_ms));
 void prober_destroy(struct prober *prober);
+
+static inline const struct check_config *
+probe_check(const struct probe *probe)
+{
+	return probe->agent ? probe->server->config.agent : &probe->server->config.check;
+}
+
+/* How long to wait for the next one, if it were for its server alone. */
+static inline uint32_t
+probe_interval_ms(const struct probe *probe)
+{
+	const struct check_config *check = probe_check(probe);
+
+	return probe->agent ? check->inter_ms : health_interval_ms(&probe->server->health, check);
+}
 
 /* probe.c: some time within an interval. */
 uint64_t probe_random_delay_ms(const struct probe *probe);

@@ -32,7 +32,7 @@ prepare_via(struct probe *probe, int fd, int family)
 {
 	int port;
 
-	if (!probe->server->config.check.via_service)
+	if (!probe_check(probe)->via_service)
 		return 0;
 	port = probe_via_open(&probe->prober->via_ports, fd, family, probe->server->id);
 	probe->via_port = port > 0 ? (uint16_t)port : 0;
@@ -47,7 +47,7 @@ static int
 prepare_source(const struct probe *probe, int fd)
 {
 	static const struct shunt_addr none;
-	const struct shunt_addr *source = &probe->server->config.check.source;
+	const struct shunt_addr *source = &probe_check(probe)->source;
 	struct sockaddr_storage address;
 	const int on = 1;
 	socklen_t length;
@@ -73,7 +73,8 @@ int
 probe_socket_open(struct probe *probe)
 {
 	const struct server_config *config = &probe->server->config;
-	int family = shunt_addr_is_v4(config_probe_address(config)) ? AF_INET : AF_INET6;
+	int family = shunt_addr_is_v4(config_probe_address(config, probe_check(probe))) ? AF_INET
+											: AF_INET6;
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int status;
 
@@ -91,9 +92,10 @@ int
 probe_socket_connect(struct probe *probe)
 {
 	const struct server_config *config = &probe->server->config;
+	const struct check_config *check = probe_check(probe);
 	struct sockaddr_storage address;
-	socklen_t length =
-		socket_address(config_probe_address(config), config_probe_port(config), &address);
+	socklen_t length = socket_address(
+		config_probe_address(config, check), config_probe_port(config, check), &address);
 
 	return connect(probe->watch.fd, (const struct sockaddr *)&address, length) < 0 ? -errno : 0;
 }

@@ -26,7 +26,7 @@ struct probe_talk {
 };
 
 struct probe_talk *
-probe_talk_create(const struct server *server)
+probe_talk_create(const struct server *server, const struct check_config *check)
 {
 	const struct server_config *config = &server->config;
 	struct probe_talk *talk = malloc(sizeof(*talk));
@@ -34,8 +34,9 @@ probe_talk_create(const struct server *server)
 
 	if (!talk)
 		return NULL;
-	json_endpoint_text(config_probe_address(config), config_probe_port(config), host);
-	talk->request = check_request(config->check.talk, host, &talk->request_length);
+	json_endpoint_text(
+		config_probe_address(config, check), config_probe_port(config, check), host);
+	talk->request = check_request(check->talk, host, &talk->request_length);
 	if (!talk->request) {
 		free(talk);
 		return NULL;

@@ -7,6 +7,7 @@
 
 struct probe_talk;
 struct server;
+struct check_config;
 
 enum probe_talk_step {
 	PROBE_TALK_READ,  /* go on when there is something to read */
@@ -14,8 +15,8 @@ enum probe_talk_step {
 	PROBE_TALK_DONE,
 };
 
-/* The conversation of server->config.check.talk, which is there. NULL: out of memory. */
-struct probe_talk *probe_talk_create(const struct server *server);
+/* The conversation of check->talk, which is there; `check` is the server's. NULL: out of memory. */
+struct probe_talk *probe_talk_create(const struct server *server, const struct check_config *check);
 void probe_talk_destroy(struct probe_talk *talk);
 
 /* Writes and reads what can be without waiting; when it is done *report says what came of it. */

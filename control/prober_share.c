@@ -26,22 +26,25 @@ compare_numbers(uint64_t a, uint64_t b)
 
 /* Where it goes and how often; not what is said there. */
 static int
-compare_targets(const struct server_config *a, const struct server_config *b)
+compare_targets(const struct probe *left, const struct probe *right)
 {
-	int order = memcmp(config_probe_address(a), config_probe_address(b), sizeof(a->address));
+	const struct server_config *own = &left->server->config, *other = &right->server->config;
+	const struct check_config *a = probe_check(left), *b = probe_check(right);
+	int order = memcmp(
+		config_probe_address(own, a), config_probe_address(other, b), sizeof(own->address));
 
 	if (order == 0)
-		order = compare_numbers(config_probe_port(a), config_probe_port(b));
+		order = compare_numbers(config_probe_port(own, a), config_probe_port(other, b));
 	if (order == 0)
-		order = memcmp(&a->check.source, &b->check.source, sizeof(a->check.source));
+		order = memcmp(&a->source, &b->source, sizeof(a->source));
 	if (order == 0)
-		order = compare_numbers(a->check.inter_ms, b->check.inter_ms);
+		order = compare_numbers(a->inter_ms, b->inter_ms);
 	if (order == 0)
-		order = compare_numbers(a->check.fastinter_ms, b->check.fastinter_ms);
+		order = compare_numbers(a->fastinter_ms, b->fastinter_ms);
 	if (order == 0)
-		order = compare_numbers(a->check.downinter_ms, b->check.downinter_ms);
+		order = compare_numbers(a->downinter_ms, b->downinter_ms);
 	if (order == 0)
-		order = compare_numbers(a->check.timeout_ms, b->check.timeout_ms);
+		order = compare_numbers(a->timeout_ms, b->timeout_ms);
 	return order;
 }
 
@@ -51,7 +54,7 @@ compare_probes(const void *left, const void *right)
 {
 	const struct probe *const *a = left;
 	const struct probe *const *b = right;
-	int order = compare_targets(&(*a)->server->config, &(*b)->server->config);
+	int order = compare_targets(*a, *b);
 
 	return order ? order : compare_numbers((*a)->timer.at_ms, (*b)->timer.at_ms);
 }
@@ -80,12 +83,12 @@ share_target(struct probe **probes, size_t count)
 	size_t leader_count = 0, k;
 
 	for (size_t i = 0; i < count; i++) {
-		const struct check_config *check = &probes[i]->server->config.check;
+		const struct check_config *check = probe_check(probes[i]);
 
 		if (check->via_service)
 			continue;
 		for (k = 0; k < leader_count; k++) {
-			if (check_talk_equal(check->talk, leaders[k]->server->config.check.talk))
+			if (check_talk_equal(check->talk, probe_check(leaders[k])->talk))
 				break;
 		}
 		if (k < leader_count)
@@ -101,8 +104,12 @@ each_probe(
 {
 	for (size_t i = 0; i < control->backend_count; i++) {
 		for (size_t j = 0; j < control->backends[i]->server_count; j++) {
-			if (control->backends[i]->servers[j]->probe)
-				visit(control->backends[i]->servers[j]->probe, context);
+			const struct server *server = control->backends[i]->servers[j];
+
+			if (server->probe)
+				visit(server->probe, context);
+			if (server->agent)
+				visit(server->agent->probe, context);
 		}
 	}
 }
@@ -127,12 +134,10 @@ static void
 wake(struct probe *probe, void *context)
 {
 	uint64_t now_ms = loop_now_ms(probe->prober->loop);
-	const struct server *server = probe->server;
 
 	(void)context;
 	if (!probe->leader && probe->state == PROBE_WAITING &&
-		probe->timer.at_ms >
-			now_ms + health_interval_ms(&server->health, &server->config.check))
+		probe->timer.at_ms > now_ms + probe_interval_ms(probe))
 		loop_timer_set(probe->prober->loop, &probe->timer, probe_random_delay_ms(probe));
 }
 
@@ -143,9 +148,7 @@ share(struct probe **probes, size_t count)
 
 	qsort(probes, count, sizeof(struct probe *), compare_probes);
 	for (size_t i = 1; i <= count; i++) {
-		if (i < count &&
-			compare_targets(
-				&probes[first]->server->config, &probes[i]->server->config) == 0)
+		if (i < count && compare_targets(probes[first], probes[i]) == 0)
 			continue;
 		share_target(&probes[first], i - first);
 		first = i;

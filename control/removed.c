@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "shunt/stats.h"
+#include "server_agent.h"
 #include "flow_mode.h"
 #include "probe.h"
 #include "removed.h"
@@ -96,6 +97,7 @@ retire(struct server *server)
 	server->probe = NULL;
 	server->config.check.talk = NULL; /* the configuration's, which goes */
 	server->tracked = server->trackers = NULL;
+	server_agent_stop(server);
 	server->removed = true;
 	server->sessions = NOT_COUNTED;
 	server->idle_since_ms = 0;
@@ -104,6 +106,7 @@ retire(struct server *server)
 	server->admin = SHUNT_ADMIN_READY;
 	server->weight = server->config.weight;
 	server->file_weight = server->config.weight;
+	server->maxconn = server->config.maxconn;
 	server->changed_ms = state_wall_ms();
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "server_agent.h"
 #include "probe.h"
 #include "removed.h"
 #include "rules.h"
@@ -139,6 +140,8 @@ server_inherit(struct server *server, const struct server *old)
 	/* The file has the last word when it changes; until then a command's weight stands. */
 	if (server->config.weight == old->file_weight)
 		server->weight = old->weight;
+	if (server->config.maxconn == old->config.maxconn)
+		server->maxconn = old->maxconn;
 	server->health = old->health;
 	if (!server->config.tracks) /* else it is another's: trackers_link() */
 		health_update(&server->health, &server->config.check);
@@ -162,6 +165,7 @@ server_destroy(struct server *server)
 		return;
 	if (server->probe)
 		probe_stop(server->probe);
+	server_agent_stop(server);
 	free(server);
 }
 
@@ -178,6 +182,7 @@ server_create(struct control *control, const struct server_config *config, struc
 	server->admin = SHUNT_ADMIN_READY;
 	server->weight = config->weight;
 	server->file_weight = config->weight;
+	server->maxconn = config->maxconn;
 	server->cold = !control->config;
 	health_init(&server->health, &config->check);
 	/* Never probed is what a restart of control shall see, too: see server_adopt(). */
@@ -192,6 +197,10 @@ server_create(struct control *control, const struct server_config *config, struc
 			free(server);
 			return NULL;
 		}
+	}
+	if (server_agent_start(control, server, old) < 0) {
+		server_destroy(server);
+		return NULL;
 	}
 	return server;
 }
@@ -481,7 +490,8 @@ server_state(const struct server *server)
 
 	uint8_t admin = server_admin(server);
 
-	if (admin == SHUNT_ADMIN_MAINT || (server->health.verdict == SHUNT_HEALTH_DOWN && believed))
+	if (admin == SHUNT_ADMIN_MAINT || server_agent_is_down(server) ||
+		(server->health.verdict == SHUNT_HEALTH_DOWN && believed))
 		return SHUNT_SERVER_DOWN;
 	return admin == SHUNT_ADMIN_DRAIN || server->removed ? SHUNT_SERVER_DRAIN : SHUNT_SERVER_UP;
 }
@@ -493,7 +503,7 @@ server_state_name(const struct server *server)
 		return "removed";
 	if (server_admin(server) == SHUNT_ADMIN_MAINT)
 		return "maint";
-	if (server->health.verdict == SHUNT_HEALTH_DOWN)
+	if (server->health.verdict == SHUNT_HEALTH_DOWN || server_agent_is_down(server))
 		return "down";
 	if (server_admin(server) == SHUNT_ADMIN_DRAIN)
 		return "drain";
@@ -564,6 +574,9 @@ server_adopt(struct server *server, const struct shunt_server *image)
 		if (server->probe)
 			probe_update(server->probe);
 	}
+	if (server->agent && server->agent->report.status == CHECK_INI)
+		server->agent->down = image->state == SHUNT_SERVER_DOWN &&
+			image->health != SHUNT_HEALTH_DOWN && image->admin != SHUNT_ADMIN_MAINT;
 	if (server->health.verdict == image->health && server->admin == image->admin)
 		server->changed_ms = image->changed_ms;
 }

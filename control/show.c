@@ -331,6 +331,18 @@ age_s(uint64_t since_ms)
 	return since_ms && now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0;
 }
 
+static int
+set_agent(json_t *object, const struct server *server)
+{
+	const struct check_report *report = server->agent ? &server->agent->report : NULL;
+	char last[CHECK_TEXT_SIZE + 64] = "";
+
+	if (report)
+		check_report_text(report, last, sizeof(last));
+	return set_text(object, "agent_status", report ? check_status_name(report->status) : "") |
+		set_text(object, "last_agent", last);
+}
+
 static json_t *
 show_server(const struct control *control, const struct server *server, enum flow_mode flow_mode)
 {
@@ -369,7 +381,7 @@ show_server(const struct control *control, const struct server *server, enum flo
 		set_count(object, "check_code", checked ? server->report.code : 0) |
 		set_count(object, "check_duration_us", checked ? server->report.duration_us : 0) |
 		set_text(object, "last_check", last) | set_count(object, "hold_ms", held_ms) |
-		set_text(object, "tracks", tracks);
+		set_text(object, "tracks", tracks) | set_agent(object, server);
 	return whole(object, failed);
 }
 

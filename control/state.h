@@ -25,6 +25,13 @@ struct api_server;
 struct rules; /* rules.h */
 struct json_errors;
 
+/* What a server's agent has said beside its check: server_agent.c. */
+struct server_agent {
+	struct probe *probe;
+	bool down;		    /* until it says "up" */
+	struct check_report report; /* of the last probe */
+};
+
 /* A server of a backend. It keeps its identity (backend and server name) through reloads. */
 struct server {
 	struct server_config config;
@@ -32,6 +39,7 @@ struct server {
 	uint8_t admin;	      /* enum shunt_admin_state */
 	uint16_t weight;      /* in force: the file's, or the one set by command */
 	uint16_t file_weight; /* the file's when `weight` was taken from it or set */
+	uint32_t maxconn;     /* in force: the file's, or its agent's */
 	bool admin_set;	      /* by command, to this process: newer than what an image says */
 	bool weight_set;
 	uint8_t reset_mark;   /* counted up, modulo 2^8, when its sessions are to be reset */
@@ -39,7 +47,8 @@ struct server {
 	bool kept;	      /* by keep-last, which the log has said of this row of failures */
 	struct flap flap;     /* by the loop's clock */
 	struct probe *probe;  /* NULL: not checked */
-	uint64_t changed_ms;  /* wall clock of the last change of state, ms since 1970; 0: none */
+	struct server_agent *agent; /* NULL: none is asked beside the check */
+	uint64_t changed_ms; /* wall clock of the last change of state, ms since 1970; 0: none */
 	/* pool.c: */
 	bool was_up;	      /* it can take flows, as last seen; since when, by CLOCK_MONOTONIC: */
 	uint64_t up_since_ms; /* 0: since ever */
@@ -190,6 +199,8 @@ state_leads(
 	return false;
 }
 
+/* Has its agent said so, or that of a server that it tracks? */
+bool server_agent_is_down(const struct server *server);
 /* What the dataplane shall do with it, from admin state and health. */
 enum shunt_server_state server_state(const struct server *server);
 /* "up", "down", "drain", "maint", "no-check", "removed": as `show servers` says it. */

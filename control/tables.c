@@ -165,7 +165,7 @@ recipe_member(const struct server *server, bool up)
 		.member = {
 			.server = server->id,
 			.weight = place_weight(server),
-			.maxconn = server->config.maxconn,
+			.maxconn = server->maxconn,
 		},
 		.identity = maglev_identity(&server->config.address, server->config.port_be),
 		.up = up,

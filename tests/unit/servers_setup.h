@@ -46,6 +46,12 @@ probe_start(struct control *control, struct server *server)
 	return probe;
 }
 
+struct probe *
+probe_start_agent(struct control *control, struct server *server)
+{
+	return probe_start(control, server);
+}
+
 void
 probe_stop(struct probe *probe)
 {

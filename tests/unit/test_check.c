@@ -410,7 +410,70 @@ equal_and_copy(void)
 	check_talk_destroy(NULL);
 }
 
+struct agent_case {
+	const char *answer;
+	uint8_t status; /* when it has ended */
+	struct check_agent said;
+	const char *text;
+};
+
+static void
+agent_words(void)
+{
+	static const struct agent_case cases[] = {
+		{ "up\n", CHECK_L7OK, { CHECK_AGENT_UP, 0, 0 }, "it says up" },
+		{ "75%\r\n", CHECK_L7OK, { CHECK_AGENT_WEIGHT, 75, 0 }, "it says 75%" },
+		{ "0%\n", CHECK_L7OK, { CHECK_AGENT_WEIGHT, 0, 0 }, "it says 0%" },
+		{ "maxconn:30 ready,UP\t50%\ndown", CHECK_L7OK,
+			{ CHECK_AGENT_MAXCONN | CHECK_AGENT_READY | CHECK_AGENT_UP |
+					CHECK_AGENT_WEIGHT,
+				50, 30 },
+			"it says maxconn:30 ready,UP.50%" },
+		{ "drain\n", CHECK_L7OK, { CHECK_AGENT_DRAIN, 0, 0 }, "it says drain" },
+		{ "maint extra\n", CHECK_L7OK, { CHECK_AGENT_MAINT, 0, 0 }, "it says maint extra" },
+		{ "down# the disk is full\n", CHECK_L7STS, { CHECK_AGENT_DOWN, 0, 0 },
+			"the disk is full" },
+		{ "failed 10% #\n", CHECK_L7STS, { CHECK_AGENT_DOWN | CHECK_AGENT_WEIGHT, 10, 0 },
+			"it says failed 10% " },
+		{ "stopped\n", CHECK_L7STS, { CHECK_AGENT_DOWN, 0, 0 }, "it says stopped" },
+		{ "up", CHECK_L7OK, { CHECK_AGENT_UP, 0, 0 }, "it says up" },
+		{ "# up\n", CHECK_L7RSP, { 0, 0, 0 }, "not an agent's answer: \"# up\"" },
+		{ "\n", CHECK_L7RSP, { 0, 0, 0 }, "not an agent's answer: \"\"" },
+		{ "", CHECK_L7RSP, { 0, 0, 0 }, "the connection ended without answer" },
+		{ "uptime\n", CHECK_L7RSP, { 0, 0, 0 }, NULL },
+		{ "%\n", CHECK_L7RSP, { 0, 0, 0 }, NULL },
+		{ "7x%\n", CHECK_L7RSP, { 0, 0, 0 }, NULL },
+		{ "-5%\n", CHECK_L7RSP, { 0, 0, 0 }, NULL },
+		{ "25601%\n", CHECK_L7RSP, { 0, 0, 0 }, NULL },
+		{ "maxconn:\n", CHECK_L7RSP, { 0, 0, 0 }, NULL },
+		{ "maxconn:4294967296\n", CHECK_L7RSP, { 0, 0, 0 }, NULL },
+		{ "maxconn:4294967295\n", CHECK_L7OK, { CHECK_AGENT_MAXCONN, 0, UINT32_MAX },
+			NULL },
+		{ "HTTP/1.1 400 Bad Request\r\n", CHECK_L7RSP, { 0, 0, 0 }, NULL },
+	};
+	const struct check_talk talk = { .type = CHECK_AGENT };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct agent_case *c = &cases[i];
+		struct check_report report = judge(&talk, c->answer, true);
+		bool line = strpbrk(c->answer, "\r\n") != NULL;
+
+		CU_ASSERT_EQUAL(report.status, c->status);
+		CU_ASSERT_EQUAL(report.agent.words, c->said.words);
+		CU_ASSERT_EQUAL(report.agent.percent, c->said.percent);
+		CU_ASSERT_EQUAL(report.agent.maxconn, c->said.maxconn);
+		if (c->text)
+			CU_ASSERT_STRING_EQUAL(report.text, c->text);
+		/* The line's end is enough, and needed as long as more may come. */
+		CU_ASSERT_EQUAL(
+			judge(&talk, c->answer, false).status, line ? c->status : UNDECIDED);
+	}
+	/* Without an end in sight it is none. */
+	CU_ASSERT_EQUAL(judge_bytes(&talk, "\0up\n", 4, true).status, CHECK_L7RSP);
+}
+
 static const struct unit_test tests[] = {
+	{ "what an agent says", agent_words },
 	{ "HTTP: statuses", http_status },
 	{ "HTTP: cut anywhere", http_cut },
 	{ "HTTP: which statuses are good", http_statuses },

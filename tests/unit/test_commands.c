@@ -370,7 +370,7 @@ test_show_servers(void)
 		"backend server address weight state admin health sessions sessions_total "
 		"in_packets in_bytes out_packets out_bytes flow_mode check_fail check_down "
 		"check_error last_change_s check_status check_code check_duration_us last_check "
-		"hold_ms tracks");
+		"hold_ms tracks agent_status last_agent");
 	CU_ASSERT_STRING_EQUAL(string(server, "backend"), "app");
 	CU_ASSERT_STRING_EQUAL(string(server, "server"), "s2");
 	CU_ASSERT_STRING_EQUAL(string(server, "address"), "10.0.0.12:8080");

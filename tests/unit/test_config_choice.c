@@ -148,7 +148,7 @@ wrong(void)
 		B ".persistence.timeout: must be from 1ms to 1d, found the string '25h'");
 	expect("'default-server': {'check': true},",
 		B ".default-server.check: unknown key; the keys here are: weight, maxconn, "
-		  "slowstart");
+		  "slowstart, agent-check");
 	config_destroy(load("",
 		"{'name': 's', 'address': '10.0.0.1:80', 'maxconn': -1, 'slowstart': 'x'}",
 		B

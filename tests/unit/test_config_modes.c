@@ -126,7 +126,7 @@ protocols(void)
 		"hash-balance-factor, on-maxconn, allbackups, quorum, hysteresis, panic-threshold, "
 		"persistence\n"
 		"$.backends[0].servers[0].on-marked-down: unknown key; the keys here are: name, "
-		"address, weight, backup, check, maxconn, slowstart, track\n"
+		"address, weight, backup, check, maxconn, slowstart, track, agent-check\n"
 		"$.backends[0].servers[0].check.vai: unknown key; the keys here are: type, inter, "
 		"fastinter, downinter, timeout, rise, fall, soft-fall, keep-last, init-state, "
 		"flap-hold, port, via, address, source-address, send, send-hex, expect, "

@@ -48,10 +48,12 @@ test_addresses(void)
 	const struct server_config *servers = config->backends[0].servers;
 	char text[JSON_ENDPOINT_TEXT_SIZE];
 
-	json_endpoint_text(config_probe_address(&servers[0]), config_probe_port(&servers[0]), text);
+	json_endpoint_text(config_probe_address(&servers[0], &servers[0].check),
+		config_probe_port(&servers[0], &servers[0].check), text);
 	CU_ASSERT_STRING_EQUAL(text, "10.0.0.9:81");
 	expect_source(&servers[0], "10.9.0.1");
-	json_endpoint_text(config_probe_address(&servers[1]), config_probe_port(&servers[1]), text);
+	json_endpoint_text(config_probe_address(&servers[1], &servers[1].check),
+		config_probe_port(&servers[1], &servers[1].check), text);
 	CU_ASSERT_STRING_EQUAL(text, "10.0.0.2:80");
 	expect_source(&servers[1], "10.9.0.2");
 	config_destroy(config);
@@ -125,7 +127,77 @@ test_wrong_tracks(void)
 		AT ".check: does not go with 'track': such a server is not probed");
 }
 
+static const struct check_config *
+agent_of(const struct config *config, size_t index)
+{
+	return config->backends[0].servers[index].agent;
+}
+
+static void
+test_agents(void)
+{
+	struct config *config = right(FRONTEND BACKEND(
+		"'default-server': {'agent-check': {'port': 9999, 'inter': '5s', 'send': "
+		"'s1\\n'}}," SERVERS(ONE(
+			"") ", "
+			    "{'name': 't', 'address': '10.0.0.2:80', 'agent-check': false}, "
+			    "{'name': 'u', 'address': '10.0.0.3:80', 'agent-check': {'port': 9998, "
+			    "'timeout': '10ms', 'address': '10.0.0.4', 'source-address': "
+			    "'10.9.0.1'}}")));
+	const struct server_config *servers = config->backends[0].servers;
+	char text[JSON_ENDPOINT_TEXT_SIZE];
+
+	CU_ASSERT_EQUAL(agent_of(config, 0)->inter_ms, 5000);
+	CU_ASSERT_EQUAL(agent_of(config, 0)->timeout_ms, 1000);
+	CU_ASSERT_EQUAL(agent_of(config, 0)->talk->type, CHECK_AGENT);
+	CU_ASSERT_EQUAL(agent_of(config, 0)->talk->send_length, 3);
+	json_endpoint_text(config_probe_address(&servers[0], servers[0].agent),
+		config_probe_port(&servers[0], servers[0].agent), text);
+	CU_ASSERT_STRING_EQUAL(text, "10.0.0.1:9999");
+	CU_ASSERT_PTR_NULL(agent_of(config, 1));
+	CU_ASSERT_EQUAL(agent_of(config, 2)->inter_ms, 5000);
+	CU_ASSERT_EQUAL(agent_of(config, 2)->timeout_ms, 10);
+	json_endpoint_text(config_probe_address(&servers[2], servers[2].agent),
+		config_probe_port(&servers[2], servers[2].agent), text);
+	CU_ASSERT_STRING_EQUAL(text, "10.0.0.4:9998");
+	CU_ASSERT_PTR_NULL(config->backends[1].servers[0].agent);
+	/* The check is as it was. */
+	CU_ASSERT_TRUE(servers[0].check.enabled);
+	CU_ASSERT_PTR_NULL(servers[0].check.talk);
+	config_destroy(config);
+	config = right(
+		FRONTEND BACKEND("'check': {'type': 'agent', 'port': 9999}, " SERVERS(ONE(""))));
+	CU_ASSERT_EQUAL(config->backends[0].servers[0].check.talk->type, CHECK_AGENT);
+	config_destroy(config);
+}
+
+static void
+test_wrong_agents(void)
+{
+	config_case_expect(FRONTEND BACKEND(SERVERS(ONE(", 'agent-check': {'expect': 'up'}"))),
+		AT ".agent-check.expect: unknown key; the keys here are: port, inter, timeout, "
+		   "address, "
+		   "source-address, send, send-hex\n" AT
+		   ".agent-check.port: missing, but required");
+	config_case_expect(FRONTEND BACKEND(SERVERS(ONE(", 'agent-check': true"))),
+		AT ".agent-check: must be false or an object, found true");
+	config_case_expect(
+		FRONTEND BACKEND(SERVERS(
+			ONE(", 'agent-check': {'port': 0, 'inter': '1ms', 'address': '0.0.0.0'}"))),
+		AT
+		".agent-check.port: must be a whole number from 1 to 65535, found the number 0\n" AT
+		".agent-check.inter: must be from 10ms to 1d, found the string '1ms'\n" AT
+		".agent-check.address: cannot be used: 0.0.0.0/8 names no machine");
+	config_case_expect(
+		FRONTEND BACKEND(SERVERS(
+			ONE(", 'agent-check': {'port': 1, 'source-address': '2001:db8::9'}"))),
+		AT ": server 's' is probed from 'source-address' 2001:db8::9, but at an address of "
+		   "the other family");
+}
+
 static const struct unit_test tests[] = {
+	{ "agents", test_agents },
+	{ "wrong agents", test_wrong_agents },
 	{ "addresses of probes", test_addresses },
 	{ "wrong addresses", test_wrong_addresses },
 	{ "tracking", test_tracks },

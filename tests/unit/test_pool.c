@@ -328,7 +328,7 @@ carried(void)
 	struct setup s;
 
 	setup_create(&s, SERVERS);
-	server(&s, "s2")->config.maxconn = 77;
+	server(&s, "s2")->maxconn = 77;
 	config(&s)->reject_full = true;
 	config(&s)->balance_factor = 125;
 	config(&s)->ignored_bits4 = 8;

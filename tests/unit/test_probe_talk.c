@@ -334,7 +334,7 @@ slow_to_take_it(void)
 	server.config.check.talk = &talk;
 	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-	probe = probe_talk_create(&server);
+	probe = probe_talk_create(&server, &server.config.check);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(probe);
 	CU_ASSERT_EQUAL(probe_talk_step(probe, fds[0], &talk, &report), PROBE_TALK_WRITE);
 	while ((n = recv(fds[1], bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
@@ -369,7 +369,7 @@ answered_before_all_is_sent(void)
 	server.config.check.talk = &talk;
 	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-	probe = probe_talk_create(&server);
+	probe = probe_talk_create(&server, &server.config.check);
 	CU_ASSERT_EQUAL(send(fds[1], "no", 2, 0), 2);
 	CU_ASSERT_EQUAL(probe_talk_step(probe, fds[0], &talk, &report), PROBE_TALK_WRITE);
 	talk.expect = pong;
