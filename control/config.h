@@ -13,6 +13,7 @@
 #include "shunt/rules.h"
 #include "check.h"
 #include "flap.h"
+#include "observe.h"
 #include "prefixes.h"
 
 struct json_errors; /* config/jsonfile.h */
@@ -36,6 +37,7 @@ struct check_config {
 	uint16_t soft_fall; /* the same of soft failures; 0: as fall */
 	bool keep_last;	    /* soft failures do not take the backend's last server down */
 	struct flap_config flap;
+	struct observe_config observe;
 	uint8_t init_state;	       /* enum init_state */
 	uint16_t port_be;	       /* 0: the server's own, which there is then */
 	struct shunt_addr address;     /* all zero: the server's own */
@@ -49,6 +51,13 @@ struct agent_config {
 	struct check_config check;
 	struct agent_config *next;
 };
+
+/* Without probes there is nothing to observe for. */
+static inline bool
+check_is_observed(const struct check_config *check)
+{
+	return check->enabled && check->observe.share;
+}
 
 struct server_config {
 	char name[SHUNT_NAME_SIZE];

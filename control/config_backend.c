@@ -100,10 +100,10 @@ void
 config_read_check(struct json_at at, struct config *config, struct check_config *check)
 {
 	static const char *const keys[] = { "type", "inter", "fastinter", "downinter", "timeout",
-		"rise", "fall", "soft-fall", "keep-last", "init-state", "flap-hold", "port", "via",
-		"address", "source-address", "send", "send-hex", "expect", "expect-regex", "method",
-		"path", "version", "host", "headers", "status", "soft-status", "user", "password",
-		"database", NULL };
+		"rise", "fall", "soft-fall", "keep-last", "init-state", "flap-hold", "observe",
+		"port", "via", "address", "source-address", "send", "send-hex", "expect",
+		"expect-regex", "method", "path", "version", "host", "headers", "status",
+		"soft-status", "user", "password", "database", NULL };
 	static const struct json_word vias[] = {
 		{ "server", 0 },
 		{ "service", 1 },
@@ -137,6 +137,7 @@ config_read_check(struct json_at at, struct config *config, struct check_config 
 	json_get_bool(json_at_member(&at, "keep-last"), &check->keep_last);
 	read_init_state(json_at_member(&at, "init-state"), &check->init_state);
 	read_flap(json_at_member(&at, "flap-hold"), &check->flap);
+	config_read_observe(json_at_member(&at, "observe"), &check->observe);
 	if (json_get_int(json_at_member(&at, "port"), 1, 65535, &port))
 		check->port_be = htons(port);
 	if (json_get_word(json_at_member(&at, "via"), vias, &via))

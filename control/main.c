@@ -236,7 +236,7 @@ start(struct control *control, struct config *config)
 		log_error("cannot prepare for the dataplane: %s", strerror(errno));
 		return -EIO;
 	}
-	if (removed_watch(control) < 0 || rules_watch(control) < 0) {
+	if (removed_watch(control) < 0 || rules_watch(control) < 0 || observe_watch(control) < 0) {
 		log_error("out of memory");
 		return -ENOMEM;
 	}

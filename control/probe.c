@@ -97,9 +97,13 @@ static void
 probe_set_next(struct probe *probe)
 {
 	uint64_t wait_ms = interval_ms(probe);
+	const struct probe *member;
 
 	probe->next_ms = probe->started_ms + wait_ms -
 		prober_random(probe->prober, wait_ms / PROBE_JITTER + 1);
+	probe->hurried = false;
+	for (member = probe; member; member = prober_next_member(probe, member))
+		probe->hurried |= probe_is_observed(member);
 }
 
 uint64_t
@@ -369,12 +373,16 @@ static void
 probe_connect(struct probe *probe)
 {
 	struct prober *prober = probe->prober;
+	struct probe *member;
 	int status;
 
 	probe->started_ms = loop_now_ms(prober->loop);
 	probe->started_us = now_us();
 	if (!is_ready(probe))
 		return;
+	for (member = probe; member; member = prober_next_member(probe, member))
+		member->server->check_hurried += probe->hurried;
+	probe->hurried = false;
 	status = probe_socket_open(probe);
 	if (status < 0) {
 		local_error(probe, -status);
@@ -510,6 +518,7 @@ probe_update(struct probe *probe)
 {
 	uint64_t delay_ms = probe_random_delay_ms(probe);
 
+	probe->hurried = false;
 	if (probe->state == PROBE_CLOSING || probe->state == PROBE_TALKING)
 		probe->next_ms = loop_now_ms(probe->prober->loop) + delay_ms;
 	/* What was said is no longer what is to be said. */
@@ -517,6 +526,19 @@ probe_update(struct probe *probe)
 		probe_wait(probe);
 	else if (probe->state == PROBE_WAITING && !probe->leader)
 		loop_timer_set(probe->prober->loop, &probe->timer, delay_ms);
+}
+
+void
+probe_hurry(struct probe *probe)
+{
+	if (probe->leader)
+		probe = probe->leader;
+	if (probe->state != PROBE_WAITING && probe->state != PROBE_CLOSING)
+		return;
+	probe->hurried = true;
+	probe->next_ms = loop_now_ms(probe->prober->loop) + prober_first_delay_ms(probe->prober);
+	if (probe->state == PROBE_WAITING)
+		probe_wait(probe);
 }
 
 void

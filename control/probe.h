@@ -22,6 +22,8 @@ void probe_stop(struct probe *probe);
 void probe_update(struct probe *probe);
 /* All servers stand as they shall: those with the same target are probed once from here on. */
 void probe_share(struct control *control);
+/* Its server's new connections fail: makes the next probe at once, unless one is under way. */
+void probe_hurry(struct probe *probe);
 /* The server goes on as another struct server (a reload). */
 void probe_move(struct probe *probe, struct server *server);
 

@@ -35,6 +35,7 @@ struct probe {
 	uint64_t started_ms;
 	uint64_t started_us;	  /* connect() */
 	uint64_t next_ms;	  /* CLOSING: when the next probe is due */
+	bool hurried;		  /* the next one is due sooner, for what was observed */
 	struct probe *queue_next; /* QUEUED */
 	struct probe *queue_previous;
 };
@@ -68,13 +69,28 @@ probe_check(const struct probe *probe)
 	return probe->agent ? probe->server->config.agent : &probe->server->config.check;
 }
 
+/* What was observed (observe.h) puts a server that is up in doubt, as a failed probe would. */
+static inline bool
+probe_is_observed(const struct probe *probe)
+{
+	const struct server *server = probe->server;
+	const struct check_config *check = probe_check(probe);
+
+	return !probe->agent && server->observe.failing &&
+		server->health.verdict == SHUNT_HEALTH_UP &&
+		check->fastinter_ms < health_interval_ms(&server->health, check);
+}
+
 /* How long to wait for the next one, if it were for its server alone. */
 static inline uint32_t
 probe_interval_ms(const struct probe *probe)
 {
 	const struct check_config *check = probe_check(probe);
 
-	return probe->agent ? check->inter_ms : health_interval_ms(&probe->server->health, check);
+	if (probe->agent)
+		return check->inter_ms;
+	return probe_is_observed(probe) ? check->fastinter_ms
+					: health_interval_ms(&probe->server->health, check);
 }
 
 /* probe.c: some time within an interval. */
@@ -87,7 +103,7 @@ uint64_t prober_random(struct prober *prober, uint64_t below);
 void prober_queue(struct probe *probe);
 void prober_unqueue(struct probe *probe);
 
-/* First probes go out at once, but thousands of them over some milliseconds. */
+/* First and hurried probes go out at once, but thousands of them over some milliseconds. */
 uint64_t prober_first_delay_ms(struct prober *prober);
 
 /* prober_share.c: it goes, and those that it leads are on their own. */

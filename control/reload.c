@@ -48,6 +48,8 @@ control_reload(struct control *control, struct json_errors **errors)
 		config_destroy(config);
 		return status;
 	}
+	if (observe_watch(control) < 0)
+		log_warn("out of memory: servers are not observed until the next reload");
 	netlink_update(control->netlink);
 	publish_schedule(control->publish);
 	return 0;

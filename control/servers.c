@@ -147,9 +147,13 @@ server_inherit(struct server *server, const struct server *old)
 		health_update(&server->health, &server->config.check);
 	server->kept = old->kept;
 	server->flap = old->flap;
+	/* Nobody ends what is not observed any more, and counts from a while ago say nothing. */
+	if (check_is_observed(&server->config.check) && check_is_observed(&old->config.check))
+		server->observe = old->observe;
 	server->check_fail = old->check_fail;
 	server->check_down = old->check_down;
 	server->check_error = old->check_error;
+	server->check_hurried = old->check_hurried;
 	server->report = old->report;
 	server->was_up = old->was_up;
 	server->up_since_ms = old->up_since_ms;

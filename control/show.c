@@ -18,7 +18,9 @@ struct traffic {
 	uint64_t in_bytes;
 	uint64_t out_packets;
 	uint64_t out_bytes;
-	uint64_t refused; /* frontends only */
+	uint64_t refused;	 /* frontends only */
+	uint64_t syn_unanswered; /* servers only, as the next */
+	uint64_t syn_refused;
 };
 
 static const struct shunt_stats *
@@ -45,6 +47,8 @@ traffic_add(struct traffic *sum, const struct traffic *part)
 	sum->out_packets += part->out_packets;
 	sum->out_bytes += part->out_bytes;
 	sum->refused += part->refused;
+	sum->syn_unanswered += part->syn_unanswered;
+	sum->syn_refused += part->syn_refused;
 }
 
 static struct traffic
@@ -57,7 +61,7 @@ server_traffic(const struct shunt_stats *stats, uint32_t id)
 	for (uint32_t i = 0; i < worker_count(stats); i++) {
 		const struct shunt_server_stats *s = &shunt_stats_servers(stats, i)[id];
 		struct traffic part = { s->sessions, s->sessions_total, s->in_packets, s->in_bytes,
-			s->out_packets, s->out_bytes, 0 };
+			s->out_packets, s->out_bytes, 0, s->syn_unanswered, s->syn_refused };
 
 		traffic_add(&sum, &part);
 	}
@@ -88,7 +92,7 @@ service_traffic(const struct shunt_stats *stats, uint32_t id)
 	for (uint32_t i = 0; i < worker_count(stats); i++) {
 		const struct shunt_service_stats *s = &shunt_stats_services(stats, i)[id];
 		struct traffic part = { s->sessions, s->sessions_total, s->in_packets, s->in_bytes,
-			s->out_packets, s->out_bytes, s->refused };
+			s->out_packets, s->out_bytes, s->refused, 0, 0 };
 
 		traffic_add(&sum, &part);
 	}
@@ -372,9 +376,12 @@ show_server(const struct control *control, const struct server *server, enum flo
 		set_text(object, "admin", admin_name(server->admin)) |
 		set_text(object, "health", health_name(server->health.verdict)) |
 		set_traffic(object, &traffic, flow_mode) |
+		set_count(object, "syn_unanswered", traffic.syn_unanswered) |
+		set_count(object, "syn_refused", traffic.syn_refused) |
 		set_count(object, "check_fail", server->check_fail) |
 		set_count(object, "check_down", server->check_down) |
 		set_count(object, "check_error", server->check_error) |
+		set_count(object, "check_hurried", server->check_hurried) |
 		set_count(object, "last_change_s", age_s(server->changed_ms)) |
 		set_text(object, "check_status",
 			checked ? check_status_name(server->report.status) : "") |

@@ -42,11 +42,12 @@ struct server {
 	uint32_t maxconn;     /* in force: the file's, or its agent's */
 	bool admin_set;	      /* by command, to this process: newer than what an image says */
 	bool weight_set;
-	uint8_t reset_mark;   /* counted up, modulo 2^8, when its sessions are to be reset */
-	struct health health; /* verdict and streak */
-	bool kept;	      /* by keep-last, which the log has said of this row of failures */
-	struct flap flap;     /* by the loop's clock */
-	struct probe *probe;  /* NULL: not checked */
+	uint8_t reset_mark;	/* counted up, modulo 2^8, when its sessions are to be reset */
+	struct health health;	/* verdict and streak */
+	bool kept;		/* by keep-last, which the log has said of this row of failures */
+	struct flap flap;	/* by the loop's clock */
+	struct observe observe; /* the same */
+	struct probe *probe;	/* NULL: not checked */
 	struct server_agent *agent; /* NULL: none is asked beside the check */
 	uint64_t changed_ms; /* wall clock of the last change of state, ms since 1970; 0: none */
 	/* pool.c: */
@@ -56,6 +57,7 @@ struct server {
 	uint64_t check_fail;  /* failed probes */
 	uint64_t check_down;  /* changes from up to down */
 	struct check_report report; /* of the last probe */
+	uint64_t check_hurried;	    /* probes made sooner than `inter`, for what was observed */
 	uint64_t check_error; /* probes that could not be made here and say nothing of the server */
 	/* trackers.c: */
 	struct server *tracked;	 /* the one that it tracks; NULL: none */
@@ -143,6 +145,7 @@ struct control {
 	struct api_server *api;
 	struct loop_timer removed_timer; /* removed_watch.c */
 	struct loop_timer rules_timer;	 /* rules_watch.c */
+	struct loop_timer observe_timer; /* observe_watch.c; not set while nothing is observed */
 	struct rules *rules;		 /* NULL: none compiled yet */
 	struct events events;
 	uint64_t started_ms; /* CLOCK_MONOTONIC */

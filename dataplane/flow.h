@@ -56,9 +56,14 @@ enum flow_flag {
 	 */
 	FLOW_RESETTING = 16, /* whatever comes is answered with a reset */
 	FLOW_CHALLENGED = 8, /* the sender of an RST has been asked whether it was its */
+	/* In FLOW_SYN, the bits of FLOW_SERVER_CLOSED_FIRST and FLOW_CHALLENGED; nowhere else: */
+	FLOW_ASKED = 32,       /* a SYN has begun it, and what came of that has not been counted */
+	FLOW_SECOND_HALF = 64, /* the SYN came in the second half of the tick when last seen */
 };
 
 static_assert(FLOW_RESETTING >> 1 == FLOW_CHALLENGED, "one bit of a value");
+static_assert(FLOW_ASKED >> 5 == FLOW_SERVER_CLOSED_FIRST, "one bit of a value");
+static_assert(FLOW_SECOND_HALF >> 3 == FLOW_CHALLENGED, "one bit of a value");
 static_assert(SHUNT_MAX_SERVERS <= 1 << 16, "server ids fit a value");
 
 /*
@@ -81,6 +86,9 @@ static_assert(SHUNT_MAX_SOURCES <= FLOW_SOURCE_CLIENT, "source ids fit a value")
  * SHUNT_FLOW_TICK_MS, modulo 2^16).
  */
 
+/* Of the four flags' bits, those that mean something else in FLOW_SYN. */
+#define FLOW_SYN_BITS ((unsigned int)FLOW_SERVER_CLOSED_FIRST | FLOW_CHALLENGED)
+
 /* It is among the sessions of its client's network (track_limit.c), and taken off when it ends. */
 #define FLOW_COUNTED (1ull << 23)
 
@@ -96,6 +104,9 @@ flow_flags(uint64_t value)
 	unsigned int bits = (value >> 16) & 0xf;
 	bool resetting = (value >> 20 & 0x7) == FLOW_CLOSED && (bits & FLOW_CHALLENGED);
 
+	if ((value >> 20 & 0x7) == FLOW_SYN)
+		return (bits & ~FLOW_SYN_BITS) | (bits & FLOW_SERVER_CLOSED_FIRST) << 5 |
+			(bits & FLOW_CHALLENGED) << 3;
 	return resetting ? bits ^ (FLOW_CHALLENGED | FLOW_RESETTING) : bits;
 }
 
@@ -143,8 +154,21 @@ flow_value_update(uint64_t value, enum flow_state state, unsigned int flags, uin
 	unsigned int last = state == FLOW_CLOSED ? flags >> 1 : flags;
 	unsigned int bits = (flags & 0x7) | (last & FLOW_CHALLENGED);
 
+	if (state == FLOW_SYN)
+		bits = (flags & 0x7 & ~FLOW_SYN_BITS) | ((flags >> 5) & FLOW_SERVER_CLOSED_FIRST) |
+			((flags >> 3) & FLOW_CHALLENGED);
 	return (value & 0x0000ffffff80ffffull) | (uint64_t)bits << 16 | (uint64_t)state << 20 |
 		(uint64_t)tick << 48;
+}
+
+/* That of a flow in FLOW_SYN which a SYN has begun. */
+static inline uint64_t
+flow_value_asked(uint64_t value, bool second_half)
+{
+	unsigned int bits =
+		FLOW_SERVER_CLOSED_FIRST | (second_half ? (unsigned int)FLOW_CHALLENGED : 0);
+
+	return value | (uint64_t)bits << 16;
 }
 
 static inline uint64_t

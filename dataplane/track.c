@@ -25,6 +25,8 @@ track_flow_gone(void *context, const struct flow_key *key, uint64_t value)
 	struct tracker *t = context;
 
 	track_claim_release(t, key, value);
+	if (flow_flags(value) & FLOW_ASKED)
+		track_asked_gone(t, key, value);
 	t->stats->flows_expired++;
 	track_state_changes(t, flow_state(value), FLOW_FREE);
 	if (track_is_session(flow_state(value)))
@@ -137,10 +139,13 @@ track_update(struct tracker *t, struct pkt *p, const struct gen_server *server, 
 		next = gen_server_is_direct(server)
 			? tcp_state_next_one_way(state, p->tcp_flags)
 			: tcp_state_next(state, p->direction, p->tcp_flags);
-	if ((p->tcp_flags & (PKT_RST | PKT_SYN)) | (flags & FLOW_RESETTING))
+	if ((p->tcp_flags & (PKT_RST | PKT_SYN)) | (flags & FLOW_RESETTING)) {
 		next = track_reset(t, p, next, &flags);
+		if (flags & FLOW_ASKED)
+			track_asked(t, p, next, &flags, tick);
+	}
 	if (flags & FLOW_TRANSLATED)
-		next = track_cookie_packet(t, p, state, next, &flags);
+		next = track_cookie_packet(t, p, state, next, &flags, tick);
 	/*
 	 * What trails behind a closed flow must not keep it from expiring, and no RST any flow; nor
 	 * a client one whose server does not answer, though it has proved that it is there.

@@ -90,6 +90,7 @@ struct tracker {
 		*limiter; /* of all workers; NULL: nothing is limited. Set as owner_seed is */
 	struct track_limits *limits;
 	uint32_t now;	     /* ticks since the start, not modulo anything; worker: rw, agent: ro */
+	bool second_half;    /* of the present tick */
 	uint64_t owner_seed; /* as classify_burst() has it; set once, before the first packet */
 	/* track_reset.c */
 	uint8_t reset_key[TCP_ANSWER_KEY_BYTES]; /* of the nonces; never leaves this worker */

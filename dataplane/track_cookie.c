@@ -251,7 +251,7 @@ become_ordinary(struct tracker *t, const struct flow_key *key, unsigned int *fla
 /* A client whose server has not answered. */
 static void
 client_waits(struct tracker *t, struct pkt *p, const struct flow_key *key, struct cookie_flow *f,
-	unsigned int *flags)
+	unsigned int *flags, uint16_t tick)
 {
 	const uint8_t *tcp = p->data + p->l4_offset;
 
@@ -265,6 +265,7 @@ client_waits(struct tracker *t, struct pkt *p, const struct flow_key *key, struc
 		return;
 	}
 	f->syn.window = field_load_be16(tcp + TCP_WINDOW);
+	track_asked_again(t, *p->flow, flags, tick);
 	cookie_to_syn(p, &f->syn);
 }
 
@@ -304,13 +305,15 @@ server_accepts(struct tracker *t, struct pkt *p, struct cookie_flow *f)
 
 /* What a server says to a SYN of ours. Returns the flow's next state. */
 static enum flow_state
-server_answers(struct tracker *t, struct pkt *p, struct cookie_flow *f, enum flow_state state)
+server_answers(struct tracker *t, struct pkt *p, struct cookie_flow *f, enum flow_state state,
+	unsigned int *flags)
 {
 	uint8_t *tcp = p->data + p->l4_offset;
 	bool ours = (p->tcp_flags & PKT_ACK) && seq_load(tcp + TCP_ACK_NUMBER) == f->syn.isn + 1 &&
 		p->kind == PKT_PLAIN && cookie_checksum_is_good(p);
 
 	if ((p->tcp_flags & PKT_RST) && ours) {
+		track_asked_refused(t, *p->flow, flags);
 		seq_to_client(p, f->syn.cookie + 1 - seq_load(tcp + TCP_SEQ_NUMBER), 0);
 		return FLOW_CLOSED;
 	}
@@ -345,7 +348,7 @@ server_repeats(struct tracker *t, struct pkt *p, const struct flow_key *key, str
 
 enum flow_state
 track_cookie_packet(struct tracker *t, struct pkt *p, enum flow_state state, enum flow_state next,
-	unsigned int *flags)
+	unsigned int *flags, uint16_t tick)
 {
 	bool to_client = p->direction == PKT_TO_CLIENT;
 	struct flow_key key;
@@ -358,9 +361,9 @@ track_cookie_packet(struct tracker *t, struct pkt *p, enum flow_state state, enu
 		return state;
 	}
 	if (f->waiting && to_client)
-		return server_answers(t, p, f, state);
+		return server_answers(t, p, f, state, flags);
 	if (f->waiting) {
-		client_waits(t, p, &key, f, flags);
+		client_waits(t, p, &key, f, flags, tick);
 		return state;
 	}
 	if (to_client && (p->tcp_flags & (PKT_SYN | PKT_ACK)) == (PKT_SYN | PKT_ACK)) {

@@ -193,7 +193,6 @@ void
 track_new_fullnat(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 	const struct flow_key *key, uint64_t *flow, uint16_t tick)
 {
-	enum flow_state state = p->protocol == SHUNT_UDP ? FLOW_UDP : FLOW_SYN;
 	struct source_port *port;
 	uint64_t value;
 
@@ -212,8 +211,8 @@ track_new_fullnat(struct tracker *t, struct pkt *p, const struct gen_backend *ba
 		p->drop = SHUNT_DROP_NO_SOURCE_PORT;
 		return;
 	}
-	value = flow_value_with_source(flow_value(p->server, state, 0, tick),
-		source_port_source(port), source_port_number(port));
+	value = flow_value_with_source(track_first_value(t, p, 0, tick), source_port_source(port),
+		source_port_number(port));
 	if (flow) {
 		track_flow_gone(t, key, *flow);
 		flow_set(flow, value);
@@ -228,7 +227,7 @@ track_new_fullnat(struct tracker *t, struct pkt *p, const struct gen_backend *ba
 	p->flow = flow;
 	track_set_source(p, value);
 	t->stats->flows_created++;
-	track_state_changes(t, FLOW_FREE, state);
+	track_state_changes(t, FLOW_FREE, flow_state(value));
 	track_session_begins(t, p);
 }
 

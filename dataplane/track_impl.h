@@ -177,6 +177,32 @@ track_rules_ask(struct tracker *t, struct pkt *p, const struct gen_backend *back
  */
 bool track_may_half_open(struct tracker *t, const struct pkt *p);
 
+/* track_asked.c: */
+
+/*
+ * A segment with SYN or RST of a flow that has FLOW_ASKED, and is in state `next` behind it: counts
+ * what has come of its SYN for its server, if that is known now, and takes the flag away.
+ */
+void track_asked(struct tracker *t, const struct pkt *p, enum flow_state next, unsigned int *flags,
+	uint16_t tick);
+/* The same of a flow that begins with a SYN cookie, where the SYN to the server is Shunt's. */
+void track_asked_again(struct tracker *t, uint64_t value, unsigned int *flags, uint16_t tick);
+void track_asked_refused(struct tracker *t, uint64_t value, unsigned int *flags);
+/* A flow with this value goes, and nobody has ever answered. */
+void track_asked_gone(struct tracker *t, const struct flow_key *key, uint64_t value);
+
+/* The value of a flow that p begins: of a client's packet with a server. */
+static inline uint64_t
+track_first_value(const struct tracker *t, const struct pkt *p, uint16_t hop, uint16_t tick)
+{
+	enum flow_state state = p->protocol == SHUNT_UDP ? FLOW_UDP : FLOW_SYN;
+	uint64_t value = flow_value(p->server, state, hop, tick);
+
+	return state == FLOW_SYN && tcp_state_opens(p->tcp_flags)
+		? flow_value_asked(value, t->second_half)
+		: value;
+}
+
 /* track_cookie.c: */
 
 int track_cookies_create(struct tracker *t, const struct generation *generation);
@@ -197,7 +223,7 @@ void track_cookie_begins(
  * if it was any flow's. Returns what it is.
  */
 enum flow_state track_cookie_packet(struct tracker *t, struct pkt *p, enum flow_state state,
-	enum flow_state next, unsigned int *flags);
+	enum flow_state next, unsigned int *flags, uint16_t tick);
 /* An ICMP error about a flow with this value. */
 void track_cookie_quoted(struct tracker *t, struct pkt *p, uint64_t value);
 /* The flow has gone. */

@@ -32,13 +32,12 @@ new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 	const struct flow_key *key, uint64_t *flow, uint16_t tick)
 {
 	uint64_t value;
-	enum flow_state state = p->protocol == SHUNT_UDP ? FLOW_UDP : FLOW_SYN;
 
 	if (!track_choose(t, p, backend)) {
 		take_back(t, p, key);
 		return;
 	}
-	value = flow_value(p->server, state, p->hop, tick);
+	value = track_first_value(t, p, p->hop, tick);
 	if (gen_server_is_shared(&t->generation->servers[p->server], p->protocol)) {
 		value = track_claim(t, p, key, value, false, tick);
 		flow = flow_lookup(t->flows, key, tick);
@@ -50,7 +49,7 @@ new_flow(struct tracker *t, struct pkt *p, const struct gen_backend *backend,
 	p->flow = flow;
 	flow_set(flow, value);
 	t->stats->flows_created++;
-	track_state_changes(t, FLOW_FREE, state);
+	track_state_changes(t, FLOW_FREE, flow_state(value));
 	track_session_begins(t, p);
 }
 

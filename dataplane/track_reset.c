@@ -139,12 +139,17 @@ static void
 see_swept(void *context, const struct flow_key *key, uint64_t *flow, bool expired)
 {
 	struct tracker *t = context;
+	unsigned int flags = flow_flags(*flow);
+	bool waits = flow_state(*flow) == FLOW_SYN && (flags & FLOW_TRANSLATED);
 
 	if (!expired)
 		provoke(t, key, *flow);
-	else if ((flow_state(*flow) == FLOW_ESTABLISHED &&
-			 t->generation->services[key->service].reset_idle) ||
-		(flow_state(*flow) == FLOW_SYN && (flow_flags(*flow) & FLOW_TRANSLATED)))
+	else if (waits && (flags & FLOW_ASKED))
+		track_asked_gone(t, key, *flow);
+	if (expired &&
+		(waits ||
+			(flow_state(*flow) == FLOW_ESTABLISHED &&
+				t->generation->services[key->service].reset_idle)))
 		reset_flow(t, key, flow);
 }
 

@@ -334,6 +334,7 @@ worker_tick(struct worker *w)
 			pmtu_tick(w->tracker->generation->pmtu, w->tick);
 		w->tick_tsc += w->cycles_per_tick;
 	}
+	w->tracker->second_half = 2 * (w->tick_tsc - now) <= w->cycles_per_tick;
 	if (now >= w->step_tsc) {
 		while (now >= w->step_tsc) {
 			w->now_ms += WORKER_STEP_MS;

@@ -32,7 +32,7 @@
 #include "table.h"
 
 #define SHUNT_SESSION_MAGIC   0x53484e54u /* "SHNT" */
-#define SHUNT_SESSION_VERSION 7		  /* of session.h, table.h and stats.h together */
+#define SHUNT_SESSION_VERSION 8		  /* of session.h, table.h and stats.h together */
 
 #define SHUNT_RING_COUNT 4096u /* slots; one less is usable */
 #define SHUNT_AREA_BYTES (64u << 20)

@@ -201,7 +201,9 @@ struct shunt_server_stats {
 	uint64_t in_bytes;
 	uint64_t out_packets;
 	uint64_t out_bytes;
-	uint64_t pad[2];
+	/* TCP flows begun by a SYN, each counted once at most, when that is known of it: */
+	uint64_t syn_unanswered; /* sent again, or expired, and nothing had come back */
+	uint64_t syn_refused;	 /* the server has answered with an RST */
 };
 
 static_assert(sizeof(struct shunt_stats) == 128, "memory layout");

@@ -150,7 +150,11 @@ path_commit(struct path *path)
 static inline void
 path_publish(struct path *path)
 {
-	struct shunt_nexthop nexthop = { .port = 1, .mac = { { 2, 0, 0, 0, 0, 9 } } };
+	struct shunt_nexthop nexthop = {
+		.port = 1,
+		.mac = { { 2, 0, 0, 0, 0, 9 } },
+		.source = helper_addr(path->version == 4 ? "10.0.0.254" : "2001:db8:a::fe"),
+	};
 	struct shunt_member members[SERVERS];
 	struct shunt_backend *backend;
 	uint32_t count = 0;
@@ -173,6 +177,7 @@ path_publish(struct path *path)
 	}
 	backend = helper_backend(path->algorithm, members, count, SLOTS);
 	backend->forward = path->forward;
+	backend->encap = path->forward == SHUNT_TUNNEL ? SHUNT_IPIP : SHUNT_ENCAP_NONE;
 	backend->persist_ms = path->persist_ms;
 	backend->persist_prefix4 = path->persist_ms ? 32 : 0;
 	backend->persist_prefix6 = path->persist_ms ? 128 : 0;

@@ -261,7 +261,7 @@ fill_stats(struct shunt_stats *stats)
 		worker->drops[SHUNT_DROP_TTL] = 4 * factor;
 		worker->drops[SHUNT_DROP_TX_FULL] = 5 * factor;
 		*server = (struct shunt_server_stats){ 1 * factor, 2 * factor, 3 * factor,
-			4 * factor, 5 * factor, 6 * factor, { 0 } };
+			4 * factor, 5 * factor, 6 * factor, 7 * factor, 8 * factor };
 		shunt_stats_services(stats, i)[1].sessions_total = 7 * factor;
 		shunt_stats_services(stats, i)[2].sessions_total = 8 * factor;
 	}
@@ -350,6 +350,33 @@ test_show_checks(void)
 	fixture_close(&f);
 }
 
+/* Of the server that fill_stats() and the test have given some. */
+static void
+expect_numbers(const json_t *server)
+{
+	static const struct {
+		const char *key;
+		json_int_t value;
+	} numbers[] = {
+		{ "weight", 9 },
+		{ "sessions", 101 },
+		{ "sessions_total", 202 },
+		{ "in_packets", 303 },
+		{ "in_bytes", 404 },
+		{ "out_packets", 505 },
+		{ "out_bytes", 606 },
+		{ "syn_unanswered", 707 },
+		{ "syn_refused", 808 },
+		{ "check_fail", 11 },
+		{ "check_down", 12 },
+		{ "check_error", 13 },
+		{ "check_hurried", 14 },
+	};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		CU_ASSERT_EQUAL(number(server, numbers[i].key), numbers[i].value);
+}
+
 static void
 test_show_servers(void)
 {
@@ -361,6 +388,7 @@ test_show_servers(void)
 	f.servers[1]->check_fail = 11;
 	f.servers[1]->check_down = 12;
 	f.servers[1]->check_error = 13;
+	f.servers[1]->check_hurried = 14;
 	f.servers[1]->changed_ms = ((uint64_t)time(NULL) - 90) * 1000;
 	f.servers[1]->weight = 9;
 	servers = ask_data(&f, "{\"command\": \"show servers\"}");
@@ -368,8 +396,9 @@ test_show_servers(void)
 	server = json_array_get(servers, 1);
 	CU_ASSERT_STRING_EQUAL(keys_of(server),
 		"backend server address weight state admin health sessions sessions_total "
-		"in_packets in_bytes out_packets out_bytes flow_mode check_fail check_down "
-		"check_error last_change_s check_status check_code check_duration_us last_check "
+		"in_packets in_bytes out_packets out_bytes flow_mode syn_unanswered "
+		"syn_refused check_fail check_down check_error check_hurried last_change_s "
+		"check_status check_code check_duration_us last_check "
 		"hold_ms tracks agent_status last_agent");
 	CU_ASSERT_STRING_EQUAL(string(server, "backend"), "app");
 	CU_ASSERT_STRING_EQUAL(string(server, "server"), "s2");
@@ -377,16 +406,7 @@ test_show_servers(void)
 	CU_ASSERT_STRING_EQUAL(string(server, "state"), "no-check");
 	CU_ASSERT_STRING_EQUAL(string(server, "admin"), "ready");
 	CU_ASSERT_STRING_EQUAL(string(server, "health"), "no-check");
-	CU_ASSERT_EQUAL(number(server, "weight"), 9);
-	CU_ASSERT_EQUAL(number(server, "sessions"), 101);
-	CU_ASSERT_EQUAL(number(server, "sessions_total"), 202);
-	CU_ASSERT_EQUAL(number(server, "in_packets"), 303);
-	CU_ASSERT_EQUAL(number(server, "in_bytes"), 404);
-	CU_ASSERT_EQUAL(number(server, "out_packets"), 505);
-	CU_ASSERT_EQUAL(number(server, "out_bytes"), 606);
-	CU_ASSERT_EQUAL(number(server, "check_fail"), 11);
-	CU_ASSERT_EQUAL(number(server, "check_down"), 12);
-	CU_ASSERT_EQUAL(number(server, "check_error"), 13);
+	expect_numbers(server);
 	CU_ASSERT_TRUE(number(server, "last_change_s") >= 90);
 	CU_ASSERT_TRUE(number(server, "last_change_s") < 95);
 	CU_ASSERT_STRING_EQUAL(string(json_array_get(servers, 2), "address"), "[2001:db8::53]:53");

@@ -454,7 +454,8 @@ test_servers_wrong(void)
 		      "'fall': 1001, 'port': 65536, 'via': 'frontend', 'interval': 1}}",
 		S ".check.interval: unknown key; the keys here are: type, inter, fastinter, "
 		  "downinter, timeout, rise, fall, soft-fall, keep-last, init-state, flap-hold, "
-		  "port, via, address, source-address, send, send-hex, expect, expect-regex, "
+		  "observe, port, via, address, source-address, send, send-hex, expect, "
+		  "expect-regex, "
 		  "method, path, version, host, headers, status, soft-status, user, password, "
 		  "database\n" S ".check.type: 'https' is not supported by this version; use "
 		  "'tcp', 'http', 'redis', 'postgres', 'mysql', 'agent'\n" S

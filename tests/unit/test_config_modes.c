@@ -129,7 +129,7 @@ protocols(void)
 		"address, weight, backup, check, maxconn, slowstart, track, agent-check\n"
 		"$.backends[0].servers[0].check.vai: unknown key; the keys here are: type, inter, "
 		"fastinter, downinter, timeout, rise, fall, soft-fall, keep-last, init-state, "
-		"flap-hold, port, via, address, source-address, send, send-hex, expect, "
+		"flap-hold, observe, port, via, address, source-address, send, send-hex, expect, "
 		"expect-regex, method, path, "
 		"version, host, headers, status, soft-status, user, password, database");
 }

@@ -190,12 +190,19 @@ test_reload(void)
 static void
 test_value(void)
 {
-	for (unsigned int flags = 0; flags < 32; flags++) {
+	enum {
+		of_syn = FLOW_ASKED | FLOW_SECOND_HALF
+	};
+	static const unsigned int foreign[] = { FLOW_RESETTING | of_syn,
+		FLOW_RESETTING | FLOW_SERVER_CLOSED_FIRST | FLOW_CHALLENGED,
+		FLOW_CHALLENGED | of_syn };
+
+	for (unsigned int flags = 0; flags < 128; flags++) {
 		for (unsigned int state = 0; state < FLOW_STATE_COUNT; state++) {
 			uint64_t v = flow_value(0xabcd, FLOW_SYN, 0x1234, 0x5678) | FLOW_COUNTED;
 
-			/* One that is closed has the one, all others have the other. */
-			if (flags & (state == FLOW_CLOSED ? FLOW_CHALLENGED : FLOW_RESETTING))
+			/* Which flags share a bit, and which of them a state has. */
+			if (flags & foreign[state == FLOW_SYN ? 1 : state == FLOW_CLOSED ? 2 : 0])
 				continue;
 
 			v = flow_value_with_source(v, 0x9a, 0x1234);

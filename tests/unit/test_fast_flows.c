@@ -259,6 +259,61 @@ check_no_way_back(const struct fast_passes *passes)
 	close_world();
 }
 
+/* The walk of what has been put, which is then taken away. */
+static void
+walk_on(uint8_t port)
+{
+	bed_walk(world, port);
+	bed_clear(world);
+}
+
+/* New flows among packets of others: what comes of their SYNs is counted as the stages do it. */
+static void
+check_asked(const struct fast_passes *passes)
+{
+	uint64_t unanswered = 0, refused = 0;
+
+	open_world(passes, 1);
+	for (unsigned int i = 0; i < FLOWS; i++)
+		flow_set(flow_of(i), flow_value_update(*flow_of(i), FLOW_CLOSED, 0, world->tick));
+	for (unsigned int i = 0; i < 2 * FLOWS; i++)
+		put(i, true, i < FLOWS ? PKT_SYN : PKT_ACK, false);
+	walk_on(0);
+	/* A third is refused, the next answered; the last one's clients ask again and again. */
+	for (unsigned int i = 0; i < 2 * FLOWS; i++) {
+		if (i >= FLOWS || i % 3 < 2)
+			put(i, false,
+				i >= FLOWS	     ? PKT_ACK
+					: i % 3 == 0 ? PKT_RST | PKT_ACK
+						     : PKT_SYN | PKT_ACK,
+				false);
+	}
+	walk_on(1);
+	for (unsigned int k = 0; k < 3; k++) {
+		for (unsigned int i = 0; i < 2 * FLOWS; i++) {
+			if (i % 3 == 2 || i % 3 == 1)
+				put(i, true, i < FLOWS ? PKT_SYN : PKT_ACK, false);
+		}
+		walk_on(0);
+		world->tick++;
+	}
+	for (uint32_t id = 1; id <= 2 * SCENE_SERVERS; id++) {
+		unanswered += world->tracker->servers[id].syn_unanswered;
+		refused += world->tracker->servers[id].syn_refused;
+	}
+	CU_ASSERT_EQUAL(unanswered, FLOWS / 3);
+	CU_ASSERT_EQUAL(refused, FLOWS / 3);
+	close_world();
+}
+
+static void
+test_asked(void)
+{
+	check_asked(NULL);
+	check_asked(fast_passes(true));
+	check_asked(fast_passes(false));
+}
+
 static void
 both(void (*check)(const struct fast_passes *passes))
 {
@@ -348,6 +403,7 @@ static const struct unit_test tests[] = {
 	{ "buckets", test_buckets },
 	{ "no way back", test_no_way_back },
 	{ "ages", test_ages },
+	{ "what comes of SYNs", test_asked },
 	{ "timeouts have slack", test_timeouts_have_slack },
 };
 

@@ -213,6 +213,7 @@ reload_keeps_what_stays(void)
 	server->changed_ms = 42;
 	server->check_down = 9;
 	server->check_error = 8;
+	server->check_hurried = 7;
 	control.backends[0]->id = 3;
 	control.services[1].id = 4;
 	probe = server->probe;
@@ -233,11 +234,39 @@ reload_keeps_what_stays(void)
 	CU_ASSERT_EQUAL(server->check_fail, 1);
 	CU_ASSERT_EQUAL(server->check_down, 9);
 	CU_ASSERT_EQUAL(server->check_error, 8);
+	CU_ASSERT_EQUAL(server->check_hurried, 7);
 	CU_ASSERT_EQUAL(control.backends[0]->id, 3);
 	CU_ASSERT_EQUAL(control.services[1].id, 4);
 	CU_ASSERT_EQUAL(control.services[0].id, 0);
 	CU_ASSERT_TRUE(find("app/s2")->health.fresh);
 	teardown();
+}
+
+/* An observation goes on, as long as there is one to be made. */
+static void
+reload_and_observations(void)
+{
+	static const struct {
+		bool observed, enabled, kept;
+	} cases[] = { { true, true, true }, { false, true, false }, { true, false, false } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config *config;
+		struct server_config *s1;
+
+		setup();
+		find("app/s1")->config.check.observe.share = 50;
+		find("app/s1")->observe.failing = true;
+		config = usual_config();
+		s1 = config->backends[0].servers;
+		while (strcmp(s1->name, "s1") != 0)
+			s1++;
+		s1->check.observe.share = cases[i].observed ? 50 : 0;
+		s1->check.enabled = cases[i].enabled;
+		CU_ASSERT_EQUAL_FATAL(state_apply(&control, config), 0);
+		CU_ASSERT_EQUAL(find("app/s1")->observe.failing, cases[i].kept);
+		teardown();
+	}
 }
 
 static void
@@ -387,6 +416,7 @@ static const struct unit_test tests[] = {
 	{ "edits", edits },
 	{ "results of probes", probe_results },
 	{ "a reload keeps what stays", reload_keeps_what_stays },
+	{ "a reload and observations", reload_and_observations },
 	{ "a reload moves, changes and removes", reload_moves_and_removes },
 	{ "a reload and weights set by command", reload_weights },
 	{ "a reload and changed checks", reload_check_settings },

@@ -74,6 +74,8 @@ static const struct column servers[] = {
 	{ "sessions_total", "total", COLUMN_SESSIONS },
 	{ "in_bytes", "in", COLUMN_BYTES },
 	{ "out_bytes", "out", COLUMN_BYTES },
+	{ "syn_refused", "refused", COLUMN_COUNT },
+	{ "syn_unanswered", "unanswered", COLUMN_COUNT },
 	{ "check_fail", "fails", COLUMN_COUNT },
 	{ "check_down", "downs", COLUMN_COUNT },
 	{ "check_error", "errors", COLUMN_COUNT },
