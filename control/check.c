@@ -42,19 +42,47 @@ static const struct {
 	char *(*request)(const struct check_talk *talk, const char *host, size_t *length);
 	bool (*judge)(const struct check_talk *talk, const struct check_answer *answer,
 		struct check_report *report);
+	enum check_transport transport;
+	void (*salt)(const uint8_t random[CHECK_SALT_SIZE], char *request, size_t length);
 } kinds[CHECK_TYPE_COUNT] = {
-	[CHECK_TCP] = { check_tcp_request, check_tcp_judge },
-	[CHECK_HTTP] = { check_http_request, check_http_judge },
-	[CHECK_REDIS] = { check_redis_request, check_redis_judge },
-	[CHECK_POSTGRES] = { check_postgres_request, check_postgres_judge },
-	[CHECK_MYSQL] = { check_mysql_request, check_mysql_judge },
-	[CHECK_AGENT] = { check_tcp_request, check_agent_judge },
+	[CHECK_TCP] = { check_tcp_request, check_tcp_judge, CHECK_STREAM, NULL },
+	[CHECK_HTTP] = { check_http_request, check_http_judge, CHECK_STREAM, NULL },
+	[CHECK_REDIS] = { check_redis_request, check_redis_judge, CHECK_STREAM, NULL },
+	[CHECK_POSTGRES] = { check_postgres_request, check_postgres_judge, CHECK_STREAM, NULL },
+	[CHECK_MYSQL] = { check_mysql_request, check_mysql_judge, CHECK_STREAM, NULL },
+	[CHECK_AGENT] = { check_tcp_request, check_agent_judge, CHECK_STREAM, NULL },
+	/* What tcp would send, at once, is the datagram. */
+	[CHECK_UDP] = { check_tcp_request, check_udp_judge, CHECK_DATAGRAM, NULL },
+	[CHECK_DNS] = { check_dns_request, check_dns_judge, CHECK_DATAGRAM, check_dns_salt },
+	[CHECK_ICMP] = { check_icmp_request, check_icmp_judge, CHECK_ECHO, check_icmp_salt },
 };
+
+enum check_transport
+check_transport(const struct check_talk *talk)
+{
+	return talk ? kinds[talk->type].transport : CHECK_STREAM;
+}
 
 char *
 check_request(const struct check_talk *talk, const char *host, size_t *length)
 {
 	return kinds[talk->type].request(talk, host, length);
+}
+
+void
+check_salt(const struct check_talk *talk, const uint8_t random[CHECK_SALT_SIZE], char *request,
+	size_t length)
+{
+	if (kinds[talk->type].salt)
+		kinds[talk->type].salt(random, request, length);
+}
+
+bool
+check_silent(struct check_report *report)
+{
+	report->status = CHECK_L4TOUT;
+	snprintf(report->text, sizeof(report->text), "no answer");
+	return true;
 }
 
 bool
@@ -89,7 +117,8 @@ check_talk_equal(const struct check_talk *a, const struct check_talk *b)
 		same_text(a->path, b->path) && same_text(a->version, b->version) &&
 		same_text(a->host, b->host) && same_text(a->headers, b->headers) &&
 		same_text(a->user, b->user) && same_text(a->password, b->password) &&
-		same_text(a->database, b->database) && a->send_length == b->send_length &&
+		same_text(a->database, b->database) && same_text(a->query, b->query) &&
+		a->query_type == b->query_type && a->send_length == b->send_length &&
 		(a->send_length == 0 || memcmp(a->send, b->send, a->send_length) == 0) &&
 		same_text(a->expect, b->expect) && same_text(pattern_of(a), pattern_of(b)) &&
 		a->status_count == b->status_count &&
@@ -117,6 +146,7 @@ check_talk_copy(const struct check_talk *talk)
 	if (!copy || !talk)
 		return copy;
 	copy->type = talk->type;
+	copy->query_type = talk->query_type;
 	copy->status_count = talk->status_count;
 	memcpy(copy->statuses, talk->statuses, sizeof(copy->statuses));
 	copy->soft_count = talk->soft_count;
@@ -126,7 +156,7 @@ check_talk_copy(const struct check_talk *talk)
 		copy_text(&copy->headers, talk->headers) &&
 		copy_text(&copy->expect, talk->expect) && copy_text(&copy->user, talk->user) &&
 		copy_text(&copy->password, talk->password) &&
-		copy_text(&copy->database, talk->database);
+		copy_text(&copy->database, talk->database) && copy_text(&copy->query, talk->query);
 	if (whole && talk->send) {
 		copy->send = malloc(talk->send_length);
 		whole = copy->send != NULL;
@@ -157,6 +187,7 @@ check_talk_destroy(struct check_talk *talk)
 	free(talk->user);
 	free(talk->password);
 	free(talk->database);
+	free(talk->query);
 	free(talk->send);
 	free(talk->expect);
 	check_regex_destroy(talk->regex);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a probe says to a server once it is connected, and what it makes of the answer. Pure: no
- * socket, no clock. One file a type: check_tcp.c, check_http.c, and
+ * socket, no clock, no dice. One file a type: check_tcp.c, check_http.c, and
  * so on.
  *
  * Answers are a server's bytes, and may be anything: they are looked at up to CHECK_ANSWER_MAX,
@@ -25,16 +25,26 @@ enum check_type {
 	CHECK_POSTGRES,
 	CHECK_MYSQL,
 	CHECK_AGENT,
+	CHECK_UDP,
+	CHECK_DNS,
+	CHECK_ICMP,
 	CHECK_TYPE_COUNT,
+};
+
+/* What carries requests and answers. */
+enum check_transport {
+	CHECK_STREAM,	/* a TCP connection: the answer is what has been heard so far */
+	CHECK_DATAGRAM, /* UDP: a request is one datagram, and each that comes back an answer */
+	CHECK_ECHO,	/* ICMP or ICMPv6, the same; there are no ports */
 };
 
 /* Results, by the names that HAProxy has for them (check_status of its statistics). */
 enum check_status {
 	CHECK_INI,     /* none yet */
 	CHECK_SOCKERR, /* something is missing here: nothing is said of the server */
-	CHECK_L4OK,    /* connected, and nothing else was asked */
-	CHECK_L4TOUT,
-	CHECK_L4CON,
+	CHECK_L4OK,    /* connected, or not refused, and nothing else was asked */
+	CHECK_L4TOUT,  /* no connection, or nothing that answers a datagram, in time */
+	CHECK_L4CON,   /* refused, or an ICMP error */
 	CHECK_L7OK,
 	CHECK_L7TOUT, /* connected, but no whole answer in time */
 	CHECK_L7RSP,  /* not an answer as it should be */
@@ -60,9 +70,9 @@ struct check_agent {
 };
 
 struct check_report {
-	uint8_t status;		    /* enum check_status */
-	bool soft;		    /* it failed, and will pass by itself: starting, or too busy */
-	uint16_t code;		    /* of the protocol (HTTP's status, MySQL's error); 0: none */
+	uint8_t status; /* enum check_status */
+	bool soft;	/* it failed, and will pass by itself: starting, or too busy */
+	uint16_t code;	/* of the protocol (HTTP's status, MySQL's error, DNS's rcode); 0: none */
 	uint32_t duration_us;	    /* from the connect() on */
 	char text[CHECK_TEXT_SIZE]; /* why; "": there is nothing to add */
 	struct check_agent agent;   /* type agent: what it wants besides */
@@ -78,14 +88,16 @@ struct check_talk {
 	char *version;
 	char *host;    /* NULL: the server's address */
 	char *headers; /* lines, each with its CR LF */
-	char *send;    /* tcp and agent: what is sent first; NULL: nothing */
+	char *send;    /* tcp, agent, udp: what is sent first; NULL: nothing, an empty datagram */
 	size_t send_length;
 	char *expect; /* in the answer (http: its body); NULL: anything */
 	struct check_regex *regex;
 	char *user; /* of a database; NULL: none is given */
 	char *password;
 	char *database;
-	unsigned int status_count; /* http: the ranges of good statuses */
+	char *query;		   /* dns only: a name that check_dns_name() takes */
+	uint16_t query_type;	   /* of IANA's numbers */
+	unsigned int status_count; /* http: the ranges of good statuses; dns: the good rcodes */
 	struct check_statuses {
 		uint16_t first;
 		uint16_t last;
@@ -96,11 +108,16 @@ struct check_talk {
 	struct check_talk *next; /* config's */
 };
 
-/* What has come of the answer. */
+/*
+ * What has come of the answer. Of datagrams it is the last one, whole, with the IPv4 header before
+ * it if it was a raw socket that heard it; `bytes` is NULL while there was none.
+ */
 struct check_answer {
 	const char *bytes;
 	size_t length;
-	bool ended; /* nothing more comes */
+	bool ended;	     /* nothing more comes */
+	const char *request; /* of datagrams: what was sent, as it was sent */
+	size_t request_length;
 };
 
 /* "L4OK" */
@@ -117,15 +134,35 @@ void check_report_text(const struct check_report *report, char *out, size_t size
 static inline bool
 check_expects(const struct check_talk *talk)
 {
-	return talk->type != CHECK_TCP || talk->expect || talk->regex;
+	return (talk->type != CHECK_TCP && talk->type != CHECK_UDP) || talk->expect || talk->regex;
 }
 
-/* What is to be sent, with `host` where the talk has none: to be freed. NULL: out of memory. */
+/* Is it searched for something? That may take long: a millisecond. */
+static inline bool
+check_searches(const struct check_talk *talk)
+{
+	return talk->expect || talk->regex;
+}
+
+/* NULL is a connection and no more. */
+enum check_transport check_transport(const struct check_talk *talk);
+
+/*
+ * What is to be sent, with `host` where the talk has none, which is the server's address and port,
+ * an IPv6 address in brackets: to be freed. NULL: out of memory.
+ */
 char *check_request(const struct check_talk *talk, const char *host, size_t *length);
+/*
+ * Makes a request the only one of its kind, where a datagram's answer is known by that: ids and
+ * data that nobody can foresee. `random` is new for each probe.
+ */
+#define CHECK_SALT_SIZE 16
+void check_salt(const struct check_talk *talk, const uint8_t random[CHECK_SALT_SIZE], char *request,
+	size_t length);
 
 /*
  * Is the answer enough for a verdict? Then *report has its status, code and text. What is full or
- * ended always is.
+ * ended always is. A datagram that is not enough is not the answer; another one may be.
  */
 bool check_judge(const struct check_talk *talk, const struct check_answer *answer,
 	struct check_report *report);
@@ -154,13 +191,32 @@ void check_excerpt(const char *bytes, size_t length, char *out, size_t size);
 bool
 check_foreign(const char *kind, const struct check_answer *answer, struct check_report *report);
 
+/* L4TOUT: no datagram has come. Returns true. */
+bool check_silent(struct check_report *report);
+
+/* check_dns.c: for the configuration. */
+
+#define CHECK_DNS_NAME_SIZE 255 /* RFC 1035, 3.1 */
+#define CHECK_DNS_RCODE_MAX 15
+/*
+ * A name ("www.example.org", "." for the root; a dot at the end changes nothing) as it is sent.
+ * Returns its length, 0: it is none. Any printable ASCII may be in labels but dots and backslashes.
+ */
+size_t check_dns_name(const char *text, uint8_t out[CHECK_DNS_NAME_SIZE]);
+/* "SERVFAIL"; NULL: it has no name. */
+const char *check_dns_rcode_name(unsigned int rcode);
+
 /* One a type; check_request() and check_judge() call them. */
 char *check_tcp_request(const struct check_talk *talk, const char *host, size_t *length);
 char *check_http_request(const struct check_talk *talk, const char *host, size_t *length);
 char *check_redis_request(const struct check_talk *talk, const char *host, size_t *length);
 char *check_postgres_request(const struct check_talk *talk, const char *host, size_t *length);
 char *check_mysql_request(const struct check_talk *talk, const char *host, size_t *length);
-/* check_tcp_request() is type agent's, too. */
+/* check_tcp_request() is also that of agent and udp. */
+char *check_dns_request(const struct check_talk *talk, const char *host, size_t *length);
+char *check_icmp_request(const struct check_talk *talk, const char *host, size_t *length);
+void check_dns_salt(const uint8_t random[CHECK_SALT_SIZE], char *request, size_t length);
+void check_icmp_salt(const uint8_t random[CHECK_SALT_SIZE], char *request, size_t length);
 bool check_tcp_judge(const struct check_talk *talk, const struct check_answer *answer,
 	struct check_report *report);
 bool check_http_judge(const struct check_talk *talk, const struct check_answer *answer,
@@ -172,6 +228,12 @@ bool check_postgres_judge(const struct check_talk *talk, const struct check_answ
 bool check_mysql_judge(const struct check_talk *talk, const struct check_answer *answer,
 	struct check_report *report);
 bool check_agent_judge(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report);
+bool check_udp_judge(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report);
+bool check_dns_judge(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report);
+bool check_icmp_judge(const struct check_talk *talk, const struct check_answer *answer,
 	struct check_report *report);
 
 #endif

@@ -76,8 +76,8 @@ struct server_config {
 };
 
 /*
- * What probes of a server go to; `check` is one of its two. The port is 0 as long as
- * config_check_ports() has not run.
+ * What probes of a server go to; `check` is one of its two. The port is 0 if there
+ * is none (ICMP), and as long as config_check_ports() has not run.
  */
 static inline const struct shunt_addr *
 config_probe_address(const struct server_config *server, const struct check_config *check)
@@ -90,6 +90,8 @@ config_probe_address(const struct server_config *server, const struct check_conf
 static inline uint16_t
 config_probe_port(const struct server_config *server, const struct check_config *check)
 {
+	if (check_transport(check->talk) == CHECK_ECHO)
+		return 0;
 	return check->port_be ? check->port_be : server->port_be;
 }
 

@@ -103,12 +103,14 @@ config_read_check(struct json_at at, struct config *config, struct check_config 
 		"rise", "fall", "soft-fall", "keep-last", "init-state", "flap-hold", "observe",
 		"port", "via", "address", "source-address", "send", "send-hex", "expect",
 		"expect-regex", "method", "path", "version", "host", "headers", "status",
-		"soft-status", "user", "password", "database", NULL };
+		"soft-status", "user", "password", "database", "query", "query-type", "rcode",
+		NULL };
 	static const struct json_word vias[] = {
 		{ "server", 0 },
 		{ "service", 1 },
 		{ NULL, 0 },
 	};
+	struct json_at port_at = json_at_member(&at, "port");
 	int64_t port;
 	int via;
 
@@ -138,8 +140,11 @@ config_read_check(struct json_at at, struct config *config, struct check_config 
 	read_init_state(json_at_member(&at, "init-state"), &check->init_state);
 	read_flap(json_at_member(&at, "flap-hold"), &check->flap);
 	config_read_observe(json_at_member(&at, "observe"), &check->observe);
-	if (json_get_int(json_at_member(&at, "port"), 1, 65535, &port))
+	if (json_get_int(port_at, 1, 65535, &port))
 		check->port_be = htons(port);
+	if (json_at_present(port_at) && check_transport(check->talk) == CHECK_ECHO)
+		json_at_error(
+			port_at, "is not for \"type\": \"icmp\": an echo request has no port");
 	if (json_get_word(json_at_member(&at, "via"), vias, &via))
 		check->via_service = via;
 	config_read_probe_address(json_at_member(&at, "address"), &check->address);

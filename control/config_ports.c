@@ -117,7 +117,8 @@ set_probe_ports(
 
 		/* Through the service a probe goes to the service's port: config_via.c. */
 		if (!server->keeps_port || !server->check.enabled || server->check.port_be ||
-			server->check.via_service)
+			server->check.via_service ||
+			check_transport(server->check.talk) == CHECK_ECHO)
 			continue;
 		server->check.port_be = ports->bound_be;
 		if (!ports->bound_be && !ports->unread)

@@ -42,6 +42,18 @@ void config_read_talk(struct json_at at, struct config *config, const struct che
 struct check_talk *config_add_talk(
 	struct json_at at, struct config *config, uint8_t type, const struct check_talk *from);
 void config_read_send(const struct json_at *at, struct check_talk *talk);
+void config_set_text(struct json_at at, char **out, const char *text, size_t length);
+/*
+ * One or an array of what `read_one` reads, of which an answer's code must be one; it replaces what
+ * the level before has said.
+ */
+typedef bool config_status_reader(struct json_at at, struct check_statuses *out);
+void config_read_statuses(struct json_at at, config_status_reader *read_one,
+	struct check_statuses *out, unsigned int *count);
+/* An error if it is an empty array. */
+void config_refuse_empty(struct json_at at);
+/* config_dns.c: the keys of "type": "dns". */
+void config_read_dns(const struct json_at *at, struct check_talk *talk);
 /* config_agent.c: the same of "agent-check". *agent: NULL where there is none. */
 void config_read_agent(struct json_at at, uint32_t timeout_ms, struct config *config,
 	const struct check_config **agent);

@@ -16,8 +16,6 @@
 #define STATUS_LEAST	 100
 #define STATUS_GREATEST	 599
 
-static const char *const tcp_keys[] = { "send", "send-hex", NULL };
-
 #define FOR(type) (1u << CHECK_##type)
 
 /* Which types a key is for, and their names. */
@@ -33,13 +31,16 @@ static const struct talk_key {
 	{ "headers", FOR(HTTP), "\"http\"" },
 	{ "status", FOR(HTTP), "\"http\"" },
 	{ "soft-status", FOR(HTTP), "\"http\"" },
-	{ "send", FOR(TCP) | FOR(AGENT), "\"tcp\" or \"agent\"" },
-	{ "send-hex", FOR(TCP) | FOR(AGENT), "\"tcp\" or \"agent\"" },
-	{ "expect", FOR(TCP) | FOR(HTTP), "\"tcp\" or \"http\"" },
-	{ "expect-regex", FOR(TCP) | FOR(HTTP), "\"tcp\" or \"http\"" },
+	{ "send", FOR(TCP) | FOR(UDP) | FOR(AGENT), "\"tcp\", \"udp\" or \"agent\"" },
+	{ "send-hex", FOR(TCP) | FOR(UDP) | FOR(AGENT), "\"tcp\", \"udp\" or \"agent\"" },
+	{ "expect", FOR(TCP) | FOR(UDP) | FOR(HTTP), "\"tcp\", \"udp\" or \"http\"" },
+	{ "expect-regex", FOR(TCP) | FOR(UDP) | FOR(HTTP), "\"tcp\", \"udp\" or \"http\"" },
 	{ "user", FOR(REDIS) | FOR(POSTGRES) | FOR(MYSQL), "\"redis\", \"postgres\" or \"mysql\"" },
 	{ "password", FOR(REDIS), "\"redis\"" },
 	{ "database", FOR(POSTGRES), "\"postgres\"" },
+	{ "query", FOR(DNS), "\"dns\"" },
+	{ "query-type", FOR(DNS), "\"dns\"" },
+	{ "rcode", FOR(DNS), "\"dns\"" },
 };
 #define TALK_KEYS (sizeof(talk_keys) / sizeof(talk_keys[0]))
 
@@ -64,8 +65,8 @@ refuse_others(const struct json_at *at, int type)
 	}
 }
 
-static void
-set(struct json_at at, char **out, const char *text, size_t length)
+void
+config_set_text(struct json_at at, char **out, const char *text, size_t length)
 {
 	char *copy = malloc(length + 1);
 
@@ -115,7 +116,7 @@ read_text(struct json_at at, size_t max, bool (*good)(const char *), const char 
 	if (!good(text))
 		json_at_mismatch(at, wanted);
 	else
-		set(at, out, text, strlen(text));
+		config_set_text(at, out, text, strlen(text));
 }
 
 static bool
@@ -177,7 +178,7 @@ read_headers(struct json_at at, struct check_talk *talk)
 	lines[0] = '\0';
 	json_object_foreach (at.value, name, value)
 		used = add_header(json_at_member(&at, name), name, lines, used, size);
-	set(at, &talk->headers, lines, used);
+	config_set_text(at, &talk->headers, lines, used);
 	free(lines);
 }
 
@@ -208,16 +209,16 @@ read_status(struct json_at at, struct check_statuses *out)
 	return true;
 }
 
-/* What stands there replaces what the level before has said. */
-static void
-read_statuses(struct json_at at, struct check_statuses *out, unsigned int *count)
+void
+config_read_statuses(struct json_at at, config_status_reader *read_one, struct check_statuses *out,
+	unsigned int *count)
 {
 	size_t elements = 0;
 
 	if (!json_at_present(at))
 		return;
 	if (!json_is_array(at.value)) {
-		if (read_status(at, &out[0]))
+		if (read_one(at, &out[0]))
 			*count = 1;
 		return;
 	}
@@ -225,9 +226,16 @@ read_statuses(struct json_at at, struct check_statuses *out, unsigned int *count
 		return;
 	*count = 0;
 	for (size_t i = 0; i < elements; i++) {
-		if (read_status(json_at_element(&at, i), &out[*count]))
+		if (read_one(json_at_element(&at, i), &out[*count]))
 			(*count)++;
 	}
+}
+
+void
+config_refuse_empty(struct json_at at)
+{
+	if (json_is_array(at.value) && json_array_size(at.value) == 0)
+		json_at_error(at, "is empty: no answer would do");
 }
 
 static void
@@ -236,9 +244,9 @@ read_http(const struct json_at *at, struct check_talk *talk)
 	struct json_at status_at = json_at_member(at, "status");
 
 	if (!talk->method) {
-		set(*at, &talk->method, "GET", 3);
-		set(*at, &talk->path, "/", 1);
-		set(*at, &talk->version, "1.1", 3);
+		config_set_text(*at, &talk->method, "GET", 3);
+		config_set_text(*at, &talk->path, "/", 1);
+		config_set_text(*at, &talk->version, "1.1", 3);
 		talk->statuses[0] = (struct check_statuses){ 200, 399 };
 		talk->status_count = 1;
 	}
@@ -251,10 +259,10 @@ read_http(const struct json_at *at, struct check_talk *talk)
 	read_text(json_at_member(at, "host"), HOST_MAX_BYTES, is_host,
 		"a name, in printable ASCII without blanks", &talk->host);
 	read_headers(json_at_member(at, "headers"), talk);
-	read_statuses(status_at, talk->statuses, &talk->status_count);
-	if (json_is_array(status_at.value) && json_array_size(status_at.value) == 0)
-		json_at_error(status_at, "is empty: no answer would do");
-	read_statuses(json_at_member(at, "soft-status"), talk->soft_statuses, &talk->soft_count);
+	config_read_statuses(status_at, read_status, talk->statuses, &talk->status_count);
+	config_refuse_empty(status_at);
+	config_read_statuses(json_at_member(at, "soft-status"), read_status, talk->soft_statuses,
+		&talk->soft_count);
 }
 
 void
@@ -269,13 +277,14 @@ config_read_send(const struct json_at *at, struct check_talk *talk)
 		json_at_error(hex_at, "there is \"send\" already");
 	} else if (json_get_string(text_at, SEND_MAX_BYTES, &text)) {
 		talk->send_length = strlen(text);
-		set(text_at, &talk->send, text, talk->send_length);
+		config_set_text(text_at, &talk->send, text, talk->send_length);
 	} else if (json_get_string(hex_at, (size_t)SEND_MAX_BYTES * 2, &text)) {
 		if (strlen(text) % 2)
 			json_at_error(hex_at, "is half a byte too long: a byte is two digits");
 		else if (json_get_hex(hex_at, bytes, strlen(text) / 2)) {
 			talk->send_length = strlen(text) / 2;
-			set(hex_at, &talk->send, (const char *)bytes, talk->send_length);
+			config_set_text(
+				hex_at, &talk->send, (const char *)bytes, talk->send_length);
 		}
 	}
 }
@@ -289,7 +298,7 @@ read_expect(const struct json_at *at, struct check_talk *talk)
 	char error[160];
 
 	if (json_get_string(expect_at, EXPECT_MAX_BYTES, &text))
-		set(expect_at, &talk->expect, text, strlen(text));
+		config_set_text(expect_at, &talk->expect, text, strlen(text));
 	if (json_get_string(regex_at, EXPECT_MAX_BYTES, &text)) {
 		check_regex_destroy(talk->regex);
 		talk->regex = check_regex_create(text, error, sizeof(error));
@@ -315,7 +324,7 @@ read_database(const struct json_at *at, struct check_talk *talk)
 	static const char wanted[] = "a text without control characters";
 
 	if (talk->type == CHECK_POSTGRES && !talk->user)
-		set(*at, &talk->user, "shunt", 5);
+		config_set_text(*at, &talk->user, "shunt", 5);
 	read_text(json_at_member(at, "user"), NAME_MAX_BYTES, is_name, wanted, &talk->user);
 	read_text(
 		json_at_member(at, "password"), SECRET_MAX_BYTES, is_name, wanted, &talk->password);
@@ -324,18 +333,50 @@ read_database(const struct json_at *at, struct check_talk *talk)
 		json_at_error(json_at_member(at, "user"), "has no \"password\"");
 }
 
-/* Where it is sent, not at every server that takes it over. */
+/* Where it is said, not at every server that takes it over. */
 static void
 warn_deaf(const struct json_at *at, const struct check_talk *talk)
 {
-	if (check_expects(talk))
-		return;
-	for (const char *const *key = tcp_keys; *key; key++) {
-		struct json_at sent = json_at_member(at, *key);
+	static const char *const keys[] = { "send", "send-hex", "type" };
+	bool udp = talk->type == CHECK_UDP;
 
-		if (json_at_present(sent))
-			json_at_warning(
-				sent, "nothing is expected: whatever the server answers, it is up");
+	/* A connection alone tells something, an empty datagram does not. */
+	for (int i = 0; !check_expects(talk) && i < (udp ? 3 : 2); i++) {
+		struct json_at said = json_at_member(at, keys[i]);
+
+		if (!json_at_present(said))
+			continue;
+		json_at_warning(said, "%s",
+			udp ? "nothing is expected: the server is up unless its port is refused, "
+			      "also if it is silent"
+			    : "nothing is expected: whatever the server answers, it is up");
+		return;
+	}
+}
+
+static void
+read_keys(const struct json_at *at, struct check_talk *talk)
+{
+	switch (talk->type) {
+	case CHECK_HTTP:
+		read_http(at, talk);
+		read_expect(at, talk);
+		break;
+	case CHECK_TCP:
+	case CHECK_UDP:
+		config_read_send(at, talk);
+		read_expect(at, talk);
+		break;
+	case CHECK_AGENT:
+		config_read_send(at, talk);
+		break;
+	case CHECK_DNS:
+		config_read_dns(at, talk);
+		break;
+	case CHECK_ICMP:
+		break;
+	default:
+		read_database(at, talk);
 	}
 }
 
@@ -364,12 +405,12 @@ config_read_talk(struct json_at at, struct config *config, const struct check_ta
 		{ "redis", CHECK_REDIS },
 		{ "postgres", CHECK_POSTGRES },
 		{ "mysql", CHECK_MYSQL },
+		{ "udp", CHECK_UDP },
+		{ "dns", CHECK_DNS },
+		{ "icmp", CHECK_ICMP },
 		{ "agent", CHECK_AGENT },
 		{ "https", JSON_WORD_UNSUPPORTED },
 		{ "tls", JSON_WORD_UNSUPPORTED },
-		{ "udp", JSON_WORD_UNSUPPORTED },
-		{ "dns", JSON_WORD_UNSUPPORTED },
-		{ "icmp", JSON_WORD_UNSUPPORTED },
 		{ NULL, 0 },
 	};
 	struct json_at type_at = json_at_member(&at, "type");
@@ -384,14 +425,7 @@ config_read_talk(struct json_at at, struct config *config, const struct check_ta
 	if (!own)
 		return;
 	refuse_others(&at, type);
-	if (type == CHECK_HTTP)
-		read_http(&at, own);
-	else if (type == CHECK_TCP || type == CHECK_AGENT)
-		config_read_send(&at, own);
-	else
-		read_database(&at, own);
-	if (type == CHECK_HTTP || type == CHECK_TCP)
-		read_expect(&at, own);
+	read_keys(&at, own);
 	warn_deaf(&at, own);
-	*talk = !own->send && !check_expects(own) ? NULL : own;
+	*talk = type == CHECK_TCP && !own->send && !check_expects(own) ? NULL : own;
 }

@@ -60,6 +60,13 @@ check_server(struct json_at at, const struct backend_config *backend,
 			server->name);
 		return false;
 	}
+	if (check_transport(server->check.talk) != CHECK_STREAM) {
+		json_at_error(at,
+			"server \"%s\" has a check with \"via\": \"service\", whose probes are TCP "
+			"connections, and \"type\": \"udp\", \"dns\" or \"icmp\", which makes none",
+			server->name);
+		return false;
+	}
 	if (server->check.port_be) {
 		json_at_error(at,
 			"server \"%s\" has a check with \"via\": \"service\" and a \"port\": a "

@@ -16,6 +16,9 @@
  * chosen by connect() for each destination, so that costs one server about 120 of 28000 ports at
  * two probes a second, however many servers there are.
  *
+ * Datagrams have no connection: their sockets are TALKING as soon as they are open, and closed with
+ * the verdict.
+ *
  * The interval counts from start to start and is only ever shortened by the jitter, and a timeout
  * is no longer than `inter`; so a dead server is found after at most fall * inter + timeout.
  */
@@ -126,13 +129,17 @@ remedy(const struct probe *probe, int error)
 
 	if (error == EMFILE)
 		return "; raise the limit on open files";
+	/* A socket that was never opened; later it is a rule of the firewall that forbids. */
+	if (error == EPERM && probe->watch.fd < 0 &&
+		check_transport(probe_check(probe)->talk) == CHECK_ECHO)
+		return "; \"icmp\" needs its group in net.ipv4.ping_group_range, or CAP_NET_RAW";
 	if (via && error == EPERM)
 		return "; a probe through the service needs CAP_NET_ADMIN";
 	if (via && error == ENOTCONN)
 		return "; a probe through the service needs the dataplane";
 	if (via && error == EOPNOTSUPP)
-		return "; a probe through the service needs a kernel interface on the way, and tc "
-		       "programs there: see the dataplane's log";
+		return "; through the service it needs a kernel interface on the way, and tc "
+		       "programs: see the dataplane's log";
 	return "";
 }
 
@@ -170,8 +177,11 @@ local_error(struct probe *probe, int error)
 	struct check_report report = report_of(probe, CHECK_SOCKERR);
 	uint64_t now_ms = loop_now_ms(prober->loop);
 	struct probe *member;
+	size_t length;
 
 	say_error(&report, error);
+	length = strlen(report.text);
+	snprintf(report.text + length, sizeof(report.text) - length, "%s", remedy(probe, error));
 	for (member = probe; member; member = prober_next_member(probe, member)) {
 		member->server->check_error++;
 		*(member->agent ? &member->server->agent->report : &member->server->report) =
@@ -222,6 +232,8 @@ probe_ends(struct probe *probe, const struct check_report *report, bool stands)
 			note_result(control, member->server, report);
 	}
 	probe_set_next(probe);
+	if (check_transport(probe_check(probe)->talk) != CHECK_STREAM)
+		stands = false;
 	if (!stands || shutdown(probe->watch.fd, SHUT_WR) < 0 || probe->next_ms <= now_ms ||
 		loop_watch_events(loop, &probe->watch, EPOLLIN) < 0) {
 		probe_wait(probe);
@@ -261,6 +273,9 @@ probe_talks(struct probe *probe)
 	case PROBE_TALK_DONE:
 		probe_ends(probe, &report, true);
 		return;
+	case PROBE_TALK_LOCAL:
+		local_error(probe, errno);
+		return;
 	case PROBE_TALK_WRITE:
 		events |= EPOLLOUT;
 		break;
@@ -278,12 +293,19 @@ probe_talk_late(struct probe *probe)
 	const struct check_config *check = probe_check(probe);
 	struct check_report report = report_of(probe, CHECK_INI);
 
-	if (probe_talk_step(probe->talk, probe->watch.fd, check->talk, &report) != PROBE_TALK_DONE)
+	switch (probe_talk_step(probe->talk, probe->watch.fd, check->talk, &report)) {
+	case PROBE_TALK_LOCAL:
+		local_error(probe, errno);
+		return;
+	case PROBE_TALK_DONE:
+		break;
+	default:
 		probe_talk_timeout(probe->talk, check->talk, timeout_ms(check), &report);
+	}
 	probe_ends(probe, &report, true);
 }
 
-/* The handshake is done. */
+/* The handshake is done, where there is one. */
 static void
 probe_succeeded(struct probe *probe)
 {
@@ -517,12 +539,15 @@ void
 probe_update(struct probe *probe)
 {
 	uint64_t delay_ms = probe_random_delay_ms(probe);
+	bool datagrams = check_transport(probe_check(probe)->talk) != CHECK_STREAM;
+	/* What was said is no longer what is to be said, or not over a connection. */
+	bool void_now =
+		probe->state == PROBE_TALKING || (probe->state == PROBE_CONNECTING && datagrams);
 
 	probe->hurried = false;
-	if (probe->state == PROBE_CLOSING || probe->state == PROBE_TALKING)
+	if (probe->state == PROBE_CLOSING || void_now)
 		probe->next_ms = loop_now_ms(probe->prober->loop) + delay_ms;
-	/* What was said is no longer what is to be said. */
-	if (probe->state == PROBE_TALKING)
+	if (void_now)
 		probe_wait(probe);
 	else if (probe->state == PROBE_WAITING && !probe->leader)
 		loop_timer_set(probe->prober->loop, &probe->timer, delay_ms);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * TCP connect probes: non-blocking connects on the loop, spread in time, closed without a trace
- * of a reset in the server's log.
+ * Probes, on the loop and spread in time: TCP connections, closed without a trace of a reset in the
+ * server's log, or datagrams.
  */
 #ifndef CONTROL_PROBE_H
 #define CONTROL_PROBE_H

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "probe_datagram.h"
 #include "probe_impl.h"
 #include "state.h"
 
@@ -69,17 +70,28 @@ give_up(struct probe *probe, int fd, int status)
 	return status;
 }
 
+static int
+open_socket(const struct check_talk *talk, int family)
+{
+	int fd;
+
+	if (check_transport(talk) != CHECK_STREAM)
+		return probe_datagram_open(check_transport(talk), family);
+	fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
 int
 probe_socket_open(struct probe *probe)
 {
 	const struct server_config *config = &probe->server->config;
-	int family = shunt_addr_is_v4(config_probe_address(config, probe_check(probe))) ? AF_INET
-											: AF_INET6;
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const struct check_config *check = probe_check(probe);
+	int family = shunt_addr_is_v4(config_probe_address(config, check)) ? AF_INET : AF_INET6;
+	int fd = open_socket(check->talk, family);
 	int status;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	status = prepare_via(probe, fd, family);
 	if (status == 0)
 		status = prepare_source(probe, fd);

@@ -4,11 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "jsonfile.h"
+#include "probe_datagram.h"
 #include "probe_talk.h"
 #include "state.h"
+
+#define LOG_SUBSYSTEM "probe"
+#include "shunt/log.h"
 
 /*
  * A server that sends byte by byte must not have us search the same bytes again for each: after so
@@ -16,12 +21,19 @@
  */
 #define LOOKS 16
 
+/* A request that is too long for the way is sent again; each time the kernel knows a link more. */
+#define SENT_MAX 4
+
 struct probe_talk {
 	char *request;
 	size_t request_length;
 	size_t sent;
 	unsigned int looks;
 	size_t heard;
+	/* Of datagrams, where nothing is something too: */
+	unsigned int said; /* how often the request was sent */
+	bool due;	   /* it is to be sent, or sent again */
+	bool answered;	   /* `answer` is the last one */
 	char answer[CHECK_ANSWER_MAX];
 };
 
@@ -31,6 +43,7 @@ probe_talk_create(const struct server *server, const struct check_config *check)
 	const struct server_config *config = &server->config;
 	struct probe_talk *talk = malloc(sizeof(*talk));
 	char host[JSON_ENDPOINT_TEXT_SIZE];
+	uint8_t salt[CHECK_SALT_SIZE] = { 0 };
 
 	if (!talk)
 		return NULL;
@@ -41,8 +54,16 @@ probe_talk_create(const struct server *server, const struct check_config *check)
 		free(talk);
 		return NULL;
 	}
+	if (check_transport(check->talk) != CHECK_STREAM) {
+		/* This never waits, and never fails for so few bytes. */
+		if (getrandom(salt, sizeof(salt), GRND_INSECURE) < 0)
+			log_warn("no random numbers: %s", strerror(errno));
+		check_salt(check->talk, salt, talk->request, talk->request_length);
+	}
 	talk->sent = talk->heard = 0;
-	talk->looks = 0;
+	talk->looks = talk->said = 0;
+	talk->due = true;
+	talk->answered = false;
 	return talk;
 }
 
@@ -66,6 +87,86 @@ judge(struct probe_talk *talk, const struct check_talk *check, bool ended,
 	return check_judge(check, &answer, report);
 }
 
+static bool
+judge_datagram(struct probe_talk *talk, const struct check_talk *check, bool ended,
+	struct check_report *report)
+{
+	const struct check_answer answer = { talk->answered ? talk->answer : NULL, talk->heard,
+		ended, talk->request, talk->request_length };
+
+	return check_judge(check, &answer, report);
+}
+
+static const char *
+network_error_text(int error)
+{
+	if (error == ECONNREFUSED)
+		return "port unreachable";
+	if (error == EACCES)
+		return "administratively prohibited"; /* as ICMPv6 has it */
+	return error == ETIME ? "time to live exceeded on the way" : strerror(error);
+}
+
+/* L4CON: what the network says of the server. */
+static enum probe_talk_step
+unreachable(int error, struct check_report *report)
+{
+	if (error == ENOBUFS || error == ENOMEM || error == ENETDOWN) {
+		errno = error;
+		return PROBE_TALK_LOCAL;
+	}
+	report->status = CHECK_L4CON;
+	snprintf(report->text, sizeof(report->text), "%s", network_error_text(error));
+	report->text[0] = (char)tolower((unsigned char)report->text[0]);
+	return PROBE_TALK_DONE;
+}
+
+/* Each datagram is an answer by itself. Of those that are searched no more than LOOKS are. */
+static enum probe_talk_step
+datagram_step(struct probe_talk *talk, int fd, const struct check_talk *check,
+	struct check_report *report)
+{
+	enum check_transport transport = check_transport(check);
+	ssize_t bytes;
+	int status;
+
+	if (talk->due) {
+		status = probe_datagram_send(fd, transport, talk->request, talk->request_length);
+		if (status == -EAGAIN)
+			return PROBE_TALK_WRITE;
+		/* Of what was sent before an error may come now. */
+		if (status < 0 && talk->said > 0)
+			return unreachable(-status, report);
+		if (status < 0) {
+			errno = -status;
+			return PROBE_TALK_LOCAL;
+		}
+		talk->due = false;
+		talk->said++;
+	}
+	/* Not for ever: there are other probes. */
+	for (unsigned int i = 0; i < LOOKS; i++) {
+		/* A byte less than what would be full, which the judges take for the end. */
+		bytes = probe_datagram_receive(
+			fd, transport, talk->request, talk->answer, sizeof(talk->answer) - 1);
+		if (bytes == -EAGAIN)
+			return PROBE_TALK_READ;
+		if (bytes == -EMSGSIZE && talk->said < SENT_MAX) {
+			talk->due = true;
+			return PROBE_TALK_WRITE;
+		}
+		if (bytes < 0)
+			return unreachable((int)-bytes, report);
+		talk->answered = true;
+		talk->heard = (size_t)bytes;
+		if (check_searches(check) && talk->looks++ >= LOOKS)
+			continue;
+		if (judge_datagram(talk, check, false, report))
+			return PROBE_TALK_DONE;
+	}
+	return PROBE_TALK_READ;
+}
+
 static void
 broke(int error, const char *what, struct check_report *report)
 {
@@ -82,6 +183,8 @@ probe_talk_step(struct probe_talk *talk, int fd, const struct check_talk *check,
 	bool said;
 	int error;
 
+	if (check_transport(check) != CHECK_STREAM)
+		return datagram_step(talk, fd, check, report);
 	while (talk->sent < talk->request_length && bytes >= 0) {
 		bytes = send(fd, talk->request + talk->sent, talk->request_length - talk->sent,
 			MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -113,6 +216,13 @@ probe_talk_timeout(struct probe_talk *talk, const struct check_talk *check, uint
 {
 	char heard[41];
 
+	if (check_transport(check) != CHECK_STREAM) {
+		judge_datagram(talk, check, true, report);
+		if (report->status == CHECK_L4TOUT)
+			snprintf(report->text, sizeof(report->text), "no answer within %u ms",
+				timeout_ms);
+		return;
+	}
 	if (judge(talk, check, true, report) && check_passed(report))
 		return;
 	check_excerpt(talk->answer, talk->heard, heard, sizeof(heard));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The conversation of one probe, over its connected socket: what is said, and what was heard. */
+/*
+ * The conversation of one probe, over its connected socket: what is said, and what was heard. The
+ * socket is of the transport of the talk (check_transport()).
+ */
 #ifndef CONTROL_PROBE_TALK_H
 #define CONTROL_PROBE_TALK_H
 
@@ -13,6 +16,7 @@ enum probe_talk_step {
 	PROBE_TALK_READ,  /* go on when there is something to read */
 	PROBE_TALK_WRITE, /* or when there is room to write */
 	PROBE_TALK_DONE,
+	PROBE_TALK_LOCAL, /* it cannot be sent from here: errno says why */
 };
 
 /* The conversation of check->talk, which is there; `check` is the server's. NULL: out of memory. */

@@ -2,7 +2,8 @@
 /*
  * libFuzzer target: any bytes as a server's answer to checks of every kind, whole and cut at any
  * place. A verdict must have its status, code and a printable text, what has ended must have one,
- * and an HTTP status must not depend on what follows it. A broken invariant aborts.
+ * and an HTTP status must not depend on what follows it. The same bytes as a datagram that comes
+ * back, as they are and with a beginning that makes them an answer. A broken invariant aborts.
  *
  *   build-clang/tests/fuzz/fuzz_check -max_total_time=60 CORPUS_DIR
  */
@@ -15,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 static char word[] = "ready", pattern[] = "re.*d+y$", root[] = "/", get[] = "GET",
 	    version[] = "1.1";
-static char user[] = "probe", password[] = "secret";
+static char user[] = "probe", password[] = "secret", name[] = "www.example.org", dot[] = ".";
 static struct check_regex *regex;
 
 static void
@@ -78,6 +79,118 @@ judge(const struct check_talk *talk, const uint8_t *data, size_t bytes)
 	free(copy);
 }
 
+/* By datagrams: which verdicts there are for each type. */
+static void
+must_be_right_of_datagram(const struct check_talk *talk, const struct check_answer *answer,
+	const struct check_report *report)
+{
+	const char *end = memchr(report->text, '\0', sizeof(report->text));
+	bool passed = check_passed(report);
+
+	must(end != NULL && !report->soft);
+	for (const char *c = report->text; c < end; c++)
+		must(*c >= 0x20 && *c < 0x7f);
+	must(passed || report->text[0]);
+	must(talk->type == CHECK_DNS || report->code == 0);
+	must(report->code <= CHECK_DNS_RCODE_MAX);
+	if (!answer->bytes) {
+		must(answer->ended);
+		must(report->status == (check_expects(talk) ? CHECK_L4TOUT : CHECK_L4OK));
+		return;
+	}
+	if (talk->type == CHECK_ICMP) {
+		must(report->status == (passed ? CHECK_L4OK : CHECK_L4TOUT));
+		must(!passed || answer->length >= answer->request_length);
+	} else if (talk->type == CHECK_DNS) {
+		must(report->status == CHECK_L7OK || report->status == CHECK_L7STS ||
+			report->status == CHECK_L7RSP);
+		must(report->status != CHECK_L7OK || answer->length >= answer->request_length);
+		must(report->status != CHECK_L7RSP || report->code == 0);
+	} else {
+		must(report->status ==
+			(!check_expects(talk)	 ? CHECK_L4OK
+					: passed ? CHECK_L7OK
+						 : CHECK_L7RSP));
+	}
+}
+
+static void
+judge_datagram(const struct check_talk *talk, struct check_answer answer)
+{
+	char *copy = malloc(answer.length ? answer.length : 1);
+
+	must(copy != NULL);
+	if (answer.bytes) {
+		memcpy(copy, answer.bytes, answer.length);
+		answer.bytes = copy;
+	}
+	for (int ended = 0; ended < 2; ended++) {
+		struct check_report report = { 0 };
+
+		answer.ended = ended;
+		if (check_judge(talk, &answer, &report))
+			must_be_right_of_datagram(talk, &answer, &report);
+		else
+			must(!ended && answer.length < CHECK_ANSWER_MAX);
+	}
+	free(copy);
+}
+
+static void
+try_datagrams(const struct check_talk *talk, const char *host, const uint8_t *data, size_t bytes)
+{
+	static const uint8_t salt[CHECK_SALT_SIZE] = { 0x12, 0x34, 0x56 };
+	struct check_answer answer = { 0 };
+	size_t length, size;
+	char *request = check_request(talk, host, &length), *mixed;
+
+	must(request != NULL);
+	check_salt(talk, salt, request, length);
+	answer.request = request;
+	answer.request_length = length;
+	judge_datagram(talk, answer);
+	answer.bytes = (const char *)data;
+	answer.length = bytes;
+	judge_datagram(talk, answer);
+	/* The request itself, with all the bytes there are at places that they say. */
+	size = length + bytes;
+	mixed = malloc(size ? size : 1);
+	must(mixed != NULL);
+	memcpy(mixed, request, length);
+	for (size_t i = 0; length > 0 && i + 1 < bytes && i < 8; i += 2)
+		mixed[data[i] % length] = (char)data[i + 1];
+	if (bytes > 8)
+		memcpy(mixed + length, data + 8, bytes - 8);
+	answer.bytes = mixed;
+	answer.length = bytes > 8 ? size - 8 : length;
+	if (answer.length >= CHECK_ANSWER_MAX)
+		answer.length = CHECK_ANSWER_MAX - 1;
+	judge_datagram(talk, answer);
+	free(mixed);
+	free(request);
+}
+
+static void
+datagrams(const uint8_t *data, size_t bytes)
+{
+	struct check_talk talk = { .type = CHECK_ICMP };
+
+	try_datagrams(&talk, "10.0.0.1:0", data, bytes);
+	try_datagrams(&talk, "[::1]:0", data, bytes);
+	for (int i = 0; i < 4; i++) {
+		talk = (struct check_talk){ .type = CHECK_UDP };
+		talk.expect = i & 1 ? word : NULL;
+		talk.regex = i & 2 ? regex : NULL;
+		try_datagrams(&talk, "10.0.0.1:53", data, bytes);
+	}
+	talk = (struct check_talk){ .type = CHECK_DNS, .query = name, .query_type = 255 };
+	talk.status_count = 2;
+	talk.statuses[1].first = 3;
+	try_datagrams(&talk, "10.0.0.1:53", data, bytes);
+	talk.query = dot;
+	try_datagrams(&talk, "10.0.0.1:53", data, bytes);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
@@ -108,5 +221,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	}
 	talk = (struct check_talk){ .type = CHECK_AGENT };
 	judge(&talk, data, bytes);
+	datagrams(data, bytes);
 	return 0;
 }

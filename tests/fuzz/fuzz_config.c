@@ -35,7 +35,9 @@ static const char good[] =
 	"regex\":\"a+\"},\"servers\":["
 	"{\"name\":\"s1\",\"address\":\"10.0.0.1:8080\",\"weight\":10,\"backup\":true},"
 	"{\"name\":\"s2\",\"address\":\"10.0.0.2:8080\",\"check\":false}]},"
-	"{\"name\":\"b6\",\"servers\":[{\"name\":\"s\",\"address\":\"[2001:db8::2]:53\"}]}],"
+	"{\"name\":\"b6\",\"check\":{\"type\":\"dns\",\"query\":\"a.b\",\"query-type\":\"A\","
+	"\"rcode\":[0,\"NXDOMAIN\"]},\"servers\":[{\"name\":\"s\",\"address\":\"[2001:db8::2]:53\"}"
+	"]}],"
 	"\"neighbors\":[{\"address\":\"10.0.0.1\",\"mac\":\"02:00:00:00:00:11\",\"port\":\"lan\"}]"
 	"}";
 
@@ -57,12 +59,19 @@ must_be_name(const char *name)
 static void
 must_be_talk(const struct check_talk *t)
 {
-	must(t->type == CHECK_HTTP || check_expects(t) || t->send);
+	uint8_t name[CHECK_DNS_NAME_SIZE];
+
+	must(t->type == CHECK_HTTP || t->type == CHECK_UDP || check_expects(t) || t->send);
 	must(!t->send == !t->send_length && t->status_count <= CHECK_MAX_STATUSES);
 	if (t->type == CHECK_HTTP) {
 		must(t->method && t->path && t->version && t->status_count && !t->send);
 		must(!strpbrk(t->method, " \r\n") && !strpbrk(t->path, " \r\n"));
 		must(!t->host || !strpbrk(t->host, " \r\n"));
+	}
+	if (t->type == CHECK_DNS) {
+		must(check_dns_name(t->query, name) > 0 && t->query_type && t->status_count);
+		for (unsigned int i = 0; i < t->status_count; i++)
+			must(t->statuses[i].first <= CHECK_DNS_RCODE_MAX);
 	}
 }
 

@@ -12,9 +12,9 @@ result_is() {
 	[ "$(result "$1")" = "$2" ]
 }
 
-# comes TEXT BACKEND RESULT [WORDS]: the words are in show servers.
+# comes TEXT BACKEND RESULT [WORDS]: the words are in its line of show servers.
 comes() {
 	wait_until 5 result_is "$2" "$3"
 	check_equal "$1" "$3" "$(result "$2")"
-	[ -z "${4:-}" ] || check "and says so" grep -q -- "$4" <(ctl show servers)
+	[ -z "${4:-}" ] || check "and says so" grep -q -- "$4" <(ctl show servers | grep "^$2 ")
 }

@@ -22,9 +22,11 @@ def add(name, bind, server, check, **more):
 seen = {'observe': {'share': 40, 'within': '1s', 'least': 3}}
 add('direct', '198.51.100.20:8080', 's1', seen, forward='dr')
 add('refuse', '198.51.100.10:82', 's2', seen)
-add('refuse-blind', '198.51.100.10:92', 's2', {})
+# With another timeout, so that they are probed for themselves.
+blind = {'timeout': '299ms'}
+add('refuse-blind', '198.51.100.10:92', 's2', blind)
 add('drop', '198.51.100.10:83', 's3', seen)
-add('drop-blind', '198.51.100.10:93', 's3', {})
+add('drop-blind', '198.51.100.10:93', 's3', blind)
 add('data', '198.51.100.10:84', 's4', {**seen, 'port': 8081})
 "
 balancer_start direct/s1 refuse/s2 refuse-blind/s2 drop/s3 drop-blind/s3 data/s4 || exit 1

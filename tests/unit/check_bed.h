@@ -11,21 +11,29 @@
 
 #define UNDECIDED CHECK_INI
 
+/* answer: its bytes are NULL if no datagram has come. */
 static inline struct check_report
-judge_bytes(const struct check_talk *talk, const char *bytes, size_t length, bool ended)
+judge_answer(const struct check_talk *talk, struct check_answer answer)
 {
 	/* Of exactly that size, so that a sanitizer sees what reads on. */
-	char *copy = malloc(length ? length : 1);
-	const struct check_answer answer = { copy, length, ended };
+	char *copy = answer.bytes ? malloc(answer.length ? answer.length : 1) : NULL;
 	struct check_report report = { 0 };
 	bool decided;
 
-	memcpy(copy, bytes, length);
+	if (copy)
+		memcpy(copy, answer.bytes, answer.length);
+	answer.bytes = copy;
 	decided = check_judge(talk, &answer, &report);
 	CU_ASSERT_EQUAL(decided, report.status != UNDECIDED);
 	CU_ASSERT_PTR_NOT_NULL(memchr(report.text, '\0', sizeof(report.text)));
 	free(copy);
 	return report;
+}
+
+static inline struct check_report
+judge_bytes(const struct check_talk *talk, const char *bytes, size_t length, bool ended)
+{
+	return judge_answer(talk, (struct check_answer){ bytes, length, ended, NULL, 0 });
 }
 
 #endif

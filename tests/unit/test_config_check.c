@@ -413,6 +413,11 @@ test_via(void)
 		"IPv6, but no "
 		"bind that leads to this backend is: probes cannot be made from one family to the "
 		"other");
+	config_case_expect(FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', 'forward': "
+							   "'dr', 'check': {'via': 'service', "
+							   "'type': 'dns'}, 'servers': [" S1 "]}]",
+		"$.backends[0].servers[0]: server 's1' has a check with 'via': 'service', whose "
+		"probes are TCP connections, and 'type': 'udp', 'dns' or 'icmp', which makes none");
 	/* Not asked for, or not made; one bind of each family. */
 	config_case_expect(FRONTEND_X("'198.51.100.1:80'") "'backends': [{'name': 'x', " VIA
 							   ", 'servers': [{'name': 's', "

@@ -130,8 +130,8 @@ protocols(void)
 		"$.backends[0].servers[0].check.vai: unknown key; the keys here are: type, inter, "
 		"fastinter, downinter, timeout, rise, fall, soft-fall, keep-last, init-state, "
 		"flap-hold, observe, port, via, address, source-address, send, send-hex, expect, "
-		"expect-regex, method, path, "
-		"version, host, headers, status, soft-status, user, password, database");
+		"expect-regex, method, path, version, host, headers, status, soft-status, user, "
+		"password, database, query, query-type, rcode");
 }
 
 static void

@@ -53,6 +53,12 @@ test_probe_ports(void)
 			BACKEND("", SERVER("10.0.0.1", ", 'check': {'port': 81}")));
 	CU_ASSERT_EQUAL(ntohs(config->backends[0].servers[0].check.port_be), 81);
 	config_destroy(config);
+	/* An echo request goes to none. */
+	config = right(FRONTEND("'198.51.100.1:80-81'")
+			BACKEND("", SERVER("10.0.0.1", ", 'check': {'type': 'icmp'}")));
+	CU_ASSERT_EQUAL(config->backends[0].servers[0].check.port_be, 0);
+	CU_ASSERT_TRUE(config->backends[0].servers[0].check.enabled);
+	config_destroy(config);
 	/* One with a port is probed there. */
 	config = right(FRONTEND("'198.51.100.1:80'") BACKEND("", SERVER("10.0.0.1:8080", "")));
 	CU_ASSERT_EQUAL(config->backends[0].servers[0].check.port_be, 0);

@@ -217,16 +217,15 @@ static void
 wrong_types(void)
 {
 	wrong("'type': 'smtp'",
-		C ".type: must be one of 'tcp', 'http', 'redis', 'postgres', 'mysql', 'agent', "
-		  "found the "
-		  "string 'smtp'");
-	wrong("'type': 'icmp'",
-		C ".type: 'icmp' is not supported by this version; use 'tcp', 'http', 'redis', "
-		  "'postgres', "
-		  "'mysql', 'agent'");
+		C ".type: must be one of 'tcp', 'http', 'redis', 'postgres', 'mysql', 'udp', "
+		  "'dns', 'icmp', 'agent', found the string 'smtp'");
+	wrong("'type': 'https'",
+		C ".type: 'https' is not supported by this version; use 'tcp', 'http', 'redis', "
+		  "'postgres', 'mysql', 'udp', 'dns', 'icmp', 'agent'");
 	wrong("'path': '/', 'status': 200",
 		C ".path: is for 'type': 'http' only\n" C ".status: is for 'type': 'http' only");
-	wrong("'type': 'http', 'send': 'x'", C ".send: is for 'type': 'tcp' or 'agent' only");
+	wrong("'type': 'http', 'send': 'x'",
+		C ".send: is for 'type': 'tcp', 'udp' or 'agent' only");
 }
 
 static void
@@ -340,8 +339,8 @@ wrong_databases(void)
 	wrong("'type': 'postgres', 'password': 'p'", C ".password: is for 'type': 'redis' only");
 	wrong("'type': 'mysql', 'expect': 'e', 'send': 's', 'path': '/'",
 		C ".path: is for 'type': 'http' only\n" C
-		  ".send: is for 'type': 'tcp' or 'agent' only\n" C
-		  ".expect: is for 'type': 'tcp' or 'http' only");
+		  ".send: is for 'type': 'tcp', 'udp' or 'agent' only\n" C
+		  ".expect: is for 'type': 'tcp', 'udp' or 'http' only");
 	wrong("'type': 'mysql', 'user': ''",
 		C ".user: must be a string of 1 to 128 characters, found the string ''");
 	wrong("'type': 'postgres', 'user': 'a\\tb'",

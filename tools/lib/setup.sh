@@ -54,6 +54,7 @@ setup_packages() {
 		keepalived) systemctl disable keepalived.service ;;
 		mariadb-server) systemctl disable mariadb.service ;;
 		nginx-light) systemctl disable nginx.service ;;
+		nsd) systemctl disable nsd.service ;;
 		postgresql) systemctl disable postgresql.service ;;
 		redis-server) systemctl disable redis-server.service ;;
 		esac >/dev/null 2>&1
