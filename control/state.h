@@ -152,7 +152,7 @@ struct control {
 };
 
 /*
- * servers.c: the state and its edits. None of these publishes; the caller does.
+ * servers.c, server.c: the state and its edits. None of these publishes; the caller does.
  */
 
 /*
