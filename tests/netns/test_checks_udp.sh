@@ -8,43 +8,7 @@
 . "$(dirname "$0")/checks.sh"
 
 begin 2
-NSD=$TOPOLOGY_DIR/nsd
-mkdir "$NSD"
-cat >"$NSD/zone" <<'END'
-$ORIGIN example.org.
-$TTL 60
-@	SOA	ns root 1 3600 600 86400 60
-	NS	ns
-ns	A	10.0.0.11
-www	AAAA	2001:db8:a::11
-long	TXT	"a text"
-END
-cat >"$NSD/conf" <<-END
-	server:
-		ip-address: 10.0.0.11
-		ip-address: 2001:db8:a::11
-		username: ""
-		chroot: ""
-		zonesdir: "$NSD"
-		pidfile: "$NSD/pid"
-		xfrdfile: "$NSD/xfrd"
-		zonelistfile: "$NSD/zones"
-		xfrdir: "$NSD"
-		database: ""
-	remote-control:
-		control-enable: no
-	zone:
-		name: example.org
-		zonefile: zone
-	zone:
-		name: broken.example
-		zonefile: there-is-none
-END
-nsd_start() {
-	start_in s1 nsd nsd -d -c "$NSD/conf"
-	NSD_PID=$STARTED
-}
-nsd_start
+nsd_begin
 
 # Port 8201 sends back, 8202 is silent; 8253 reads queries as scapy does, says which are not as scapy
 # would have written them, and lies twice before it answers.

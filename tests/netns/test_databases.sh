@@ -1,46 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Checks of real databases, well and ill: Redis, PostgreSQL and MariaDB, each with its own data
-# directory and as its own user in the first server's namespace.
+# Checks of real databases, well and ill: Redis, PostgreSQL and MariaDB.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/checks.sh"
+. "$(dirname "$0")/databases.sh"
 
 begin 1
-PATH=$PATH:$(printf '%s\n' /usr/lib/postgresql/*/bin | tail -n 1)
-DATA=$TOPOLOGY_DIR/data
-mkdir "$DATA"
-for user in redis postgres mysql; do
-	mkdir "$DATA/$user" && chown $user: "$DATA/$user"
-done
-
-# as USER COMMAND ...: what it runs keeps its pid.
-as() {
-	local user=$1
-	shift
-	in_ns s1 setpriv --reuid="$user" --regid="$user" --clear-groups --reset-env "$@"
-}
-
-# start_as USER NAME COMMAND ...
-start_as() {
-	local user=$1 name=$2
-	shift 2
-	start_in s1 "$name" setpriv --reuid="$user" --regid="$user" --clear-groups "$@"
-}
-
-postgres_start() {
-	start_as postgres postgres "$(command -v postgres)" -D "$DATA/postgres" -c fsync=off \
-		-c listen_addresses=10.0.0.11 -c unix_socket_directories="$DATA/postgres" \
-		-c max_connections=4 -c superuser_reserved_connections=0 -c max_wal_senders=0 "$@"
-	POSTGRES_PID=$STARTED
-}
-
-redis_do() {
-	in_ns s1 redis-cli -h 10.0.0.11 --no-auth-warning -a secret "$@"
-}
-
-mysql_do() {
-	in_ns s1 mariadb --no-defaults -S "$DATA/mysql/socket" -u root -N -e "$1"
-}
+databases_begin
 
 # hold COUNT ADDRESS [BYTES]: so many connections; HOLDER is who has them. One that the server has no
 # room for, as a probe has it just then, is tried again.
@@ -68,27 +34,6 @@ hold() {
 	start_in s1 hold python3 "$TOPOLOGY_DIR/hold.py" "$1" "$2" "${3:-}"
 	HOLDER=$STARTED
 }
-
-as postgres "$(command -v initdb)" -D "$DATA/postgres" --no-sync --locale=C -U postgres \
-	--auth-local=trust --auth-host=scram-sha-256 >"$TOPOLOGY_DIR/initdb.log" 2>&1 &
-INITDB=$!
-as mysql mariadb-install-db --no-defaults --datadir="$DATA/mysql" --skip-test-db \
-	--auth-root-authentication-method=normal >"$TOPOLOGY_DIR/install-db.log" 2>&1
-check_equal "MariaDB's data directory is made" 0 $?
-wait "$INITDB"
-check_equal "PostgreSQL's too" 0 $?
-printf 'host all %s 10.0.0.1/32 %s\n' postgres,nobody trust all scram-sha-256 >>"$DATA/postgres/pg_hba.conf"
-postgres_start
-start_as redis redis redis-server --bind 10.0.0.11 --requirepass secret --save "" \
-	--dir "$DATA/redis" --lua-time-limit 100 --replica-serve-stale-data no \
-	--enable-debug-command yes --loading-process-events-interval-bytes 1024
-start_as mysql mysql mariadbd --no-defaults --datadir="$DATA/mysql" --bind-address=10.0.0.11 \
-	--socket="$DATA/mysql/socket" --pid-file="$DATA/mysql/pid" --max-connections=10 \
-	--connect-timeout=100 --skip-name-resolve --innodb-buffer-pool-size=16M
-MYSQL_PID=$STARTED
-check "MariaDB answers" wait_until 15 mysql_do "SELECT 1"
-check "and gets a user" mysql_do "CREATE USER probe@'10.0.0.%'; CREATE USER shut@'10.0.0.%'
-	IDENTIFIED BY 'word'"
 
 edit "
 d['defaults']['check'] = {'inter': '200ms', 'timeout': '200ms', 'fall': 2, 'rise': 1}
