@@ -14,6 +14,9 @@ check_status_name(uint8_t status)
 		[CHECK_L4OK] = "L4OK",
 		[CHECK_L4TOUT] = "L4TOUT",
 		[CHECK_L4CON] = "L4CON",
+		[CHECK_L6OK] = "L6OK",
+		[CHECK_L6TOUT] = "L6TOUT",
+		[CHECK_L6RSP] = "L6RSP",
 		[CHECK_L7OK] = "L7OK",
 		[CHECK_L7TOUT] = "L7TOUT",
 		[CHECK_L7RSP] = "L7RSP",
@@ -113,12 +116,13 @@ check_talk_equal(const struct check_talk *a, const struct check_talk *b)
 {
 	if (!a || !b)
 		return a == b;
-	return a->type == b->type && same_text(a->method, b->method) &&
-		same_text(a->path, b->path) && same_text(a->version, b->version) &&
-		same_text(a->host, b->host) && same_text(a->headers, b->headers) &&
-		same_text(a->user, b->user) && same_text(a->password, b->password) &&
-		same_text(a->database, b->database) && same_text(a->query, b->query) &&
-		a->query_type == b->query_type && a->send_length == b->send_length &&
+	return a->type == b->type && check_tls_equal(a->tls, b->tls) &&
+		same_text(a->method, b->method) && same_text(a->path, b->path) &&
+		same_text(a->version, b->version) && same_text(a->host, b->host) &&
+		same_text(a->headers, b->headers) && same_text(a->user, b->user) &&
+		same_text(a->password, b->password) && same_text(a->database, b->database) &&
+		same_text(a->query, b->query) && a->query_type == b->query_type &&
+		a->send_length == b->send_length &&
 		(a->send_length == 0 || memcmp(a->send, b->send, a->send_length) == 0) &&
 		same_text(a->expect, b->expect) && same_text(pattern_of(a), pattern_of(b)) &&
 		a->status_count == b->status_count &&
@@ -146,6 +150,7 @@ check_talk_copy(const struct check_talk *talk)
 	if (!copy || !talk)
 		return copy;
 	copy->type = talk->type;
+	copy->tls_word = talk->tls_word;
 	copy->query_type = talk->query_type;
 	copy->status_count = talk->status_count;
 	memcpy(copy->statuses, talk->statuses, sizeof(copy->statuses));
@@ -157,6 +162,10 @@ check_talk_copy(const struct check_talk *talk)
 		copy_text(&copy->expect, talk->expect) && copy_text(&copy->user, talk->user) &&
 		copy_text(&copy->password, talk->password) &&
 		copy_text(&copy->database, talk->database) && copy_text(&copy->query, talk->query);
+	if (whole && talk->tls) {
+		copy->tls = check_tls_copy(talk->tls);
+		whole = copy->tls != NULL;
+	}
 	if (whole && talk->send) {
 		copy->send = malloc(talk->send_length);
 		whole = copy->send != NULL;
@@ -179,6 +188,7 @@ check_talk_destroy(struct check_talk *talk)
 {
 	if (!talk)
 		return;
+	check_tls_destroy(talk->tls);
 	free(talk->method);
 	free(talk->path);
 	free(talk->version);

@@ -45,6 +45,9 @@ enum check_status {
 	CHECK_L4OK,    /* connected, or not refused, and nothing else was asked */
 	CHECK_L4TOUT,  /* no connection, or nothing that answers a datagram, in time */
 	CHECK_L4CON,   /* refused, or an ICMP error */
+	CHECK_L6OK,    /* the TLS handshake succeeded, and nothing else was asked */
+	CHECK_L6TOUT,
+	CHECK_L6RSP, /* no TLS, an alert, or a certificate that is not good */
 	CHECK_L7OK,
 	CHECK_L7TOUT, /* connected, but no whole answer in time */
 	CHECK_L7RSP,  /* not an answer as it should be */
@@ -79,11 +82,27 @@ struct check_report {
 };
 
 struct check_regex; /* check_match.c */
+struct tls_context; /* tls_context.h */
+
+#define CHECK_NAME_MAX 253 /* bytes of a DNS name */
+
+/* TLS beneath a conversation. */
+struct check_tls {
+	bool verify;
+	char *ca_file; /* its path; NULL: the system's certificates */
+	char *sni;     /* these two NULL: see check_tls_names() */
+	char *verify_host;
+	char *alpn;			   /* names with commas between them; NULL: none */
+	const struct tls_context *context; /* the configuration's */
+};
 
 /* A conversation, as the file describes it. It belongs to the configuration. */
 struct check_talk {
-	uint8_t type; /* enum check_type */
-	char *method; /* http only, up to headers; NULL elsewhere */
+	uint8_t type;  /* enum check_type */
+	bool tls_word; /* the file's type is `tls` or `https`, which are `tcp` and `http` with TLS
+			*/
+	struct check_tls *tls; /* NULL: none */
+	char *method;	       /* http only, up to headers; NULL elsewhere */
 	char *path;
 	char *version;
 	char *host;    /* NULL: the server's address */
@@ -125,7 +144,8 @@ const char *check_status_name(uint8_t status);
 static inline bool
 check_passed(const struct check_report *report)
 {
-	return report->status == CHECK_L4OK || report->status == CHECK_L7OK;
+	return report->status == CHECK_L4OK || report->status == CHECK_L6OK ||
+		report->status == CHECK_L7OK;
 }
 /* "L7STS 503 in 1.2 ms: HTTP 503, expected 200-399"; `out` is cut to its size. */
 void check_report_text(const struct check_report *report, char *out, size_t size);
@@ -172,6 +192,22 @@ bool check_talk_equal(const struct check_talk *a, const struct check_talk *b);
 /* NULL: out of memory; one of NULL is empty. */
 struct check_talk *check_talk_copy(const struct check_talk *talk);
 void check_talk_destroy(struct check_talk *talk);
+
+/* check_tls.c. As of a talk; either may be NULL. */
+bool check_tls_equal(const struct check_tls *a, const struct check_tls *b);
+/* NULL: out of memory. */
+struct check_tls *check_tls_copy(const struct check_tls *tls);
+void check_tls_destroy(struct check_tls *tls);
+/*
+ * What the server is told that is wanted of it ("": nothing), and the name or address that its
+ * certificate must have. Where the talk does not say, HTTP's host does; else it is the address.
+ */
+void check_tls_names(const struct check_talk *talk, const char *address,
+	char sni[CHECK_NAME_MAX + 1], char verify_host[CHECK_NAME_MAX + 1]);
+/* Letters, digits, hyphens and underscores in labels, and no address. */
+bool check_is_dns_name(const char *text);
+/* IPv4 or IPv6, without brackets. */
+bool check_is_address(const char *text);
 
 /* check_match.c: what answers are searched for. */
 

@@ -23,7 +23,7 @@ check_tcp_judge(const struct check_talk *talk, const struct check_answer *answer
 	struct check_report *report)
 {
 	if (!check_expects(talk)) {
-		report->status = CHECK_L4OK;
+		report->status = talk->tls ? CHECK_L6OK : CHECK_L4OK;
 		return true;
 	}
 	if (check_matches(talk, answer->bytes, answer->length)) {

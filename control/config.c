@@ -3,6 +3,7 @@
 
 #include "config_read.h"
 #include "settings.h"
+#include "tls_context.h"
 
 /*
  * Used if the file names no secret. It is public, so an outsider could choose client addresses
@@ -110,7 +111,7 @@ read_neighbors(struct json_at at, struct config *config)
 
 /* All sections, in the order in which people write them, so that errors come in that order. */
 static void
-read_document(struct json_at *root, const char *directory, struct config *config)
+read_document(struct json_at *root, struct config *config)
 {
 	static const char *const keys[] = { "dataplane", "global", "defaults", "acls", "frontends",
 		"backends", "neighbors", NULL };
@@ -122,7 +123,7 @@ read_document(struct json_at *root, const char *directory, struct config *config
 	settings = settings_parse(&dataplane);
 	read_global(json_at_member(root, "global"), config);
 	read_defaults(json_at_member(root, "defaults"), config, &defaults);
-	config_read_acls(json_at_member(root, "acls"), directory, config);
+	config_read_acls(json_at_member(root, "acls"), config);
 	config_read_frontends(json_at_member(root, "frontends"), &defaults, config);
 	config_read_backends(json_at_member(root, "backends"), &defaults, config);
 	read_neighbors(json_at_member(root, "neighbors"), config);
@@ -145,7 +146,9 @@ config_from_document(json_t *document, const char *directory, struct json_errors
 	config = calloc(1, sizeof(*config));
 	if (config) {
 		config->serial = ++serial;
-		read_document(&root, directory, config);
+		config->directory = directory;
+		read_document(&root, config);
+		config->directory = NULL;
 	} else {
 		json_at_error(root, "out of memory");
 	}
@@ -213,6 +216,7 @@ config_destroy(struct config *config)
 		config->talks = talk->next;
 		check_talk_destroy(talk);
 	}
+	tls_contexts_destroy(config->tls_contexts);
 	while ((agent = config->agents)) {
 		config->agents = agent->next;
 		free(agent);

@@ -236,6 +236,8 @@ struct config {
 	size_t acl_count;
 	struct check_talk *talks;    /* all that checks name */
 	struct agent_config *agents; /* all that servers name */
+	struct tls_context *tls_contexts;
+	const char *directory; /* while it is read: where names of files begin; "": the process's */
 	struct prefix_sets sets;
 	size_t rule_count;  /* of all frontends */
 	size_t truth_count; /* of all ACLs */

@@ -14,7 +14,6 @@ static_assert(MAX_MATCHES * SHUNT_ACLS_A_PIECE <= SHUNT_MAX_PIECE_PARTS, "matche
 /* What is read; the ACL's own name is part of the place. */
 struct reader {
 	struct config *config;
-	const char *directory;
 	struct acl_config *acl;
 };
 
@@ -57,20 +56,29 @@ add_prefix(struct json_at at, struct prefix_list *list)
 		json_at_error(at, "%s", why);
 }
 
+bool
+config_read_path(struct json_at at, const struct config *config, char path[CONFIG_PATH_SIZE])
+{
+	const char *name;
+	int n;
+
+	if (!json_get_string(at, CONFIG_PATH_SIZE / 2, &name))
+		return false;
+	n = snprintf(path, CONFIG_PATH_SIZE, "%s%s", name[0] == '/' ? "" : config->directory, name);
+	if (n >= 0 && n < CONFIG_PATH_SIZE)
+		return true;
+	json_at_error(at, "is too long with the directory before it");
+	return false;
+}
+
 static void
 add_file(struct json_at at, const struct reader *r, struct prefix_list *list)
 {
-	char path[4096], problem[256];
-	const char *name, *why;
-	int n;
+	char path[CONFIG_PATH_SIZE], problem[256];
+	const char *why;
 
-	if (!json_get_string(at, sizeof(path) / 2, &name))
+	if (!config_read_path(at, r->config, path))
 		return;
-	n = snprintf(path, sizeof(path), "%s%s", name[0] == '/' ? "" : r->directory, name);
-	if (n < 0 || (size_t)n >= sizeof(path)) {
-		json_at_error(at, "is too long with the directory before it");
-		return;
-	}
 	why = prefix_list_add_file(list, path, problem, sizeof(problem));
 	if (why)
 		json_at_error(at, "%s: %s", path, why);
@@ -309,9 +317,9 @@ take_name(struct json_at at, const char *key, char name[SHUNT_NAME_SIZE])
 }
 
 void
-config_read_acls(struct json_at at, const char *directory, struct config *config)
+config_read_acls(struct json_at at, struct config *config)
 {
-	struct reader r = { .config = config, .directory = directory };
+	struct reader r = { .config = config };
 	const char *key;
 	json_t *value;
 

@@ -38,6 +38,14 @@ void config_read_forward(struct json_at at, uint8_t *forward);
 void config_read_check(struct json_at at, struct config *config, struct check_config *check);
 /* config_talk.c: the same of what is said; `*talk` is NULL where a connection is enough. */
 void config_read_talk(struct json_at at, struct config *config, const struct check_talk **talk);
+/* Replaces *out by a text of at most `max` bytes that good() says yes to; else it is to be WANTED.
+ */
+void config_read_text(struct json_at at, size_t max, bool (*good)(const char *text),
+	const char *wanted, char **out);
+/* config_tls.c: does the level say anything of TLS? Then it is read, if it is for the talk's type.
+ */
+bool config_says_tls(const struct json_at *at);
+void config_read_tls(const struct json_at *at, struct config *config, struct check_talk *talk);
 /* NULL, and an error: out of memory. It is the configuration's. */
 struct check_talk *config_add_talk(
 	struct json_at at, struct config *config, uint8_t type, const struct check_talk *from);
@@ -98,11 +106,12 @@ void config_read_sources(struct json_at at, struct backend_config *backend);
 bool config_check_sources(const struct json_at *backends, const struct settings *settings,
 	const struct config *config);
 
-/*
- * config_acl.c. directory: where the names of files begin, if they do not begin with a slash; "":
- * where the process is.
+/* config_acl.c */
+void config_read_acls(struct json_at at, struct config *config);
+/* A file's name, which begins at config->directory if not with a slash. False: none, or an error.
  */
-void config_read_acls(struct json_at at, const char *directory, struct config *config);
+#define CONFIG_PATH_SIZE 4096
+bool config_read_path(struct json_at at, const struct config *config, char path[CONFIG_PATH_SIZE]);
 /* config_conditions.c: names of backends and servers, and of ports. */
 void config_check_acls(struct json_at acls, const struct settings *settings, json_t *backend_names,
 	bool unread, struct config *config);

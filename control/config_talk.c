@@ -16,6 +16,10 @@
 #define STATUS_LEAST	 100
 #define STATUS_GREATEST	 599
 
+/* Words of `type` for a conversation with TLS; the others are types. */
+#define WORD_TLS   (CHECK_TYPE_COUNT + CHECK_TCP)
+#define WORD_HTTPS (CHECK_TYPE_COUNT + CHECK_HTTP)
+
 #define FOR(type) (1u << CHECK_##type)
 
 /* Which types a key is for, and their names. */
@@ -51,7 +55,7 @@ any_key(const struct json_at *at)
 		if (json_at_present(json_at_member(at, talk_keys[i].name)))
 			return true;
 	}
-	return false;
+	return config_says_tls(at);
 }
 
 static void
@@ -106,8 +110,9 @@ is_plain(const char *text, bool blanks)
 	return true;
 }
 
-static void
-read_text(struct json_at at, size_t max, bool (*good)(const char *), const char *wanted, char **out)
+void
+config_read_text(struct json_at at, size_t max, bool (*good)(const char *text), const char *wanted,
+	char **out)
 {
 	const char *text;
 
@@ -250,13 +255,13 @@ read_http(const struct json_at *at, struct check_talk *talk)
 		talk->statuses[0] = (struct check_statuses){ 200, 399 };
 		talk->status_count = 1;
 	}
-	read_text(json_at_member(at, "method"), 32, is_token, "a method such as \"GET\"",
+	config_read_text(json_at_member(at, "method"), 32, is_token, "a method such as \"GET\"",
 		&talk->method);
-	read_text(json_at_member(at, "path"), PATH_MAX_BYTES, is_path,
+	config_read_text(json_at_member(at, "path"), PATH_MAX_BYTES, is_path,
 		"a path that begins with \"/\", in printable ASCII without blanks", &talk->path);
-	read_text(
+	config_read_text(
 		json_at_member(at, "version"), 3, is_version, "\"1.0\" or \"1.1\"", &talk->version);
-	read_text(json_at_member(at, "host"), HOST_MAX_BYTES, is_host,
+	config_read_text(json_at_member(at, "host"), HOST_MAX_BYTES, is_host,
 		"a name, in printable ASCII without blanks", &talk->host);
 	read_headers(json_at_member(at, "headers"), talk);
 	config_read_statuses(status_at, read_status, talk->statuses, &talk->status_count);
@@ -325,10 +330,11 @@ read_database(const struct json_at *at, struct check_talk *talk)
 
 	if (talk->type == CHECK_POSTGRES && !talk->user)
 		config_set_text(*at, &talk->user, "shunt", 5);
-	read_text(json_at_member(at, "user"), NAME_MAX_BYTES, is_name, wanted, &talk->user);
-	read_text(
+	config_read_text(json_at_member(at, "user"), NAME_MAX_BYTES, is_name, wanted, &talk->user);
+	config_read_text(
 		json_at_member(at, "password"), SECRET_MAX_BYTES, is_name, wanted, &talk->password);
-	read_text(json_at_member(at, "database"), NAME_MAX_BYTES, is_name, wanted, &talk->database);
+	config_read_text(
+		json_at_member(at, "database"), NAME_MAX_BYTES, is_name, wanted, &talk->database);
 	if (talk->type == CHECK_REDIS && talk->user && !talk->password)
 		json_at_error(json_at_member(at, "user"), "has no \"password\"");
 }
@@ -396,6 +402,12 @@ config_add_talk(
 	return talk;
 }
 
+static int
+word_of(const struct check_talk *talk)
+{
+	return talk ? talk->type + (talk->tls_word ? CHECK_TYPE_COUNT : 0) : CHECK_TCP;
+}
+
 void
 config_read_talk(struct json_at at, struct config *config, const struct check_talk **talk)
 {
@@ -409,23 +421,26 @@ config_read_talk(struct json_at at, struct config *config, const struct check_ta
 		{ "dns", CHECK_DNS },
 		{ "icmp", CHECK_ICMP },
 		{ "agent", CHECK_AGENT },
-		{ "https", JSON_WORD_UNSUPPORTED },
-		{ "tls", JSON_WORD_UNSUPPORTED },
+		{ "tls", WORD_TLS },
+		{ "https", WORD_HTTPS },
 		{ NULL, 0 },
 	};
 	struct json_at type_at = json_at_member(&at, "type");
-	int type = *talk ? (*talk)->type : CHECK_TCP, was = type;
+	int word = word_of(*talk), was = word, type;
 	struct check_talk *own;
 
-	json_get_word(type_at, types, &type);
-	if (type == was && !any_key(&at))
+	json_get_word(type_at, types, &word);
+	if (word == was && !any_key(&at))
 		return;
 	/* Of another type nothing is taken over. */
-	own = config_add_talk(at, config, (uint8_t)type, type == was ? *talk : NULL);
+	type = word % CHECK_TYPE_COUNT;
+	own = config_add_talk(at, config, (uint8_t)type, word == was ? *talk : NULL);
 	if (!own)
 		return;
+	own->tls_word = word >= CHECK_TYPE_COUNT;
 	refuse_others(&at, type);
 	read_keys(&at, own);
+	config_read_tls(&at, config, own);
 	warn_deaf(&at, own);
-	*talk = type == CHECK_TCP && !own->send && !check_expects(own) ? NULL : own;
+	*talk = type == CHECK_TCP && !own->send && !own->tls && !check_expects(own) ? NULL : own;
 }

@@ -3,12 +3,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "files.h"
 #include "shunt/limits.h"
 #include "shunt/selection.h"
 
@@ -201,30 +199,13 @@ add_lines(struct prefix_list *list, FILE *file, char *problem, size_t size)
 const char *
 prefix_list_add_file(struct prefix_list *list, const char *path, char *problem, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	const char *why = problem;
-	struct stat info;
-	FILE *file;
+	FILE *file = file_open(path, PREFIXES_FILE_MAX_BYTES, problem, size);
+	const char *why;
 
-	if (fd < 0 || fstat(fd, &info) < 0) {
-		snprintf(problem, size, "cannot be read: %s", strerror(errno));
-	} else if (!S_ISREG(info.st_mode)) {
-		snprintf(problem, size, "is no regular file");
-	} else if (info.st_size > PREFIXES_FILE_MAX_BYTES) {
-		snprintf(problem, size, "is larger than the limit of %u bytes",
-			PREFIXES_FILE_MAX_BYTES);
-	} else {
-		file = fdopen(fd, "re");
-		if (!file) {
-			close(fd);
-			return out_of_memory;
-		}
-		why = add_lines(list, file, problem, size);
-		fclose(file);
-		return why;
-	}
-	if (fd >= 0)
-		close(fd);
+	if (!file)
+		return problem;
+	why = add_lines(list, file, problem, size);
+	fclose(file);
 	return why;
 }
 

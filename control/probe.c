@@ -6,7 +6,7 @@
  *   WAITING	until the next probe is due
  *   QUEUED	due, but as many sockets are open as may be
  *   CONNECTING	until the handshake, an error, or the timeout
- *   TALKING	where more is asked than a connection: until the verdict, or the same timeout
+ *   TALKING	where more is asked, also TLS: until the verdict, or the same timeout
  *   CLOSING	answered; our FIN is sent and the server's awaited
  *
  * Why CLOSING: a close() right after the handshake would answer a server that speaks first with a
@@ -500,7 +500,8 @@ start(struct control *control, struct server *server, bool agent)
 	probe->watch.on_event = on_socket;
 	probe->timer.on_timer = on_probe_timer;
 	fresh = agent ? server->agent->report.status == CHECK_INI : server->health.fresh;
-	delay_ms = fresh ? prober_first_delay_ms(probe->prober) : probe_random_delay_ms(probe);
+	delay_ms = fresh ? prober_first_delay_ms(probe->prober, probe_check(probe)->talk)
+			 : probe_random_delay_ms(probe);
 	if (loop_timer_set(control->loop, &probe->timer, delay_ms) < 0) {
 		probe_stop(probe);
 		return NULL;
@@ -561,7 +562,8 @@ probe_hurry(struct probe *probe)
 	if (probe->state != PROBE_WAITING && probe->state != PROBE_CLOSING)
 		return;
 	probe->hurried = true;
-	probe->next_ms = loop_now_ms(probe->prober->loop) + prober_first_delay_ms(probe->prober);
+	probe->next_ms = loop_now_ms(probe->prober->loop) +
+		prober_first_delay_ms(probe->prober, probe_check(probe)->talk);
 	if (probe->state == PROBE_WAITING)
 		probe_wait(probe);
 }

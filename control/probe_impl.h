@@ -103,8 +103,11 @@ uint64_t prober_random(struct prober *prober, uint64_t below);
 void prober_queue(struct probe *probe);
 void prober_unqueue(struct probe *probe);
 
-/* First and hurried probes go out at once, but thousands of them over some milliseconds. */
-uint64_t prober_first_delay_ms(struct prober *prober);
+/*
+ * First and hurried probes go out at once, but thousands of them over some milliseconds; those with
+ * TLS one a millisecond, or their handshakes would make each other late.
+ */
+uint64_t prober_first_delay_ms(struct prober *prober, const struct check_talk *talk);
 
 /* prober_share.c: it goes, and those that it leads are on their own. */
 void prober_leave(struct probe *probe);

@@ -10,6 +10,7 @@
 #include "jsonfile.h"
 #include "probe_datagram.h"
 #include "probe_talk.h"
+#include "probe_tls.h"
 #include "state.h"
 
 #define LOG_SUBSYSTEM "probe"
@@ -25,6 +26,7 @@
 #define SENT_MAX 4
 
 struct probe_talk {
+	struct probe_tls *tls; /* NULL: none */
 	char *request;
 	size_t request_length;
 	size_t sent;
@@ -42,6 +44,7 @@ probe_talk_create(const struct server *server, const struct check_config *check)
 {
 	const struct server_config *config = &server->config;
 	struct probe_talk *talk = malloc(sizeof(*talk));
+	const struct check_talk *said = check->talk;
 	char host[JSON_ENDPOINT_TEXT_SIZE];
 	uint8_t salt[CHECK_SALT_SIZE] = { 0 };
 
@@ -49,9 +52,16 @@ probe_talk_create(const struct server *server, const struct check_config *check)
 		return NULL;
 	json_endpoint_text(
 		config_probe_address(config, check), config_probe_port(config, check), host);
-	talk->request = check_request(check->talk, host, &talk->request_length);
-	if (!talk->request) {
-		free(talk);
+	talk->tls = NULL;
+	/* Where TLS has asked for a name, HTTP asks for the same. */
+	talk->request = check_request(
+		said, said->tls && said->tls->sni ? said->tls->sni : host, &talk->request_length);
+	if (talk->request && said->tls) {
+		json_address_text(config_probe_address(config, check), host);
+		talk->tls = probe_tls_create(said, host);
+	}
+	if (!talk->request || !talk->tls != !said->tls) {
+		probe_talk_destroy(talk);
 		return NULL;
 	}
 	if (check_transport(check->talk) != CHECK_STREAM) {
@@ -72,6 +82,7 @@ probe_talk_destroy(struct probe_talk *talk)
 {
 	if (!talk)
 		return;
+	probe_tls_destroy(talk->tls);
 	free(talk->request);
 	free(talk);
 }
@@ -175,39 +186,106 @@ broke(int error, const char *what, struct check_report *report)
 	report->text[0] = (char)tolower((unsigned char)report->text[0]);
 }
 
-enum probe_talk_step
-probe_talk_step(struct probe_talk *talk, int fd, const struct check_talk *check,
-	struct check_report *report)
+/* A handshake or what is beneath the conversation has failed. */
+static enum probe_talk_step
+tls_failed(const struct probe_talk *talk, int error, struct check_report *report)
+{
+	errno = error;
+	if (error == ENOMEM)
+		return PROBE_TALK_LOCAL;
+	report->status = CHECK_L6RSP;
+	report->code = 0;
+	report->soft = false;
+	snprintf(report->text, sizeof(report->text), "%s", probe_tls_why(talk->tls));
+	return PROBE_TALK_DONE;
+}
+
+static void
+speak(struct probe_talk *talk, int fd)
 {
 	ssize_t bytes = 0;
-	bool said;
-	int error;
 
-	if (check_transport(check) != CHECK_STREAM)
-		return datagram_step(talk, fd, check, report);
 	while (talk->sent < talk->request_length && bytes >= 0) {
-		bytes = send(fd, talk->request + talk->sent, talk->request_length - talk->sent,
-			MSG_NOSIGNAL | MSG_DONTWAIT);
+		const char *from = talk->request + talk->sent;
+		size_t length = talk->request_length - talk->sent;
+
+		bytes = talk->tls ? probe_tls_send(talk->tls, fd, from, length)
+				  : send(fd, from, length, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (bytes > 0)
 			talk->sent += (size_t)bytes;
 	}
+}
+
+/* All that there is and has room. 0 or an error's number; *ended: nothing more comes. */
+static int
+hear(struct probe_talk *talk, int fd, bool *came, bool *ended)
+{
+	ssize_t bytes = 1;
+
+	*came = *ended = false;
+	while (bytes > 0 && talk->heard < sizeof(talk->answer)) {
+		char *to = talk->answer + talk->heard;
+		size_t room = sizeof(talk->answer) - talk->heard;
+
+		if (talk->tls) {
+			bytes = probe_tls_recv(talk->tls, fd, to, room);
+		} else {
+			bytes = recv(fd, to, room, MSG_DONTWAIT);
+			bytes = bytes < 0 ? -errno : bytes;
+		}
+		if (bytes > 0)
+			talk->heard += (size_t)bytes;
+		*came |= bytes > 0;
+	}
+	*ended = bytes == 0 || talk->heard == sizeof(talk->answer);
+	return bytes >= 0 || bytes == -EAGAIN || bytes == -EINTR ? 0 : (int)-bytes;
+}
+
+static enum probe_talk_step
+converse(struct probe_talk *talk, int fd, const struct check_talk *check,
+	struct check_report *report)
+{
+	bool said, came, ended;
+	int error;
+
+	speak(talk, fd);
 	/* What it said before it hung up counts, so errors of writing are left to reading. */
-	bytes = recv(
-		fd, talk->answer + talk->heard, sizeof(talk->answer) - talk->heard, MSG_DONTWAIT);
-	if (bytes > 0)
-		talk->heard += (size_t)bytes;
-	error = bytes < 0 ? errno : 0;
-	if (error && error != EAGAIN && error != EINTR) {
-		if (!judge(talk, check, true, report) || report->status == CHECK_L7RSP)
-			broke(error, talk->heard ? "it answered" : "waiting for an answer", report);
+	error = hear(talk, fd, &came, &ended);
+	if (error == ENOMEM && talk->tls)
+		return tls_failed(talk, error, report);
+	if (error) {
+		if (judge(talk, check, true, report) && report->status != CHECK_L7RSP)
+			return PROBE_TALK_DONE;
+		if (error == EPROTO && talk->tls)
+			return tls_failed(talk, error, report);
+		broke(error, talk->heard ? "it answered" : "waiting for an answer", report);
 		return PROBE_TALK_DONE;
 	}
 	/* A check that expects nothing is over when all is said, whatever it hears before. */
 	said = talk->sent == talk->request_length;
-	if ((said || bytes == 0 || (bytes > 0 && check_expects(check))) &&
-		judge(talk, check, bytes == 0, report))
+	if ((said || ended || (came && check_expects(check))) && judge(talk, check, ended, report))
 		return PROBE_TALK_DONE;
 	return said ? PROBE_TALK_READ : PROBE_TALK_WRITE;
+}
+
+enum probe_talk_step
+probe_talk_step(struct probe_talk *talk, int fd, const struct check_talk *check,
+	struct check_report *report)
+{
+	enum probe_talk_step step;
+	int status;
+
+	if (check_transport(check) != CHECK_STREAM)
+		return datagram_step(talk, fd, check, report);
+	status = talk->tls ? probe_tls_handshake(talk->tls, fd) : 0;
+	if (status == -EAGAIN)
+		return probe_tls_wants_write(talk->tls) ? PROBE_TALK_WRITE : PROBE_TALK_READ;
+	if (status < 0)
+		return tls_failed(talk, -status, report);
+	step = converse(talk, fd, check, report);
+	if (talk->tls && step == PROBE_TALK_DONE)
+		probe_tls_bye(talk->tls);
+	return step;
 }
 
 void
@@ -223,6 +301,14 @@ probe_talk_timeout(struct probe_talk *talk, const struct check_talk *check, uint
 				timeout_ms);
 		return;
 	}
+	if (talk->tls && !probe_tls_is_done(talk->tls)) {
+		report->status = CHECK_L6TOUT;
+		snprintf(report->text, sizeof(report->text), "timeout after %u ms in TLS handshake",
+			timeout_ms);
+		return;
+	}
+	if (talk->tls)
+		probe_tls_bye(talk->tls);
 	if (judge(talk, check, true, report) && check_passed(report))
 		return;
 	check_excerpt(talk->answer, talk->heard, heard, sizeof(heard));

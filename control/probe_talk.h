@@ -16,7 +16,7 @@ enum probe_talk_step {
 	PROBE_TALK_READ,  /* go on when there is something to read */
 	PROBE_TALK_WRITE, /* or when there is room to write */
 	PROBE_TALK_DONE,
-	PROBE_TALK_LOCAL, /* it cannot be sent from here: errno says why */
+	PROBE_TALK_LOCAL, /* it cannot be done from here: errno says why */
 };
 
 /* The conversation of check->talk, which is there; `check` is the server's. NULL: out of memory. */

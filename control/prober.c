@@ -11,6 +11,7 @@
 #define PROBE_MAX_OPEN	    8192 /* sockets at once, if the limit on descriptors allows */
 #define PROBE_RESERVED_FDS  256	 /* of that limit, for everything else */
 #define PROBE_STARTS_PER_MS 16	 /* first probes, when many servers are new at once */
+#define PROBE_TLS_WEIGHT    16	 /* a handshake is half a millisecond's work and more */
 
 /* xorshift64* (Vigna 2016): spreading probes needs no better one. */
 uint64_t
@@ -87,18 +88,19 @@ prober_unqueue(struct probe *probe)
 }
 
 uint64_t
-prober_first_delay_ms(struct prober *prober)
+prober_first_delay_ms(struct prober *prober, const struct check_talk *talk)
 {
+	unsigned int weight = talk && talk->tls ? PROBE_TLS_WEIGHT : 1;
 	uint64_t now_ms = loop_now_ms(prober->loop);
 
 	if (prober->first_ms < now_ms) {
 		prober->first_ms = now_ms;
 		prober->first_count = 0;
 	}
-	if (prober->first_count == PROBE_STARTS_PER_MS) {
+	if (prober->first_count + weight > PROBE_STARTS_PER_MS) {
 		prober->first_ms++;
 		prober->first_count = 0;
 	}
-	prober->first_count++;
+	prober->first_count += weight;
 	return prober->first_ms - now_ms;
 }

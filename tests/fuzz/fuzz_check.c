@@ -39,7 +39,10 @@ must_be_right(const struct check_talk *talk, const struct check_report *report)
 	must(talk->type == CHECK_AGENT || check_passed(report) == !report->text[0]);
 	must(talk->type == CHECK_AGENT || !report->agent.words);
 	must(report->status == CHECK_L7OK || report->status == CHECK_L7RSP ||
-		report->status == (tcp ? CHECK_L4OK : CHECK_L7STS));
+		report->status ==
+			(!tcp			    ? CHECK_L7STS
+					: talk->tls ? CHECK_L6OK
+						    : CHECK_L4OK));
 	/* What passes by itself is an answer that says no; which of HTTP's do is not said here. */
 	must(!report->soft || report->status == CHECK_L7STS);
 	if (talk->type == CHECK_MYSQL)
@@ -194,6 +197,7 @@ datagrams(const uint8_t *data, size_t bytes)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
+	struct check_tls tls = { 0 };
 	struct check_talk talk = { 0 };
 	char error[64];
 
@@ -202,7 +206,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	must(regex != NULL);
 	if (bytes > CHECK_ANSWER_MAX)
 		bytes = CHECK_ANSWER_MAX;
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 16; i++) {
+		talk.tls = i & 8 ? &tls : NULL;
 		talk.type = i & 1 ? CHECK_HTTP : CHECK_TCP;
 		talk.method = i & 1 ? get : NULL;
 		talk.path = i & 1 ? root : NULL;

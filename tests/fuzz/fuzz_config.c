@@ -32,7 +32,8 @@ static const char good[] =
 	"\"backends\":[{\"name\":\"app\",\"balance\":\"rr\",\"check\":{\"rise\":2,\"type\":"
 	"\"http\",\"path\":\"/"
 	"up\",\"host\":\"h\",\"headers\":{\"a\":\"b\"},\"status\":[200,\"300-399\"],\"expect-"
-	"regex\":\"a+\"},\"servers\":["
+	"regex\":\"a+\",\"tls\":true,\"sni\":\"a.example\",\"verify-host\":\"10.0.0.1\","
+	"\"verify\":\"none\",\"alpn\":\"http/1.1\"},\"servers\":["
 	"{\"name\":\"s1\",\"address\":\"10.0.0.1:8080\",\"weight\":10,\"backup\":true},"
 	"{\"name\":\"s2\",\"address\":\"10.0.0.2:8080\",\"check\":false}]},"
 	"{\"name\":\"b6\",\"check\":{\"type\":\"dns\",\"query\":\"a.b\",\"query-type\":\"A\","
@@ -61,7 +62,14 @@ must_be_talk(const struct check_talk *t)
 {
 	uint8_t name[CHECK_DNS_NAME_SIZE];
 
-	must(t->type == CHECK_HTTP || t->type == CHECK_UDP || check_expects(t) || t->send);
+	must(t->type == CHECK_HTTP || t->type == CHECK_UDP || check_expects(t) || t->send ||
+		t->tls);
+	must(!t->tls_word || t->tls);
+	if (t->tls) {
+		must(t->type == CHECK_TCP || t->type == CHECK_HTTP || t->type == CHECK_REDIS);
+		must(t->tls->context && (!t->tls->sni || check_is_dns_name(t->tls->sni)));
+		must(!t->tls->alpn || (*t->tls->alpn && strlen(t->tls->alpn) < 256));
+	}
 	must(!t->send == !t->send_length && t->status_count <= CHECK_MAX_STATUSES);
 	if (t->type == CHECK_HTTP) {
 		must(t->method && t->path && t->version && t->status_count && !t->send);
@@ -214,6 +222,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	char *text = malloc(bytes ? bytes : 1);
 
 	must(text != NULL);
+	/* This system's certificates are many, and its own. */
+	setenv("SSL_CERT_FILE", "/nowhere/file", 1);
+	setenv("SSL_CERT_DIR", "/nowhere", 1);
 	if (bytes)
 		memcpy(text, data, bytes);
 	load(text, bytes);

@@ -27,6 +27,11 @@ socketserver.ThreadingTCPServer.daemon_threads = True
 socketserver.ThreadingTCPServer(("10.0.0.11", 9999), Agent).serve_forever()
 END
 start_in s1 agent python3 "$TOPOLOGY_DIR/agent.py"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=s1 \
+	-keyout "$TOPOLOGY_DIR/key.pem" -out "$TOPOLOGY_DIR/certificate.pem" 2>/dev/null
+sed -i "s|^http {|http {\n\tserver { listen 8443 ssl; ssl_certificate $TOPOLOGY_DIR/certificate.pem; \\
+	ssl_certificate_key $TOPOLOGY_DIR/key.pem; location / { return 200 well; } }|" "$TOPOLOGY_DIR/s1/nginx.conf"
+kill -HUP "$WEB_PID_1"
 
 edit "
 d['defaults']['check'] = {'inter': '${INTER_MS}ms', 'timeout': '${TIMEOUT_MS}ms', 'fall': $FALL, 'rise': 1}
@@ -38,6 +43,8 @@ def add(name, port, check):
         {'name': 's', 'address': '10.0.0.11:%d' % port, 'check': {'type': name, **check}}]})
 add('tcp', 8080, {})
 add('http', 8080, {})
+add('tls', 8443, {'verify': 'none'})
+add('https', 8443, {'verify': 'none', 'expect': 'well'})
 add('redis', 6379, {'password': 'secret'})
 add('postgres', 5432, {})
 add('mysql', 3306, {'user': 'probe'})
@@ -46,7 +53,7 @@ add('dns', 53, {'query': 'example.org'})
 add('icmp', 80, {})
 add('agent', 9999, {})
 "
-KINDS=(tcp http redis postgres mysql udp dns icmp agent)
+KINDS=(tcp http tls https redis postgres mysql udp dns icmp agent)
 balancer_start "${KINDS[@]/%//s}" || exit 1
 
 # fault VERDICT TCP_VERDICT: what s1 does from now on with all that is asked of it.

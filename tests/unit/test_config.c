@@ -449,7 +449,7 @@ test_servers_wrong(void)
 		S ".weight: must be a whole number from 0 to 256, found the number -1");
 	expect_server("{'name': 's', 'address': '10.0.0.1:80', 'weight': 1.5}",
 		S ".weight: must be a whole number from 0 to 256, found the number 1.5");
-	expect_server("{'name': 's', 'address': '10.0.0.1:80', 'check': {'type': 'https', 'inter': "
+	expect_server("{'name': 's', 'address': '10.0.0.1:80', 'check': {'inter': "
 		      "'9ms', 'fastinter': '2d', 'downinter': 'soon', 'timeout': 0, 'rise': 0, "
 		      "'fall': 1001, 'port': 65536, 'via': 'frontend', 'interval': 1}}",
 		S ".check.interval: unknown key; the keys here are: type, inter, fastinter, "
@@ -457,10 +457,8 @@ test_servers_wrong(void)
 		  "observe, port, via, address, source-address, send, send-hex, expect, "
 		  "expect-regex, "
 		  "method, path, version, host, headers, status, soft-status, user, password, "
-		  "database, query, query-type, rcode\n" S
-		  ".check.type: 'https' is not supported by this version; use "
-		  "'tcp', 'http', 'redis', 'postgres', 'mysql', 'udp', 'dns', 'icmp', 'agent'\n" S
-		  ".check.inter: must be from 10ms to 1d, found the string '9ms'\n" S
+		  "database, query, query-type, rcode, tls, sni, verify, ca-file, verify-host, "
+		  "alpn\n" S ".check.inter: must be from 10ms to 1d, found the string '9ms'\n" S
 		  ".check.fastinter: must be from 10ms to 1d, found the string '2d'\n" S
 		  ".check.downinter: must be a time such as '500ms', '2s', '15m' (units ms s m h "
 		  "d), from 10ms to 1d, found the string 'soon'\n" S

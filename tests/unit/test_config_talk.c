@@ -1,46 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a check says and expects, as the file has it. */
-#include "check.h"
-#include "config_case.h"
-
-#define C "$.backends[0].check"
-
-/* Of defaults, of the backend and of its only server. */
-static char *
-file_with(const char *defaults, const char *backend, const char *server)
-{
-	return case_text("{" PORTS SECRET "'defaults': {'check': {%s}}, 'frontends': [{'name': "
-			 "'f', 'bind': '198.51.100.1:80', 'default-backend': 'b'}], 'backends': "
-			 "[{'name': 'b', 'check': {%s}, 'servers': [{'name': 's', 'address': "
-			 "'10.0.0.1:80', 'check': {%s}}]}]}",
-		defaults, backend, server);
-}
-
-static struct config *
-load(const char *defaults, const char *backend, const char *server)
-{
-	char *text = file_with(defaults, backend, server);
-	struct config *config = config_case_right(text);
-
-	free(text);
-	return config;
-}
-
-static const struct check_talk *
-talk_of(const struct config *config)
-{
-	return config->backends[0].servers[0].check.talk;
-}
-
-/* The backend's check is wrong. */
-static void
-wrong(const char *backend, const char *expected)
-{
-	char *text = file_with("", backend, "");
-
-	config_destroy(config_case(text, expected));
-	free(text);
-}
+#include "talk_case.h"
 
 static void
 nothing_said(void)
@@ -218,10 +178,7 @@ wrong_types(void)
 {
 	wrong("'type': 'smtp'",
 		C ".type: must be one of 'tcp', 'http', 'redis', 'postgres', 'mysql', 'udp', "
-		  "'dns', 'icmp', 'agent', found the string 'smtp'");
-	wrong("'type': 'https'",
-		C ".type: 'https' is not supported by this version; use 'tcp', 'http', 'redis', "
-		  "'postgres', 'mysql', 'udp', 'dns', 'icmp', 'agent'");
+		  "'dns', 'icmp', 'agent', 'tls', 'https', found the string 'smtp'");
 	wrong("'path': '/', 'status': 200",
 		C ".path: is for 'type': 'http' only\n" C ".status: is for 'type': 'http' only");
 	wrong("'type': 'http', 'send': 'x'",
