@@ -344,6 +344,13 @@ run_show_events(struct command_request *request, struct json_at args)
 }
 
 static void
+run_show_probes(struct command_request *request, struct json_at args)
+{
+	(void)args;
+	finish_data(request, show_probes(request->control));
+}
+
+static void
 run_show_drops(struct command_request *request, struct json_at args)
 {
 	(void)args;
@@ -426,6 +433,7 @@ static const command_function functions[SHUNT_CMD_COUNT] = {
 	[SHUNT_CMD_SHOW_SERVERS] = run_show_servers,
 	[SHUNT_CMD_SHOW_EVENTS] = run_show_events,
 	[SHUNT_CMD_SHOW_EVENTS_N] = run_show_events,
+	[SHUNT_CMD_SHOW_PROBES] = run_show_probes,
 	[SHUNT_CMD_SHOW_DROPS] = run_show_drops,
 	[SHUNT_CMD_SHOW_WORKERS] = run_show_workers,
 	[SHUNT_CMD_SHOW_TOP_SOURCES] = command_show_top_sources,

@@ -2,7 +2,12 @@
 /*
  * A turn of the loop: wait for descriptors no longer than until the first timer, run what they
  * brought, then the timers that are due. Descriptors come first, so that an answer that arrived in
- * time counts even if this process was stopped for a while and its timeout has passed as well.
+ * time counts even if this process was stopped for a while and its timeout has passed as well. A
+ * turn runs at most LOOP_BATCH of either, so that after a pause neither waits long for the other.
+ *
+ * How late timers ran and how long turns took is kept, by the two looks at the clock that a turn
+ * takes anyway. A timer's lateness is that of the turn it ran in; what came before it in the turn
+ * is the turn's length.
  */
 #include <errno.h>
 #include <limits.h>
@@ -14,7 +19,12 @@
 
 #include "loop.h"
 
+#define LOG_SUBSYSTEM "loop"
+#include "shunt/log.h"
+
 #define LOOP_BATCH	256
+#define LOOP_LATE_MS	100   /* later or longer than this is logged, */
+#define LOOP_LOG_MS	10000 /* so often at most */
 #define LOOP_FIRST_ROOM 64
 
 struct loop {
@@ -28,16 +38,31 @@ struct loop {
 	/* Binary heap by at_ms, from index 1 on: index 0 in a timer means "not set". */
 	struct loop_timer **heap;
 	uint32_t timer_count;
-	uint32_t room; /* heap[0 .. room-1] exists */
+	uint32_t room;	  /* heap[0 .. room-1] exists */
+	uint64_t turn_us; /* CLOCK_MONOTONIC at the turn's start, and at the end of the last one */
+	uint64_t end_us;
+	struct lag late_ms; /* of timers */
+	struct lag took_us; /* turns */
+	struct {
+		uint64_t at_ms;	  /* 0: never yet */
+		uint64_t late_ms; /* the most since then */
+		uint64_t took_ms;
+	} logged;
 };
 
 static uint64_t
-clock_ms(void)
+clock_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static uint64_t
+clock_ms(void)
+{
+	return clock_us() / 1000;
 }
 
 struct loop *
@@ -105,6 +130,12 @@ loop_unwatch(struct loop *loop, struct loop_watch *watch)
 	if (watch->fd < 0)
 		return;
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+	loop_forget(loop, watch);
+}
+
+void
+loop_forget(struct loop *loop, struct loop_watch *watch)
+{
 	watch->fd = -1;
 	/* Events of this turn that were not run yet may name a watch that is freed right after. */
 	for (int i = loop->event_next; i < loop->event_count; i++) {
@@ -199,7 +230,7 @@ loop_now_ms(const struct loop *loop)
 static int
 wait_ms(const struct loop *loop)
 {
-	uint64_t now_ms = clock_ms();
+	uint64_t now_ms = loop->end_us / 1000;
 	uint64_t at_ms;
 
 	if (loop->timer_count == 0)
@@ -238,14 +269,59 @@ static void
 run_timers(struct loop *loop)
 {
 	struct loop_timer *timer;
+	uint64_t late_ms;
 
-	while (loop->timer_count > 0 && !loop->stopped) {
+	for (int i = 0; i < LOOP_BATCH && loop->timer_count > 0 && !loop->stopped; i++) {
 		timer = loop->heap[1];
 		if (timer->at_ms > loop->now_ms)
 			break;
 		loop_timer_cancel(loop, timer);
+		late_ms = loop->now_ms - timer->at_ms;
+		lag_note(&loop->late_ms, loop->now_ms, late_ms);
+		if (late_ms > loop->logged.late_ms)
+			loop->logged.late_ms = late_ms;
 		timer->on_timer(timer, loop->now_ms);
 	}
+}
+
+static void
+log_lag(struct loop *loop)
+{
+	bool busy = loop->logged.took_ms * 2 >= loop->logged.late_ms;
+
+	log_warn("late: a timer ran %lu ms after its time, the longest turn took %lu ms: %s; what "
+		 "probes found is known later, and their times are told too long",
+		(unsigned long)loop->logged.late_ms, (unsigned long)loop->logged.took_ms,
+		busy ? "there was much to do at once, or this process got no processor meanwhile"
+		     : "this process got no processor, or was stopped");
+}
+
+/* The turn is over: how long it took, and a word if it, or a timer in it, was late. */
+static void
+end_turn(struct loop *loop)
+{
+	uint64_t took_ms, now_ms;
+
+	loop->end_us = clock_us();
+	lag_note(&loop->took_us, loop->now_ms, loop->end_us - loop->turn_us);
+	took_ms = (loop->end_us - loop->turn_us) / 1000;
+	now_ms = loop->end_us / 1000;
+	if (took_ms > loop->logged.took_ms)
+		loop->logged.took_ms = took_ms;
+	if (loop->logged.took_ms < LOOP_LATE_MS && loop->logged.late_ms < LOOP_LATE_MS)
+		return;
+	if (loop->logged.at_ms && now_ms - loop->logged.at_ms < LOOP_LOG_MS)
+		return;
+	log_lag(loop);
+	loop->logged.at_ms = now_ms;
+	loop->logged.took_ms = loop->logged.late_ms = 0;
+}
+
+void
+loop_lag(const struct loop *loop, uint64_t ms, struct lag_sum *late_ms, struct lag_sum *took_us)
+{
+	*late_ms = lag_over(&loop->late_ms, loop->now_ms, ms);
+	*took_us = lag_over(&loop->took_us, loop->now_ms, ms);
 }
 
 int
@@ -254,15 +330,18 @@ loop_run(struct loop *loop)
 	int count;
 
 	loop->stopped = false;
+	loop->end_us = clock_us();
 	while (!loop->stopped) {
 		count = epoll_wait(loop->epoll_fd, loop->events, LOOP_BATCH, wait_ms(loop));
 		if (count < 0 && errno != EINTR)
 			return -errno;
 		loop->event_next = 0;
 		loop->event_count = count > 0 ? count : 0;
-		loop->now_ms = clock_ms();
+		loop->turn_us = clock_us();
+		loop->now_ms = loop->turn_us / 1000;
 		run_events(loop);
 		run_timers(loop);
+		end_turn(loop);
 	}
 	return 0;
 }

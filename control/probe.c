@@ -19,32 +19,31 @@
  * Datagrams have no connection: their sockets are TALKING as soon as they are open, and closed with
  * the verdict.
  *
- * The interval counts from start to start and is only ever shortened by the jitter, and a timeout
- * is no longer than `inter`; so a dead server is found after at most fall * inter + timeout.
+ * The interval counts from start to start and is only ever shortened, and a timeout is no longer
+ * than `inter`; so a dead server is found after at most fall * inter + timeout. What shortens it:
+ * the jitter; being late, since the next probe is due when it would have been, so that those that
+ * a pause of this process has brought together part again; and the first probe of a new server,
+ * of which thousands are made in a moment: the second is due anywhere in the interval. But a probe
+ * has 1/PROBE_JITTER of the interval for its end, where that is not longer than the interval.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 
-#include "server_agent.h"
 #include "probe_impl.h"
 #include "probe.h"
-#include "publish.h"
 #include "state.h"
-#include "trackers.h"
 
 #define LOG_SUBSYSTEM "probe"
 #include "shunt/log.h"
 
 #define PROBE_QUEUE_RETRY_MS 1000
-#define PROBE_VIA_RETRY_MS   50	   /* until the dataplane is ready for a server */
-#define PROBE_LOG_MS	     10000 /* local errors are logged this often at most */
-#define PROBE_JITTER	     20	   /* an interval is shortened by up to 1/20 */
+#define PROBE_LATE_MS	     100 /* a timeout this late says more of us than of the server */
+#define PROBE_VIA_RETRY_MS   50	 /* until the dataplane is ready for a server */
+#define PROBE_JITTER	     20	 /* an interval is shortened by up to 1/20 */
 #define PROBE_DROP_BYTES     (1u << 20)
 
 /* Does nothing without a socket. */
@@ -95,15 +94,27 @@ interval_ms(const struct probe *probe)
 	return least_ms;
 }
 
-/* From start to start, a little less than the interval, so that probes do not fall into step. */
+/* See the head of this file. */
 static void
 probe_set_next(struct probe *probe)
 {
-	uint64_t wait_ms = interval_ms(probe);
+	uint64_t most_ms = interval_ms(probe);
+	uint64_t jitter_ms = most_ms / PROBE_JITTER;
+	uint64_t least_ms = loop_now_ms(probe->prober->loop) - probe->started_ms + jitter_ms;
+	uint64_t late_ms = probe->started_ms - probe->due_ms;
 	const struct probe *member;
+	uint64_t wait_ms;
 
-	probe->next_ms = probe->started_ms + wait_ms -
-		prober_random(probe->prober, wait_ms / PROBE_JITTER + 1);
+	if (probe->scatter)
+		late_ms = prober_random(probe->prober, most_ms);
+	probe->scatter = false;
+	wait_ms = most_ms - late_ms % most_ms - prober_random(probe->prober, jitter_ms + 1);
+	/* The server's FIN has some time; the subtraction may have gone below zero. */
+	if (least_ms > most_ms)
+		least_ms = most_ms;
+	if (wait_ms < least_ms || wait_ms > most_ms)
+		wait_ms = least_ms;
+	probe->next_ms = probe->started_ms + wait_ms;
 	probe->hurried = false;
 	for (member = probe; member; member = prober_next_member(probe, member))
 		probe->hurried |= probe_is_observed(member);
@@ -121,121 +132,30 @@ timeout_ms(const struct check_config *check)
 	return check->timeout_ms < check->inter_ms ? check->timeout_ms : check->inter_ms;
 }
 
-/* What an operator can do about it. */
-static const char *
-remedy(const struct probe *probe, int error)
-{
-	bool via = probe_check(probe)->via_service;
-
-	if (error == EMFILE)
-		return "; raise the limit on open files";
-	/* A socket that was never opened; later it is a rule of the firewall that forbids. */
-	if (error == EPERM && probe->watch.fd < 0 &&
-		check_transport(probe_check(probe)->talk) == CHECK_ECHO)
-		return "; \"icmp\" needs its group in net.ipv4.ping_group_range, or CAP_NET_RAW";
-	if (via && error == EPERM)
-		return "; a probe through the service needs CAP_NET_ADMIN";
-	if (via && error == ENOTCONN)
-		return "; a probe through the service needs the dataplane";
-	if (via && error == EOPNOTSUPP)
-		return "; through the service it needs a kernel interface on the way, and tc "
-		       "programs: see the dataplane's log";
-	return "";
-}
-
-static uint64_t
-now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static struct check_report
-report_of(const struct probe *probe, enum check_status status)
-{
-	return (struct check_report){
-		.status = status,
-		.duration_us = (uint32_t)(now_us() - probe->started_us),
-	};
-}
-
-static void
-say_error(struct check_report *report, int error)
-{
-	snprintf(report->text, sizeof(report->text), "%s", strerror(error));
-	report->text[0] = (char)tolower((unsigned char)report->text[0]); /* it ends a sentence */
-}
-
 /* No verdict: something is missing here, the server was never asked. */
 static void
 local_error(struct probe *probe, int error)
 {
-	struct prober *prober = probe->prober;
-	const struct server *server = probe->server;
-	struct check_report report = report_of(probe, CHECK_SOCKERR);
-	uint64_t now_ms = loop_now_ms(prober->loop);
-	struct probe *member;
-	size_t length;
-
-	say_error(&report, error);
-	length = strlen(report.text);
-	snprintf(report.text + length, sizeof(report.text) - length, "%s", remedy(probe, error));
-	for (member = probe; member; member = prober_next_member(probe, member)) {
-		member->server->check_error++;
-		*(member->agent ? &member->server->agent->report : &member->server->report) =
-			report;
-	}
-	prober->unlogged++;
-	if (prober->logged_ms == 0 || now_ms - prober->logged_ms >= PROBE_LOG_MS) {
-		log_warn("%s/%s could not be probed from here, nothing is held against it: %s%s "
-			 "(such errors since the last message: %lu)",
-			server->backend->config.name, server->config.name, strerror(error),
-			remedy(probe, error), (unsigned long)prober->unlogged);
-		prober->logged_ms = now_ms;
-		prober->unlogged = 0;
-	}
+	probe_report_error(probe, error);
 	probe_set_next(probe);
 	probe_wait(probe);
-}
-
-static void
-note_result(struct control *control, struct server *server, const struct check_report *report)
-{
-	const char *was = server_state_name(server);
-	char why[CHECK_TEXT_SIZE + 64];
-
-	if (server_probed(server, report, loop_now_ms(control->loop))) {
-		publish_schedule_server(control->publish, server);
-		check_report_text(report, why, sizeof(why));
-		events_add(&control->events, server, was, why);
-		trackers_changed(control, server);
-	}
-	server_agent_apply(control, server, &report->agent);
 }
 
 /* Notes the result, and is polite if the connection stands; else the socket is closed. */
 static void
 probe_ends(struct probe *probe, const struct check_report *report, bool stands)
 {
-	struct control *control = probe->prober->control;
-	struct loop *loop = control->loop;
+	struct loop *loop = probe->prober->loop;
 	uint64_t now_ms = loop_now_ms(loop);
 	uint64_t wait_ms = timeout_ms(probe_check(probe));
-	struct probe *member = probe;
+	bool once = probe->watch.events & EPOLLONESHOT;
 
-	for (; member; member = prober_next_member(probe, member)) {
-		if (member->agent)
-			server_agent_probed(control, member->server, report);
-		else
-			note_result(control, member->server, report);
-	}
+	probe_report(probe, report);
 	probe_set_next(probe);
 	if (check_transport(probe_check(probe)->talk) != CHECK_STREAM)
 		stands = false;
 	if (!stands || shutdown(probe->watch.fd, SHUT_WR) < 0 || probe->next_ms <= now_ms ||
-		loop_watch_events(loop, &probe->watch, EPOLLIN) < 0) {
+		(!once && loop_watch_events(loop, &probe->watch, EPOLLIN) < 0)) {
 		probe_wait(probe);
 		return;
 	}
@@ -244,20 +164,22 @@ probe_ends(struct probe *probe, const struct check_report *report, bool stands)
 	probe_talk_destroy(probe->talk);
 	probe->talk = NULL;
 	probe->state = PROBE_CLOSING;
-	loop_timer_set(loop, &probe->timer, wait_ms);
+	probe->close_ms = now_ms + wait_ms;
+	loop_timer_set(
+		loop, &probe->timer, once && wait_ms > PROBE_REST_MS ? PROBE_REST_MS : wait_ms);
 }
 
 static void
 probe_failed(struct probe *probe, int error)
 {
-	struct check_report report = report_of(probe, CHECK_L4CON);
+	struct check_report report = probe_report_begin(probe, CHECK_L4CON);
 
 	if (error == ETIMEDOUT) {
 		report.status = CHECK_L4TOUT;
 		snprintf(report.text, sizeof(report.text), "no answer within %u ms",
 			timeout_ms(probe_check(probe)));
 	} else {
-		say_error(&report, error);
+		probe_report_say(&report, error);
 	}
 	probe_ends(probe, &report, false);
 }
@@ -266,7 +188,7 @@ probe_failed(struct probe *probe, int error)
 static void
 probe_talks(struct probe *probe)
 {
-	struct check_report report = report_of(probe, CHECK_INI);
+	struct check_report report = probe_report_begin(probe, CHECK_INI);
 	uint32_t events = EPOLLIN;
 
 	switch (probe_talk_step(probe->talk, probe->watch.fd, probe_check(probe)->talk, &report)) {
@@ -287,21 +209,29 @@ probe_talks(struct probe *probe)
 		local_error(probe, ENOMEM);
 }
 
+/*
+ * The time for the conversation is over. If this process did not run meanwhile, the server may have
+ * been asked just now only: then, once, its time begins anew.
+ */
 static void
-probe_talk_late(struct probe *probe)
+probe_talk_late(struct probe *probe, uint64_t late_ms)
 {
 	const struct check_config *check = probe_check(probe);
-	struct check_report report = report_of(probe, CHECK_INI);
+	struct check_report report = probe_report_begin(probe, CHECK_INI);
+	enum probe_talk_step step =
+		probe_talk_step(probe->talk, probe->watch.fd, check->talk, &report);
 
-	switch (probe_talk_step(probe->talk, probe->watch.fd, check->talk, &report)) {
-	case PROBE_TALK_LOCAL:
+	if (step == PROBE_TALK_LOCAL) {
 		local_error(probe, errno);
 		return;
-	case PROBE_TALK_DONE:
-		break;
-	default:
-		probe_talk_timeout(probe->talk, check->talk, timeout_ms(check), &report);
 	}
+	if (step != PROBE_TALK_DONE && late_ms >= PROBE_LATE_MS && !probe->again) {
+		probe->again = true;
+		loop_timer_set(probe->prober->loop, &probe->timer, timeout_ms(check));
+		return;
+	}
+	if (step != PROBE_TALK_DONE)
+		probe_talk_timeout(probe->talk, check->talk, timeout_ms(check), &report);
 	probe_ends(probe, &report, true);
 }
 
@@ -309,7 +239,7 @@ probe_talk_late(struct probe *probe)
 static void
 probe_succeeded(struct probe *probe)
 {
-	struct check_report report = report_of(probe, CHECK_L4OK);
+	struct check_report report = probe_report_begin(probe, CHECK_L4OK);
 
 	if (!probe_check(probe)->talk) {
 		probe_ends(probe, &report, true);
@@ -324,14 +254,18 @@ probe_succeeded(struct probe *probe)
 	probe_talks(probe);
 }
 
-/* The socket in CONNECTING has become ready: for better or worse. */
+/*
+ * The socket in CONNECTING has become ready: for better or worse. Without one of these events it
+ * has no error.
+ */
 static void
-probe_connected(struct probe *probe)
+probe_connected(struct probe *probe, uint32_t events)
 {
 	socklen_t length = sizeof(int);
 	int error = 0;
 
-	if (getsockopt(probe->watch.fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+	if ((events & (EPOLLERR | EPOLLHUP)) &&
+		getsockopt(probe->watch.fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
 		error = errno;
 	if (error == 0)
 		probe_succeeded(probe);
@@ -341,25 +275,43 @@ probe_connected(struct probe *probe)
 		probe_failed(probe, error);
 }
 
+/*
+ * Drops what the server says: with MSG_TRUNC, TCP drops what it has received and copies nothing
+ * (tcp(7)). True: it has said FIN, or reset the connection, and nothing more comes.
+ */
+static bool
+probe_heard_out(struct probe *probe)
+{
+	ssize_t bytes = recv(probe->watch.fd, NULL, PROBE_DROP_BYTES, MSG_TRUNC | MSG_DONTWAIT);
+
+	return bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 static void
 on_socket(struct loop_watch *watch, uint32_t events)
 {
 	struct probe *probe = loop_container(watch, struct probe, watch);
-	ssize_t bytes;
 
-	if (probe->state == PROBE_CONNECTING) {
-		probe_connected(probe);
-		return;
-	}
-	if (probe->state == PROBE_TALKING) {
+	if (probe->state == PROBE_CONNECTING)
+		probe_connected(probe, events);
+	else if (probe->state == PROBE_TALKING)
 		probe_talks(probe);
-		return;
-	}
-	/* With MSG_TRUNC, TCP drops what it has received and copies nothing (tcp(7)). */
-	bytes = recv(watch->fd, NULL, PROBE_DROP_BYTES, MSG_TRUNC | MSG_DONTWAIT);
-	if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR) ||
-		(events & (EPOLLERR | EPOLLHUP)))
+	else if (probe_heard_out(probe) || (events & (EPOLLERR | EPOLLHUP)))
 		probe_wait(probe);
+}
+
+/* The rest is over, or the time for the server's FIN. */
+static void
+probe_closes(struct probe *probe)
+{
+	struct loop *loop = probe->prober->loop;
+	uint64_t now_ms = loop_now_ms(loop);
+
+	if (now_ms >= probe->close_ms || probe_heard_out(probe) ||
+		loop_watch_events(loop, &probe->watch, EPOLLIN) < 0)
+		probe_wait(probe);
+	else
+		loop_timer_set(loop, &probe->timer, probe->close_ms - now_ms);
 }
 
 /*
@@ -382,6 +334,8 @@ is_ready(struct probe *probe)
 		? probe_via_ready(prober->control, probe->server)
 		: 0;
 
+	if (status != -EAGAIN)
+		prober->control->probes.made++;
 	if (status == -EAGAIN) {
 		probe->next_ms = loop_now_ms(prober->loop) + PROBE_VIA_RETRY_MS;
 		probe_wait(probe);
@@ -399,7 +353,7 @@ probe_connect(struct probe *probe)
 	int status;
 
 	probe->started_ms = loop_now_ms(prober->loop);
-	probe->started_us = now_us();
+	probe->started_us = probe_now_us();
 	if (!is_ready(probe))
 		return;
 	for (member = probe; member; member = prober_next_member(probe, member))
@@ -410,8 +364,10 @@ probe_connect(struct probe *probe)
 		local_error(probe, -status);
 		return;
 	}
-	prober->open++;
+	if (++prober->open > prober->control->probes.open_most)
+		prober->control->probes.open_most = prober->open;
 	probe->state = PROBE_CONNECTING;
+	probe->again = false;
 	loop_timer_set(prober->loop, &probe->timer, timeout_ms(probe_check(probe)));
 	status = probe_socket_connect(probe);
 	if (status == 0)
@@ -450,6 +406,7 @@ on_probe_timer(struct loop_timer *timer, uint64_t now_ms)
 			loop_timer_set(prober->loop, timer, PROBE_LED_MS);
 			break;
 		}
+		probe->due_ms = timer->at_ms;
 		if (prober->open < prober->open_max) {
 			probe_connect(probe);
 			break;
@@ -463,16 +420,20 @@ on_probe_timer(struct loop_timer *timer, uint64_t now_ms)
 		break;
 	case PROBE_CONNECTING:
 		/* If this process did not run for a while, the answer may be there all the same. */
-		if (poll(&ready, 1, 0) > 0)
-			probe_connected(probe);
-		else
+		if (poll(&ready, 1, 0) <= 0) {
 			probe_failed(probe, ETIMEDOUT);
+			break;
+		}
+		/* The conversation, if there is one, has its time now. */
+		probe->again = true;
+		loop_timer_set(prober->loop, timer, timeout_ms(probe_check(probe)));
+		probe_connected(probe, EPOLLERR);
 		break;
 	case PROBE_TALKING:
-		probe_talk_late(probe);
+		probe_talk_late(probe, now_ms - timer->at_ms);
 		break;
 	case PROBE_CLOSING:
-		probe_wait(probe);
+		probe_closes(probe);
 		break;
 	}
 }
@@ -500,6 +461,7 @@ start(struct control *control, struct server *server, bool agent)
 	probe->watch.on_event = on_socket;
 	probe->timer.on_timer = on_probe_timer;
 	fresh = agent ? server->agent->report.status == CHECK_INI : server->health.fresh;
+	probe->scatter = fresh;
 	delay_ms = fresh ? prober_first_delay_ms(probe->prober, probe_check(probe)->talk)
 			 : probe_random_delay_ms(probe);
 	if (loop_timer_set(control->loop, &probe->timer, delay_ms) < 0) {

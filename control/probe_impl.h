@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What probe.c, probe_socket.c, prober.c and prober_share.c share. */
+/* What probe*.c and prober*.c share. */
 #ifndef CONTROL_PROBE_IMPL_H
 #define CONTROL_PROBE_IMPL_H
 
@@ -33,10 +33,15 @@ struct probe {
 	uint16_t via_port;	 /* of a socket through a service; 0: none */
 	struct probe_talk *talk; /* TALKING; else NULL */
 	uint64_t started_ms;
-	uint64_t started_us;	  /* connect() */
-	uint64_t next_ms;	  /* CLOSING: when the next probe is due */
-	bool hurried;		  /* the next one is due sooner, for what was observed */
-	struct probe *queue_next; /* QUEUED */
+	uint64_t started_us; /* connect() */
+	bool again;	     /* TALKING: it has been given its time once more */
+	uint64_t close_ms;   /* CLOSING: when it is closed, whatever the server does */
+	uint64_t due_ms;     /* when it was to be started */
+	bool scatter;	     /* the first of a new server: the next is due at any time */
+	bool hurried;	     /* the next one is due sooner, for what was observed */
+	uint64_t next_ms;    /* CLOSING: when the next probe is due */
+	uint64_t queued_ms;  /* QUEUED: since when */
+	struct probe *queue_next;
 	struct probe *queue_previous;
 };
 
@@ -109,6 +114,15 @@ void prober_unqueue(struct probe *probe);
  */
 uint64_t prober_first_delay_ms(struct prober *prober, const struct check_talk *talk);
 
+/* probe_report.c */
+uint64_t probe_now_us(void);
+struct check_report probe_report_begin(const struct probe *probe, enum check_status status);
+void probe_report_say(struct check_report *report, int error);
+/* A result, for all whose probe it is: the verdicts, and whoever waits for these. */
+void probe_report(struct probe *probe, const struct check_report *report);
+/* No result: it could not be made from here. Counted, and logged now and then. */
+void probe_report_error(struct probe *probe, int error);
+
 /* prober_share.c: it goes, and those that it leads are on their own. */
 void prober_leave(struct probe *probe);
 /* The probes whose servers have its results: itself, then those that it leads. NULL: no more. */
@@ -119,8 +133,16 @@ prober_next_member(const struct probe *probe, const struct probe *member)
 }
 
 /*
+ * What a socket is watched for that only connects and ends: told once, that it is connected. Its
+ * end is looked for after PROBE_REST_MS, of many at a time; most servers have said FIN by then, and
+ * to be woken by each of them costs 5 to 8 % more.
+ */
+#define PROBE_EVENTS_ONCE (EPOLLOUT | EPOLLONESHOT)
+#define PROBE_REST_MS	  20
+
+/*
  * probe_socket.c. 0 or -errno: open() and the errors that connect() returns at once are about this
- * side, see is_local(). An open socket is watched for writing.
+ * side, see is_local(). An open socket is watched for writing, or for PROBE_EVENTS_ONCE.
  */
 int probe_socket_open(struct probe *probe);
 int probe_socket_connect(struct probe *probe);

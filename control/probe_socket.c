@@ -96,7 +96,8 @@ probe_socket_open(struct probe *probe)
 	if (status == 0)
 		status = prepare_source(probe, fd);
 	if (status == 0)
-		status = loop_watch(probe->prober->loop, &probe->watch, fd, EPOLLOUT);
+		status = loop_watch(probe->prober->loop, &probe->watch, fd,
+			check->talk ? EPOLLOUT : PROBE_EVENTS_ONCE);
 	return status < 0 ? give_up(probe, fd, status) : 0;
 }
 
@@ -117,7 +118,6 @@ probe_socket_close(struct probe *probe)
 {
 	int fd = probe->watch.fd;
 
-	loop_unwatch(probe->prober->loop, &probe->watch);
-	probe->watch.fd = -1;
+	loop_forget(probe->prober->loop, &probe->watch);
 	give_up(probe, fd, 0);
 }

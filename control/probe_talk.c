@@ -25,6 +25,9 @@
 /* A request that is too long for the way is sent again; each time the kernel knows a link more. */
 #define SENT_MAX 4
 
+/* Most answers are no longer, and thousands may be under way: it is doubled where one is. */
+#define FIRST_ROOM 1024
+
 struct probe_talk {
 	struct probe_tls *tls; /* NULL: none */
 	char *request;
@@ -36,14 +39,15 @@ struct probe_talk {
 	unsigned int said; /* how often the request was sent */
 	bool due;	   /* it is to be sent, or sent again */
 	bool answered;	   /* `answer` is the last one */
-	char answer[CHECK_ANSWER_MAX];
+	size_t room;	   /* answer[0 .. room-1] exists; CHECK_ANSWER_MAX at most */
+	char *answer;
 };
 
 struct probe_talk *
 probe_talk_create(const struct server *server, const struct check_config *check)
 {
 	const struct server_config *config = &server->config;
-	struct probe_talk *talk = malloc(sizeof(*talk));
+	struct probe_talk *talk = calloc(1, sizeof(*talk));
 	const struct check_talk *said = check->talk;
 	char host[JSON_ENDPOINT_TEXT_SIZE];
 	uint8_t salt[CHECK_SALT_SIZE] = { 0 };
@@ -52,7 +56,9 @@ probe_talk_create(const struct server *server, const struct check_config *check)
 		return NULL;
 	json_endpoint_text(
 		config_probe_address(config, check), config_probe_port(config, check), host);
-	talk->tls = NULL;
+	/* A datagram cannot be read on; no answer of the other kinds is as long as FIRST_ROOM. */
+	talk->room = said->type == CHECK_UDP ? CHECK_ANSWER_MAX : FIRST_ROOM;
+	talk->answer = malloc(talk->room);
 	/* Where TLS has asked for a name, HTTP asks for the same. */
 	talk->request = check_request(
 		said, said->tls && said->tls->sni ? said->tls->sni : host, &talk->request_length);
@@ -60,20 +66,17 @@ probe_talk_create(const struct server *server, const struct check_config *check)
 		json_address_text(config_probe_address(config, check), host);
 		talk->tls = probe_tls_create(said, host);
 	}
-	if (!talk->request || !talk->tls != !said->tls) {
+	if (!talk->request || !talk->answer || !talk->tls != !said->tls) {
 		probe_talk_destroy(talk);
 		return NULL;
 	}
-	if (check_transport(check->talk) != CHECK_STREAM) {
+	if (check_transport(said) != CHECK_STREAM) {
 		/* This never waits, and never fails for so few bytes. */
 		if (getrandom(salt, sizeof(salt), GRND_INSECURE) < 0)
 			log_warn("no random numbers: %s", strerror(errno));
-		check_salt(check->talk, salt, talk->request, talk->request_length);
+		check_salt(said, salt, talk->request, talk->request_length);
 	}
-	talk->sent = talk->heard = 0;
-	talk->looks = talk->said = 0;
 	talk->due = true;
-	talk->answered = false;
 	return talk;
 }
 
@@ -84,7 +87,25 @@ probe_talk_destroy(struct probe_talk *talk)
 		return;
 	probe_tls_destroy(talk->tls);
 	free(talk->request);
+	free(talk->answer);
 	free(talk);
+}
+
+/* There is room to read, or as much has been read as is looked at; else there is no memory for it.
+ */
+static bool
+make_room(struct probe_talk *talk)
+{
+	char *answer;
+
+	if (talk->heard < talk->room || talk->room == CHECK_ANSWER_MAX)
+		return true;
+	answer = realloc(talk->answer, talk->room * 2);
+	if (!answer)
+		return false;
+	talk->answer = answer;
+	talk->room *= 2;
+	return true;
 }
 
 static bool
@@ -159,7 +180,7 @@ datagram_step(struct probe_talk *talk, int fd, const struct check_talk *check,
 	for (unsigned int i = 0; i < LOOKS; i++) {
 		/* A byte less than what would be full, which the judges take for the end. */
 		bytes = probe_datagram_receive(
-			fd, transport, talk->request, talk->answer, sizeof(talk->answer) - 1);
+			fd, transport, talk->request, talk->answer, talk->room - 1);
 		if (bytes == -EAGAIN)
 			return PROBE_TALK_READ;
 		if (bytes == -EMSGSIZE && talk->said < SENT_MAX) {
@@ -223,10 +244,14 @@ hear(struct probe_talk *talk, int fd, bool *came, bool *ended)
 	ssize_t bytes = 1;
 
 	*came = *ended = false;
-	while (bytes > 0 && talk->heard < sizeof(talk->answer)) {
-		char *to = talk->answer + talk->heard;
-		size_t room = sizeof(talk->answer) - talk->heard;
+	while (bytes > 0 && talk->heard < CHECK_ANSWER_MAX) {
+		char *to;
+		size_t room;
 
+		if (!make_room(talk))
+			return ENOMEM;
+		to = talk->answer + talk->heard;
+		room = talk->room - talk->heard;
 		if (talk->tls) {
 			bytes = probe_tls_recv(talk->tls, fd, to, room);
 		} else {
@@ -237,7 +262,7 @@ hear(struct probe_talk *talk, int fd, bool *came, bool *ended)
 			talk->heard += (size_t)bytes;
 		*came |= bytes > 0;
 	}
-	*ended = bytes == 0 || talk->heard == sizeof(talk->answer);
+	*ended = bytes == 0 || talk->heard == CHECK_ANSWER_MAX;
 	return bytes >= 0 || bytes == -EAGAIN || bytes == -EINTR ? 0 : (int)-bytes;
 }
 
@@ -251,8 +276,10 @@ converse(struct probe_talk *talk, int fd, const struct check_talk *check,
 	speak(talk, fd);
 	/* What it said before it hung up counts, so errors of writing are left to reading. */
 	error = hear(talk, fd, &came, &ended);
-	if (error == ENOMEM && talk->tls)
-		return tls_failed(talk, error, report);
+	if (error == ENOMEM) {
+		errno = error;
+		return PROBE_TALK_LOCAL;
+	}
 	if (error) {
 		if (judge(talk, check, true, report) && report->status != CHECK_L7RSP)
 			return PROBE_TALK_DONE;

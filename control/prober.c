@@ -8,10 +8,10 @@
 #include "probe_impl.h"
 #include "state.h"
 
-#define PROBE_MAX_OPEN	    8192 /* sockets at once, if the limit on descriptors allows */
-#define PROBE_RESERVED_FDS  256	 /* of that limit, for everything else */
-#define PROBE_STARTS_PER_MS 16	 /* first probes, when many servers are new at once */
-#define PROBE_TLS_WEIGHT    16	 /* a handshake is half a millisecond's work and more */
+#define PROBE_MAX_OPEN	    16384 /* sockets at once, if the limit on descriptors allows */
+#define PROBE_RESERVED_FDS  256	  /* of that limit, for everything else */
+#define PROBE_STARTS_PER_MS 16	  /* first probes, when many servers are new at once */
+#define PROBE_TLS_WEIGHT    16	  /* a handshake is half a millisecond's work and more */
 
 /* xorshift64* (Vigna 2016): spreading probes needs no better one. */
 uint64_t
@@ -62,6 +62,8 @@ prober_queue(struct probe *probe)
 	struct prober *prober = probe->prober;
 
 	probe->state = PROBE_QUEUED;
+	probe->queued_ms = loop_now_ms(prober->loop);
+	probe_stats_queued(&prober->control->probes);
 	probe->queue_next = NULL;
 	probe->queue_previous = prober->queue_last;
 	if (prober->queue_last)
@@ -76,6 +78,8 @@ prober_unqueue(struct probe *probe)
 {
 	struct prober *prober = probe->prober;
 
+	probe_stats_unqueued(
+		&prober->control->probes, loop_now_ms(prober->loop) - probe->queued_ms);
 	if (probe->queue_previous)
 		probe->queue_previous->queue_next = probe->queue_next;
 	else

@@ -237,7 +237,8 @@ show_info(const struct control *control)
 		set_count(info, "generation", generation) |
 		set_count(info, "uptime_s", uptime_ms / 1000) |
 		json_object_set_new(info, "dataplane_connected", json_boolean(connected)) |
-		json_object_set_new(info, "memory", info_memory(control));
+		json_object_set_new(info, "memory", info_memory(control)) |
+		json_object_set_new(info, "loop", show_loop(control));
 	for (uint32_t i = 0; i < worker_count(stats); i++)
 		failed |= json_array_append_new(workers, info_worker(shunt_stats_worker(stats, i)));
 	failed |= json_object_set_new(info, "workers", workers);

@@ -20,6 +20,10 @@ json_t *show_workers(const struct control *control);
 /* show_sources.c: rows that the dataplane has told. */
 json_t *
 show_sources(const struct control *control, const struct shunt_source_row *rows, size_t count);
+/* show_probes.c */
+json_t *show_probes(const struct control *control);
+/* How late timers ran, in ms, and how long turns of the loop took, in us. */
+json_t *show_loop(const struct control *control);
 /* Every rule of every frontend, in order. */
 json_t *show_rules(const struct control *control);
 

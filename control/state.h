@@ -15,6 +15,7 @@
 #include "events.h"
 #include "health.h"
 #include "loop.h"
+#include "probe_stats.h"
 
 struct control;
 struct probe;	/* probe.h */
@@ -148,6 +149,7 @@ struct control {
 	struct loop_timer observe_timer; /* observe_watch.c; not set while nothing is observed */
 	struct rules *rules;		 /* NULL: none compiled yet */
 	struct events events;
+	struct probe_stats probes;
 	uint64_t started_ms; /* CLOCK_MONOTONIC */
 };
 

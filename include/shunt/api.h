@@ -52,6 +52,8 @@ enum shunt_command_kind {
 		"the last 256 changes of servers' states, newest last")                            \
 	X(SHOW_EVENTS_N, "show events", "%count:N", SHUNT_COMMAND_READ,                            \
 		"the last N of these, at most 256")                                                \
+	X(SHOW_PROBES, "show probes", "", SHUNT_COMMAND_READ,                                      \
+		"health probes: how many, how long they take, what they come to")                  \
 	X(SHOW_DROPS, "show drops", "", SHUNT_COMMAND_READ, "packets not forwarded, by reason")    \
 	X(SHOW_RULES, "show rules", "", SHUNT_COMMAND_READ,                                        \
 		"every frontend's rules, and how many flows each has decided")                     \

@@ -278,8 +278,8 @@ test_show_info(void)
 	f.publish.generation = 7;
 	clock_skip_ms += 65000;
 	info = ask_data(&f, "{\"command\": \"show info\"}");
-	CU_ASSERT_STRING_EQUAL(
-		keys_of(info), "version generation uptime_s dataplane_connected memory workers");
+	CU_ASSERT_STRING_EQUAL(keys_of(info),
+		"version generation uptime_s dataplane_connected memory loop workers");
 	CU_ASSERT_STRING_EQUAL(string(info, "version"), SHUNT_VERSION);
 	CU_ASSERT_EQUAL(number(info, "generation"), 7);
 	CU_ASSERT_EQUAL(number(info, "uptime_s"), 65);

@@ -418,6 +418,110 @@ descriptors_before_timers(void)
 }
 
 static void
+on_busy(struct loop_timer *timer, uint64_t now_ms)
+{
+	uint64_t end_ms = clock_ms() + 120;
+
+	(void)timer;
+	(void)now_ms;
+	while (clock_ms() < end_ms)
+		;
+}
+
+/* What had to wait for a busy turn was late, and the turn was long; no clock is waited for. */
+static void
+lag_is_measured(void)
+{
+	struct loop_timer busy = { .on_timer = on_busy }, waits = { .on_timer = on_count };
+	struct lag_sum late_ms, took_us;
+
+	setup();
+	loop_lag(seen.loop, 0, &late_ms, &took_us);
+	CU_ASSERT_EQUAL(late_ms.count + took_us.count, 0);
+	loop_timer_set(seen.loop, &busy, 5);
+	loop_timer_set(seen.loop, &waits, 60);
+	run_for(70);
+	CU_ASSERT_EQUAL(seen.runs, 1);
+	for (uint64_t ms = 0; ms <= 10000; ms += 5000) {
+		loop_lag(seen.loop, ms, &late_ms, &took_us);
+		CU_ASSERT_EQUAL(late_ms.count, 3); /* busy, waits, run_for()'s own */
+		CU_ASSERT_TRUE(late_ms.max >= 50);
+		CU_ASSERT_TRUE(took_us.max >= 115000);
+		CU_ASSERT_TRUE(took_us.count >= 2);
+	}
+	loop_destroy(seen.loop);
+}
+
+static struct pair *nudged;
+static unsigned int runs_at_read;
+
+static void
+on_nudge(struct loop_timer *timer, uint64_t now_ms)
+{
+	(void)timer;
+	(void)now_ms;
+	if (seen.runs++ == 0)
+		CU_ASSERT_EQUAL(write(nudged->far, "x", 1), 1);
+}
+
+static void
+on_nudged(struct loop_watch *watch, uint32_t events)
+{
+	char byte;
+
+	(void)events;
+	runs_at_read = seen.runs;
+	CU_ASSERT_EQUAL(read(watch->fd, &byte, 1), 1);
+}
+
+/* What becomes ready while many timers are due, as after a pause, does not wait for all of them. */
+static void
+turns_are_short(void)
+{
+	struct loop_timer *timers = calloc(TIMERS, sizeof(*timers));
+
+	setup();
+	nudged = pair_open(on_nudged, EPOLLIN);
+	for (int i = 0; i < TIMERS; i++) {
+		timers[i].on_timer = on_nudge;
+		loop_timer_set(seen.loop, &timers[i], 0);
+	}
+	run_for(1);
+	CU_ASSERT_EQUAL(seen.runs, TIMERS);
+	CU_ASSERT_TRUE(runs_at_read > 0);
+	CU_ASSERT_TRUE(runs_at_read <= 1000);
+	pair_close(nudged);
+	loop_destroy(seen.loop);
+	free(timers);
+}
+
+/* A descriptor that is closed without a word to epoll brings no more events, nor does its number.
+ */
+static void
+forgotten(void)
+{
+	struct pair *pair;
+	int fd;
+
+	setup();
+	pair = pair_open(on_never, EPOLLIN);
+	CU_ASSERT_EQUAL(write(pair->far, "x", 1), 1);
+	fd = pair->watch.fd;
+	loop_forget(seen.loop, &pair->watch);
+	CU_ASSERT_EQUAL(pair->watch.fd, -1);
+	loop_forget(seen.loop, &pair->watch);
+	close(fd);
+	close(pair->far);
+	free(pair);
+	pair = pair_open(on_read, EPOLLIN);
+	CU_ASSERT_EQUAL(write(pair->far, "x", 1), 1);
+	run_for(5);
+	CU_ASSERT_EQUAL(seen.runs, 1);
+	pair_close(pair);
+	loop_destroy(seen.loop);
+}
+
+static void
 errors(void)
 {
 	struct loop_watch watch = { .fd = -1, .on_event = on_never };
@@ -443,6 +547,9 @@ static const struct unit_test tests[] = {
 	{ "a callback replaces all watches", replaced_from_a_callback },
 	{ "a callback mutes all watches", muted_from_a_callback },
 	{ "descriptors come before timers", descriptors_before_timers },
+	{ "lag is measured", lag_is_measured },
+	{ "turns are short", turns_are_short },
+	{ "a watch is forgotten", forgotten },
 	{ "bad descriptors and double calls", errors },
 };
 

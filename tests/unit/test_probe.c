@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "listener.h"
 #include "probe_bed.h"
+#include "probe_impl.h"
 
 #define FLEET	2000
 #define FILLERS 8
@@ -381,6 +383,11 @@ fleet_at_once(void)
 		errors += fleet[i].check_error + fleet[i].check_fail;
 	CU_ASSERT_EQUAL(errors, 0);
 	CU_ASSERT_EQUAL(published, FLEET);
+	/* All that may be open were, and no more. */
+	CU_ASSERT_EQUAL(control.probes.open_most, control.prober->open_max);
+	CU_ASSERT_TRUE(control.probes.queued_most > 0);
+	CU_ASSERT_TRUE(control.probes.waited >= control.probes.queued_most);
+	CU_ASSERT_EQUAL(control.probes.queued, 0);
 	for (int i = 0; i < FLEET; i++)
 		stop(&fleet[i]);
 	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &before), 0);
@@ -416,6 +423,137 @@ stopped_at_any_moment(void)
 	for (int i = 0; i < FLEET; i++)
 		stop(&fleet[i]);
 	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &before), 0);
+	CU_ASSERT_EQUAL(control.probes.queued, 0);
+	close(fd);
+	teardown();
+}
+
+static uint64_t
+next_ms_of(const struct probe *probe)
+{
+	if (probe->state == PROBE_WAITING)
+		return probe->timer.at_ms;
+	return probe->state == PROBE_CLOSING ? probe->next_ms : 0;
+}
+
+/* When the fleet's probes are due, in tenths of the interval that begins now. */
+static void
+count_due(unsigned int tenths[10], uint64_t inter_ms)
+{
+	uint64_t now_ms = loop_now_ms(control.loop);
+
+	memset(tenths, 0, 10 * sizeof(*tenths));
+	for (int i = 0; i < FLEET; i++) {
+		uint64_t next_ms = next_ms_of(fleet[i].probe);
+
+		CU_ASSERT_TRUE(next_ms <= now_ms + inter_ms);
+		tenths[next_ms > now_ms ? (next_ms - now_ms) * 10 / (inter_ms + 1) : 0]++;
+	}
+}
+
+/* The first probes are made in a moment, the second ones are due all over the interval. */
+static void
+spread_over_the_interval(void)
+{
+	unsigned int tenths[10];
+	int fd;
+
+	setup();
+	fd = bound_socket(AF_INET);
+	CU_ASSERT_EQUAL(listen(fd, 4096), 0);
+	for (int i = 0; i < FLEET; i++) {
+		fleet[i] = make_server(port_of(fd), 60000, 50);
+		start(&fleet[i]);
+	}
+	CU_ASSERT_TRUE(run_until(fleet_is_up, NULL) < 2000);
+	count_due(tenths, 60000);
+	for (int i = 0; i < 10; i++) {
+		CU_ASSERT_TRUE(tenths[i] > FLEET / 20);
+		CU_ASSERT_TRUE(tenths[i] < FLEET / 5);
+	}
+	CU_ASSERT_EQUAL(control.probes.made, FLEET);
+	CU_ASSERT_EQUAL(control.probes.by_status[CHECK_L4OK], FLEET);
+	CU_ASSERT_TRUE(control.probes.open_most > 0);
+	for (int i = 0; i < FLEET; i++)
+		stop(&fleet[i]);
+	close(fd);
+	teardown();
+}
+
+/* A probe that took long is not cut short by the next one: the server's FIN has some time. */
+static void
+time_for_the_end(void)
+{
+	struct timespec pause = { .tv_nsec = 600000000 };
+	struct server server;
+	int fd;
+
+	setup();
+	fd = bound_socket(AF_INET);
+	CU_ASSERT_EQUAL(listen(fd, 64), 0);
+	for (int i = 0; i < 4; i++) {
+		server = make_server(port_of(fd), 1000, 1000);
+		start(&server);
+		control.probes.made = 0;
+		while (control.probes.made == 0)
+			run_for(0);
+		nanosleep(&pause, NULL);
+		run_until(is_up, &server);
+		CU_ASSERT_EQUAL(server.probe->state, PROBE_CLOSING);
+		CU_ASSERT_EQUAL(control.probes.made, 1);
+		CU_ASSERT_TRUE(server.probe->next_ms >= server.probe->started_ms + 600);
+		CU_ASSERT_TRUE(server.probe->next_ms <= server.probe->started_ms + 1000);
+		stop(&server);
+	}
+	close(fd);
+	teardown();
+}
+
+/* Nobody waits for a probe that is long due. */
+static bool
+caught_up(void *context)
+{
+	(void)context;
+	for (int i = 0; i < FLEET; i++) {
+		const struct probe *probe = fleet[i].probe;
+
+		if (probe->state == PROBE_WAITING &&
+			probe->timer.at_ms + 50 < loop_now_ms(control.loop))
+			return false;
+	}
+	return true;
+}
+
+/* This process was stopped for three intervals: all are late then, and spread as before after it.
+ */
+static void
+apart_again_after_a_pause(void)
+{
+	struct timespec pause = { .tv_sec = 1, .tv_nsec = 500000000 };
+	unsigned int tenths[10];
+	uint64_t fails = 0;
+	int fd;
+
+	setup();
+	fd = bound_socket(AF_INET);
+	CU_ASSERT_EQUAL(listen(fd, 4096), 0);
+	for (int i = 0; i < FLEET; i++) {
+		fleet[i] = make_server(port_of(fd), 500, 10);
+		fleet[i].health = (struct health){ .verdict = SHUNT_HEALTH_UP };
+		start(&fleet[i]);
+	}
+	run_for(200);
+	nanosleep(&pause, NULL);
+	run_for(1); /* its clock stands still meanwhile */
+	run_until(caught_up, NULL);
+	count_due(tenths, 500);
+	for (int i = 0; i < FLEET; i++)
+		fails += fleet[i].check_down;
+	for (int i = 1; i < 10; i++) /* at first there are those under way, too */
+		CU_ASSERT_TRUE(tenths[i] < FLEET / 10 * 3);
+	CU_ASSERT_EQUAL(fails, 0);
+	for (int i = 0; i < FLEET; i++)
+		stop(&fleet[i]);
 	close(fd);
 	teardown();
 }
@@ -435,6 +573,9 @@ static const struct unit_test tests[] = {
 	{ "no descriptors: no verdict", no_descriptors },
 	{ "no route: no verdict", no_route },
 	{ "2000 probes at once", fleet_at_once },
+	{ "time for the end", time_for_the_end },
+	{ "second probes are spread", spread_over_the_interval },
+	{ "apart again after a pause", apart_again_after_a_pause },
 	{ "probes are stopped at any moment", stopped_at_any_moment },
 };
 

@@ -5,9 +5,11 @@
  */
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "listener.h"
 #include "probe_bed.h"
+#include "probe_impl.h"
 #include "probe_talk.h"
 
 #define LARGE	   (1u << 20)
@@ -312,6 +314,33 @@ a_megabyte(void)
 	free(bytes);
 }
 
+/* One step hears all that has come: when the time is over there is no other. */
+static void
+all_that_is_there(void)
+{
+	struct server server = make_server(htons(80), 60000, 100);
+	struct check_talk talk = web;
+	struct check_report report = { 0 };
+	struct probe_talk *probe;
+	char bytes[12000];
+	int fds[2];
+
+	memset(bytes, 'x', sizeof(bytes));
+	memcpy(bytes, "HTTP/1.1 200 OK\r\n\r\n", 19);
+	memcpy(bytes + sizeof(bytes) - 5, "ready", 5);
+	talk.expect = ready;
+	server.config.check.talk = &talk;
+	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	CU_ASSERT_EQUAL(send(fds[1], bytes, sizeof(bytes), 0), sizeof(bytes));
+	probe = probe_talk_create(&server, &server.config.check);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(probe);
+	CU_ASSERT_EQUAL(probe_talk_step(probe, fds[0], &talk, &report), PROBE_TALK_DONE);
+	CU_ASSERT_EQUAL(report.status, CHECK_L7OK);
+	probe_talk_destroy(probe);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* A request for which the way is too narrow goes out bit by bit. */
 static void
 slow_to_take_it(void)
@@ -451,16 +480,64 @@ many_times(void)
 	teardown();
 }
 
+static bool
+has_failed(void *context)
+{
+	(void)context;
+	return probe_stats_failed(&control.probes) > 0;
+}
+
+/*
+ * This process stands still while the connection comes about, for longer than the timeout. A silent
+ * server is given its time all the same, and no more than once; also if the timeout is what finds
+ * the connection, as of thousands of events a turn runs some only.
+ */
+static void
+stopped_while_connecting(void)
+{
+	struct timespec pause = { .tv_sec = 1 };
+	struct check_talk talk = web;
+	struct server server;
+	int fd;
+
+	for (int unheard = 0; unheard < 2; unheard++) {
+		setup();
+		fd = bound_socket(AF_INET);
+		CU_ASSERT_EQUAL(listen(fd, 64), 0);
+		server = make_server(port_of(fd), 60000, 700);
+		server.config.check.talk = &talk;
+		start(&server);
+		while (control.probes.made == 0)
+			run_for(0);
+		CU_ASSERT_EQUAL(server.probe->state, PROBE_CONNECTING);
+		if (unheard)
+			loop_watch_events(control.loop, &server.probe->watch, 0);
+		nanosleep(&pause, NULL);
+		run_for(20);
+		CU_ASSERT_EQUAL(probe_stats_failed(&control.probes), 0);
+		CU_ASSERT_EQUAL(server.probe->state, PROBE_TALKING);
+		CU_ASSERT_TRUE(loop_timer_is_set(&server.probe->timer));
+		if (loop_timer_is_set(&server.probe->timer))
+			run_until(has_failed, NULL);
+		CU_ASSERT_EQUAL(control.probes.by_status[CHECK_L7TOUT], 1);
+		stop(&server);
+		close(fd);
+		teardown();
+	}
+}
+
 static const struct unit_test tests[] = {
 	{ "tcp: answers", tcp_answers },
 	{ "tcp: greetings", tcp_greetings },
 	{ "http: answers", http_answers },
 	{ "http: the request", http_request },
 	{ "a megabyte", a_megabyte },
+	{ "all that is there", all_that_is_there },
 	{ "slow to take a large request", slow_to_take_it },
 	{ "answered before all is sent", answered_before_all_is_sent },
 	{ "a reload meanwhile", reloaded_meanwhile },
 	{ "many times", many_times },
+	{ "stopped while connecting", stopped_while_connecting },
 };
 
 UNIT_MAIN("probe_talk", tests)

@@ -7,6 +7,7 @@
 
 #include "shunt/api.h"
 #include "shunt/stats.h"
+#include "format_probes.h"
 #include "table.h"
 
 enum column_kind {
@@ -308,6 +309,7 @@ print_info(const json_t *data, FILE *out)
 	table_cell(table,
 		json_is_true(json_object_get(data, "dataplane_connected")) ? "connected"
 									   : "not connected");
+	format_loop(table, json_object_get(data, "loop"));
 	add_all_memory(table, json_object_get(data, "memory"));
 	result = table_print(table, 0, out);
 	table_destroy(table);
@@ -427,6 +429,8 @@ format_data(unsigned int command, const json_t *data, FILE *out)
 	case SHUNT_CMD_SHOW_EVENTS:
 	case SHUNT_CMD_SHOW_EVENTS_N:
 		return print_rows(COLUMNS(events), data, "no changes since the start", out);
+	case SHUNT_CMD_SHOW_PROBES:
+		return format_probes(data, out);
 	case SHUNT_CMD_SHOW_DROPS:
 		return print_drops(data, out);
 	case SHUNT_CMD_SHOW_RULES:
