@@ -50,6 +50,7 @@ struct prober {
 	struct control *control;
 	struct loop *loop;
 	size_t probe_count;
+	size_t led_count; /* of these: another one is made for them */
 	unsigned int open;
 	unsigned int open_max;
 	struct probe *queue_first;

@@ -65,6 +65,7 @@ follow(struct probe *probe, struct probe *leader)
 	if (probe->state == PROBE_QUEUED)
 		prober_unqueue(probe);
 	probe->leader = leader;
+	probe->prober->led_count++;
 	probe->next_member = leader->next_member;
 	probe->previous_member = leader;
 	if (probe->next_member)
@@ -118,6 +119,8 @@ static void
 leave(struct probe *probe, void *context)
 {
 	(void)context;
+	if (probe->leader)
+		probe->prober->led_count--;
 	probe->leader = probe->next_member = probe->previous_member = NULL;
 }
 
@@ -182,6 +185,7 @@ prober_leave(struct probe *probe)
 		probe->previous_member->next_member = probe->next_member;
 		if (probe->next_member)
 			probe->next_member->previous_member = probe->previous_member;
+		leave(probe, NULL);
 		return;
 	}
 	for (member = probe->next_member; member; member = next) {

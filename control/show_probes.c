@@ -90,9 +90,10 @@ show_probes(const struct control *control)
 	json_int_t open = prober ? prober->open : 0, limit = prober ? prober->open_max : 0;
 	double wait_ms = stats->waited ? (double)stats->wait_sum_ms / (double)stats->waited : 0;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I, s:I}, "
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I, s:I}, "
 			 "s:{s:I, s:I, s:I, s:f, s:I}, s:o, s:o}",
-		"checked", (json_int_t)(prober ? prober->probe_count : 0), "made",
+		"checks", (json_int_t)(prober ? prober->probe_count : 0), "shared",
+		(json_int_t)(prober ? prober->led_count : 0), "made",
 		(json_int_t)stats->made, "succeeded", (json_int_t)probe_stats_succeeded(stats),
 		"failed", (json_int_t)probe_stats_failed(stats), "local_errors",
 		(json_int_t)stats->by_status[CHECK_SOCKERR], "by_status", by_status(stats), "open",

@@ -2,6 +2,7 @@
 /* Servers with the same target are probed once: on real sockets and the real loop. */
 #include "listener.h"
 #include "probe_bed.h"
+#include "probe_impl.h"
 
 #define MEMBERS 4
 
@@ -75,6 +76,11 @@ one_probe_for_all(void)
 	probe_share(&control);
 	expect_accepted(1);
 	CU_ASSERT_EQUAL(published, MEMBERS);
+	CU_ASSERT_EQUAL(control.prober->led_count, MEMBERS - 1);
+	stop(&servers[1]);
+	CU_ASSERT_EQUAL(control.prober->led_count, MEMBERS - 2);
+	stop(&servers[0]); /* which was started first, and leads */
+	CU_ASSERT_EQUAL(control.prober->led_count, 0);
 	end();
 }
 

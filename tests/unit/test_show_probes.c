@@ -56,13 +56,13 @@ none_yet(void)
 	setup();
 	data = show_probes(&control);
 	check_text(SHUNT_CMD_SHOW_PROBES, data,
-		"servers checked  0\n"
-		"probes made      0\n"
-		"succeeded        0\n"
-		"failed           0\n"
-		"local errors     0\n"
-		"open             0 now, 0 at most, limit 0\n"
-		"queued           0 now, 0 at most\n");
+		"checks        0, 0 of them by another one's probes\n"
+		"probes made   0\n"
+		"succeeded     0\n"
+		"failed        0\n"
+		"local errors  0\n"
+		"open          0 now, 0 at most, limit 0\n"
+		"queued        0 now, 0 at most\n");
 	json_decref(data);
 	loop_destroy(control.loop);
 }
@@ -94,15 +94,15 @@ all_of_it(void)
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(data, "histogram")), PROBE_BUCKETS);
 	CU_ASSERT_EQUAL(number(data, "queued", "wait_max_ms"), 25);
 	check_text(SHUNT_CMD_SHOW_PROBES, data,
-		"servers checked  0\n"
-		"probes made      104\n"
-		"succeeded        100\n"
-		"failed           3: L4TOUT 2, L7STS 1\n"
-		"local errors     1\n"
-		"open             0 now, 12 at most, limit 0\n"
-		"queued           1 now, 2 at most; 1 had to wait, 25 ms on average, 25 ms at "
+		"checks        0, 0 of them by another one's probes\n"
+		"probes made   104\n"
+		"succeeded     100\n"
+		"failed        3: L4TOUT 2, L7STS 1\n"
+		"local errors  1\n"
+		"open          0 now, 12 at most, limit 0\n"
+		"queued        1 now, 2 at most; 1 had to wait, 25 ms on average, 25 ms at "
 		"most\n"
-		"took             mean 601 ms, p50 151 us, p90 191 us, p99 50 ms, max 60.0 s\n"
+		"took          mean 601 ms, p50 151 us, p90 191 us, p99 50 ms, max 60.0 s\n"
 		"\n"
 		"took less than  successes\n"
 		"        200 us         98  98.0 %\n"

@@ -161,6 +161,19 @@ print_histogram(const json_t *list, double total, FILE *out)
 	return result;
 }
 
+/* Those of agents are among them. */
+static void
+add_checks(struct table *table, const json_t *data)
+{
+	char text[LINE_SIZE];
+
+	snprintf(text, sizeof(text),
+		"%" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT
+		" of them by another one's probes",
+		whole(data, "checks"), whole(data, "shared"));
+	add_row(table, "checks", text);
+}
+
 int
 format_probes(const json_t *data, FILE *out)
 {
@@ -171,7 +184,7 @@ format_probes(const json_t *data, FILE *out)
 
 	if (!table)
 		return -ENOMEM;
-	add_count(table, "servers checked", whole(data, "checked"));
+	add_checks(table, data);
 	add_count(table, "probes made", whole(data, "made"));
 	add_count(table, "succeeded", whole(data, "succeeded"));
 	add_failed(table, data);
