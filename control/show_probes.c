@@ -93,9 +93,9 @@ show_probes(const struct control *control)
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I, s:I}, "
 			 "s:{s:I, s:I, s:I, s:f, s:I}, s:o, s:o}",
 		"checks", (json_int_t)(prober ? prober->probe_count : 0), "shared",
-		(json_int_t)(prober ? prober->led_count : 0), "made",
-		(json_int_t)stats->made, "succeeded", (json_int_t)probe_stats_succeeded(stats),
-		"failed", (json_int_t)probe_stats_failed(stats), "local_errors",
+		(json_int_t)(prober ? prober->led_count : 0), "made", (json_int_t)stats->made,
+		"succeeded", (json_int_t)probe_stats_succeeded(stats), "failed",
+		(json_int_t)probe_stats_failed(stats), "local_errors",
 		(json_int_t)stats->by_status[CHECK_SOCKERR], "by_status", by_status(stats), "open",
 		"now", open, "most", (json_int_t)stats->open_most, "limit", limit, "queued", "now",
 		(json_int_t)stats->queued, "most", (json_int_t)stats->queued_most, "waited",
