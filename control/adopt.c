@@ -6,6 +6,7 @@
 
 #include "compile_impl.h"
 #include "ids.h"
+#include "probe.h"
 #include "removed.h"
 #include "rules.h"
 #include "state.h"
@@ -164,6 +165,7 @@ compiler_adopt(struct compiler *c, struct control *control, const struct image *
 		return -ENOMEM;
 	rc = image_diff(NULL, running, adopt_object, &adoption);
 	trackers_adopted(control);
+	probe_share(control); /* whoever is new is not to wait for those that are known now */
 	if (settings) {
 		ids_continue(c->servers, settings->last_server);
 		ids_continue(c->services, settings->last_service);

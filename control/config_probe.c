@@ -131,10 +131,11 @@ check_addresses(const struct look *look, struct json_at at, const struct server_
 
 	json_address_text(address, text);
 	if (address == &check->address && json_object_get(look->vips, text))
-		json_at_error(at,
-			"server \"%s\" is probed at %s, which is a balanced address: a probe "
-			"through the service is \"via\": \"service\"",
-			server->name, text);
+		json_at_error(at, "server \"%s\" is probed at %s, which is a balanced address%s",
+			server->name, text,
+			check == server->agent
+				? ""
+				: ": a probe through the service is \"via\": \"service\"");
 	json_address_text(&check->source, text);
 	if (!any && shunt_addr_is_v4(&check->source) != shunt_addr_is_v4(address))
 		json_at_error(at,
@@ -156,7 +157,7 @@ check_both(const struct look *look, struct json_at at, struct server_config *ser
 	if (server->check.enabled)
 		check_addresses(look, at, server, &server->check);
 	if (server->agent)
-		check_addresses(look, at, server, server->agent);
+		check_addresses(look, json_at_member(&at, "agent-check"), server, server->agent);
 }
 
 static bool

@@ -57,20 +57,31 @@ is_alpn(const char *text)
 	return !empty;
 }
 
+/* Is it one of the names? */
+static bool
+offers(const char *alpn, const char *name)
+{
+	size_t length = strlen(name), own;
+
+	for (; *alpn; alpn += own + (alpn[own] == ',')) {
+		own = strcspn(alpn, ",");
+		if (own == length && memcmp(alpn, name, own) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 read_alpn(struct json_at at, struct check_talk *talk)
 {
 	config_read_text(at, ALPN_MAX_BYTES, is_alpn,
 		"names of protocols with commas between them, such as \"http/1.1\"",
 		&talk->tls->alpn);
-	if (json_at_present(at) && talk->type == CHECK_HTTP && talk->tls->alpn) {
-		const char *two = strstr(talk->tls->alpn, "h2");
-
-		if (two && (two == talk->tls->alpn || two[-1] == ',') && (two[2] == ',' || !two[2]))
-			json_at_error(at,
-				"has \"h2\", but the probe speaks HTTP/1: a server that "
-				"takes it up would not understand");
-	}
+	if (json_at_present(at) && talk->type == CHECK_HTTP && talk->tls->alpn &&
+		offers(talk->tls->alpn, "h2"))
+		json_at_error(at,
+			"has \"h2\", but the probe speaks HTTP/1: a server that takes it up would "
+			"not understand");
 }
 
 /* Who is trusted: read now, once for all checks with the same. */

@@ -443,7 +443,6 @@ start(struct control *control, struct server *server, bool agent)
 {
 	struct probe *probe = calloc(1, sizeof(*probe));
 	uint64_t delay_ms;
-	bool fresh;
 
 	if (!probe)
 		return NULL;
@@ -460,10 +459,9 @@ start(struct control *control, struct server *server, bool agent)
 	probe->watch.fd = -1;
 	probe->watch.on_event = on_socket;
 	probe->timer.on_timer = on_probe_timer;
-	fresh = agent ? server->agent->report.status == CHECK_INI : server->health.fresh;
-	probe->scatter = fresh;
-	delay_ms = fresh ? prober_first_delay_ms(probe->prober, probe_check(probe)->talk)
-			 : probe_random_delay_ms(probe);
+	probe->scatter = probe_is_fresh(probe);
+	delay_ms = probe->scatter ? prober_first_delay_ms(probe->prober, probe_check(probe)->talk)
+				  : probe_random_delay_ms(probe);
 	if (loop_timer_set(control->loop, &probe->timer, delay_ms) < 0) {
 		probe_stop(probe);
 		return NULL;
@@ -502,10 +500,8 @@ void
 probe_update(struct probe *probe)
 {
 	uint64_t delay_ms = probe_random_delay_ms(probe);
-	bool datagrams = check_transport(probe_check(probe)->talk) != CHECK_STREAM;
-	/* What was said is no longer what is to be said, or not over a connection. */
-	bool void_now =
-		probe->state == PROBE_TALKING || (probe->state == PROBE_CONNECTING && datagrams);
+	/* It may be what is no longer to be said, to where it is no longer to be said. */
+	bool void_now = probe->state == PROBE_TALKING || probe->state == PROBE_CONNECTING;
 
 	probe->hurried = false;
 	if (probe->state == PROBE_CLOSING || void_now)

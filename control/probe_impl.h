@@ -8,8 +8,8 @@
 #include "probe_via.h"
 #include "state.h"
 
-/* A probe that another one leads has its timer like any, and looks at it now and then. */
-#define PROBE_LED_MS 3600000
+/* A probe that another one leads has its timer like any, and later than any interval. */
+#define PROBE_LED_MS (2 * (uint64_t)SHUNT_MAX_TIMEOUT_MS)
 
 enum probe_state {
 	PROBE_WAITING,
@@ -73,6 +73,14 @@ static inline const struct check_config *
 probe_check(const struct probe *probe)
 {
 	return probe->agent ? probe->server->config.agent : &probe->server->config.check;
+}
+
+/* Has none said anything yet? */
+static inline bool
+probe_is_fresh(const struct probe *probe)
+{
+	return probe->agent ? probe->server->agent->report.status == CHECK_INI
+			    : probe->server->health.fresh;
 }
 
 /* What was observed (observe.h) puts a server that is up in doubt, as a failed probe would. */

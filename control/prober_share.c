@@ -4,8 +4,9 @@
  * is probed once, and each of its servers makes of the result what its own rise and fall say.
  *
  * Every server keeps a probe of its own, so that whoever goes or changes leaves the others as they
- * are: of those with the same target, the one that is due first leads and the others rest. Who
- * leads whom is found anew with each configuration.
+ * are: of those with the same target, the one that is due first leads and the others rest; fresh
+ * ones come before others, for they are due at once. Who leads whom is found anew with each
+ * configuration, and when a restart has learned what runs.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -48,7 +49,7 @@ compare_targets(const struct probe *left, const struct probe *right)
 	return order;
 }
 
-/* By target; of one target the first is the one that is due first. */
+/* By target; of one target the first is the one that is due first, of fresh ones if there are. */
 static int
 compare_probes(const void *left, const void *right)
 {
@@ -56,6 +57,8 @@ compare_probes(const void *left, const void *right)
 	const struct probe *const *b = right;
 	int order = compare_targets(*a, *b);
 
+	if (order == 0)
+		order = probe_is_fresh(*b) - probe_is_fresh(*a);
 	return order ? order : compare_numbers((*a)->timer.at_ms, (*b)->timer.at_ms);
 }
 
@@ -121,6 +124,9 @@ leave(struct probe *probe, void *context)
 	(void)context;
 	if (probe->leader)
 		probe->prober->led_count--;
+	/* Anew, so that wake() tells it from those that know when they are due. */
+	if (probe->leader && probe->state == PROBE_WAITING)
+		loop_timer_set(probe->prober->loop, &probe->timer, PROBE_LED_MS);
 	probe->leader = probe->next_member = probe->previous_member = NULL;
 }
 
@@ -136,12 +142,16 @@ collect(struct probe *probe, void *context)
 static void
 wake(struct probe *probe, void *context)
 {
-	uint64_t now_ms = loop_now_ms(probe->prober->loop);
+	struct prober *prober = probe->prober;
+	uint64_t now_ms = loop_now_ms(prober->loop);
 
 	(void)context;
 	if (!probe->leader && probe->state == PROBE_WAITING &&
 		probe->timer.at_ms > now_ms + probe_interval_ms(probe))
-		loop_timer_set(probe->prober->loop, &probe->timer, probe_random_delay_ms(probe));
+		loop_timer_set(prober->loop, &probe->timer,
+			probe_is_fresh(probe)
+				? prober_first_delay_ms(prober, probe_check(probe)->talk)
+				: probe_random_delay_ms(probe));
 }
 
 static void

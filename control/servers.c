@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "server_agent.h"
+#include "flow_mode.h"
 #include "probe.h"
 #include "removed.h"
 #include "rules.h"
@@ -158,8 +159,6 @@ server_inherit(struct server *server, const struct server *old)
 	server->was_up = old->was_up;
 	server->up_since_ms = old->up_since_ms;
 	server->cold = old->cold;
-	if (strcmp(server_state_name(server), server_state_name(old)) == 0)
-		server->changed_ms = old->changed_ms;
 }
 
 static void
@@ -379,6 +378,28 @@ model_destroy(struct control *control)
 	control->service_count = 0;
 }
 
+/* What agents have said of maxconn ends where flows are stateless now, and so not counted. */
+static void
+forget_maxconn(const struct control *next)
+{
+	for (size_t i = 0; i < next->backend_count; i++) {
+		const struct backend *backend = next->backends[i];
+		bool counted = true, asked = false;
+
+		for (size_t j = 0; j < backend->server_count; j++) {
+			struct server *server = backend->servers[j];
+
+			if (server->maxconn == server->config.maxconn)
+				continue;
+			if (!asked)
+				counted = flow_mode_of(next, backend) == FLOW_MODE_STATEFUL;
+			asked = true;
+			if (!counted)
+				server->maxconn = server->config.maxconn;
+		}
+	}
+}
+
 /* `next` gets the new model; `control` has the old one. */
 static int
 model_create(struct control *control, struct control *next, const struct config *config,
@@ -401,6 +422,7 @@ model_create(struct control *control, struct control *next, const struct config 
 		compare_backends);
 	if (services_create(control, next, config) < 0 || own_addresses_create(next) < 0)
 		goto fail;
+	forget_maxconn(next);
 	trackers_link(next);
 	return 0;
 
@@ -409,9 +431,9 @@ fail:
 	return -ENOMEM;
 }
 
-/* Hands the probes of the servers that stay to their successors. Cannot fail. */
+/* Hands what the servers that stay have to their successors, when these stand. Cannot fail. */
 static void
-move_probes(struct control *control, struct control *next)
+hand_over(struct control *control, struct control *next)
 {
 	const struct backend *old_backend;
 	struct backend *backend;
@@ -424,6 +446,9 @@ move_probes(struct control *control, struct control *next)
 		for (size_t j = 0; j < backend->server_count; j++) {
 			server = backend->servers[j];
 			old = backend_find_same(old_backend, &server->config);
+			/* Agents and those that are tracked have a part in what a state is. */
+			if (old && strcmp(server_state_name(server), server_state_name(old)) == 0)
+				server->changed_ms = old->changed_ms;
 			if (server->probe || !old || !old->probe || !server->config.check.enabled)
 				continue;
 			server->probe = old->probe;
@@ -457,7 +482,7 @@ state_apply(struct control *control, struct config *config)
 	if (status < 0)
 		return status;
 	events_reload(control, &next);
-	move_probes(control, &next);
+	hand_over(control, &next);
 	removed_carry(control, &next);
 	model_destroy(control);
 	config_destroy(control->config);

@@ -24,7 +24,8 @@ struct tls_context {
 	struct tls_context *next;
 	bool verify;
 	char *ca_file; /* NULL: the system's */
-	SSL_CTX *ssl;
+	SSL_CTX *ssl;  /* NULL: there is none, since: */
+	char *problem; /* so that what cannot be read is not read again for each check */
 };
 
 static unsigned long refused;
@@ -109,6 +110,17 @@ make_ssl(void)
 	return NULL;
 }
 
+/* OpenSSL would ask at the terminal, or of standard input, and wait. */
+static int
+no_password(char *out, int size, int unused, void *context)
+{
+	(void)out;
+	(void)size;
+	(void)unused;
+	(void)context;
+	return -1;
+}
+
 /* All of a file's; other things between them are passed over. How many, or -1. */
 static int
 add_certificates(X509_STORE *store, FILE *file, char *problem, size_t size)
@@ -118,7 +130,7 @@ add_certificates(X509_STORE *store, FILE *file, char *problem, size_t size)
 	X509 *one;
 
 	ERR_clear_error();
-	for (; (one = PEM_read_X509_AUX(file, NULL, NULL, NULL)); count++) {
+	for (; (one = PEM_read_X509_AUX(file, NULL, no_password, NULL)); count++) {
 		int added = X509_STORE_add_cert(store, one);
 
 		X509_free(one);
@@ -221,6 +233,21 @@ is_context(const struct tls_context *context, bool verify, const char *ca_file)
 					   : !ca_file && !context->ca_file;
 }
 
+/* False, and what is wrong. */
+static bool
+prepare(struct tls_context *context, char *problem, size_t size)
+{
+	snprintf(problem, size, "out of memory");
+	context->ssl = make_ssl();
+	if (!context->ssl)
+		return false;
+	if (context->verify)
+		return add_trust(context, problem, size);
+	SSL_CTX_set_cert_verify_callback(context->ssl, accept_any, NULL);
+	return true;
+}
+
+/* NULL: out of memory. */
 static struct tls_context *
 make_context(bool verify, const char *ca_file, char *problem, size_t size)
 {
@@ -231,15 +258,17 @@ make_context(bool verify, const char *ca_file, char *problem, size_t size)
 		return NULL;
 	context->verify = verify;
 	context->ca_file = verify && ca_file ? strdup(ca_file) : NULL;
-	context->ssl = make_ssl();
-	if (context->ssl && !verify)
-		SSL_CTX_set_cert_verify_callback(context->ssl, accept_any, NULL);
-	if (context->ssl && (!verify || !ca_file || context->ca_file) &&
-		(!verify || add_trust(context, problem, size)))
+	if (verify && ca_file && !context->ca_file) {
+		free(context);
+		return NULL;
+	}
+	if (prepare(context, problem, size))
 		return context;
 	ERR_clear_error();
-	tls_contexts_destroy(context);
-	return NULL;
+	SSL_CTX_free(context->ssl);
+	context->ssl = NULL;
+	context->problem = strdup(problem);
+	return context;
 }
 
 const struct tls_context *
@@ -249,15 +278,19 @@ tls_context_get(
 	struct tls_context *context;
 
 	for (context = *list; context; context = context->next) {
-		if (is_context(context, verify, ca_file))
-			return context;
+		if (!is_context(context, verify, ca_file))
+			continue;
+		if (!context->ssl)
+			snprintf(problem, size, "%s",
+				context->problem ? context->problem : "out of memory");
+		return context->ssl ? context : NULL;
 	}
 	context = make_context(verify, ca_file, problem, size);
 	if (!context)
 		return NULL;
 	context->next = *list;
 	*list = context;
-	return context;
+	return context->ssl ? context : NULL;
 }
 
 void
@@ -269,6 +302,7 @@ tls_contexts_destroy(struct tls_context *list)
 		next = list->next;
 		SSL_CTX_free(list->ssl);
 		free(list->ca_file);
+		free(list->problem);
 		free(list);
 	}
 }

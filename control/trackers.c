@@ -83,9 +83,27 @@ follow(struct control *control, struct server *server)
 	server->seen = server_state_name(server);
 }
 
+/*
+ * server_adopt() takes a server that was down with good health for one whose agent has said so. But
+ * if what it tracks is reason enough, nothing is known of its own agent, which may have no cause to
+ * say "up".
+ */
+static void
+doubt_agent(struct control *control, struct server *server)
+{
+	struct server_agent *agent = server->agent;
+
+	(void)control;
+	if (server->tracked && agent && agent->report.status == CHECK_INI &&
+		(server_admin(server->tracked) == SHUNT_ADMIN_MAINT ||
+			server_agent_is_down(server->tracked)))
+		agent->down = false;
+}
+
 void
 trackers_adopted(struct control *control)
 {
+	each_server(control, doubt_agent);
 	each_server(control, follow);
 }
 
@@ -107,6 +125,10 @@ trackers_changed(struct control *control, struct server *server)
 	for (struct server *tracker = end->trackers; tracker; tracker = tracker->next_tracker) {
 		was = tracker->seen;
 		follow(control, tracker);
+		/* In a panic it may be another one for the dataplane though its name stays. */
+		publish_schedule_server(control->publish, tracker);
+		if (tracker->changed_ms == 0 && !tracker->health.fresh)
+			tracker->changed_ms = state_wall_ms();
 		if (strcmp(was, tracker->seen) == 0)
 			continue;
 		tracker->changed_ms = state_wall_ms();
@@ -115,6 +137,5 @@ trackers_changed(struct control *control, struct server *server)
 		log_info("%s/%s was %s and is %s: it %s", tracker->backend->config.name,
 			tracker->config.name, was, tracker->seen, why);
 		events_add(&control->events, tracker, was, why);
-		publish_schedule_server(control->publish, tracker);
 	}
 }

@@ -5,12 +5,21 @@
 #define LOG_SUBSYSTEM "servers"
 #include "shunt/log.h"
 
+/* Why the verdict may not be what it is. */
+static const char *
+beside(const struct server *server, bool up)
+{
+	static const char *const set_to[SHUNT_ADMIN_COUNT] = { "", " (set to drain)",
+		" (set to maint)" };
+
+	return up && server_agent_is_down(server) ? " (but its agent has it down)"
+						  : set_to[server->admin];
+}
+
 /* The line an operator looks for in the log. */
 static void
 log_verdict(const struct server *server, unsigned int streak)
 {
-	static const char *const beside[SHUNT_ADMIN_COUNT] = { "", " (set to drain)",
-		" (set to maint)" };
 	const char *backend = server->backend->config.name;
 	const char *name = server->config.name;
 	bool up = check_passed(&server->report);
@@ -18,7 +27,7 @@ log_verdict(const struct server *server, unsigned int streak)
 
 	check_report_text(&server->report, last, sizeof(last));
 	log_info("%s/%s is %s%s: %u probe%s %s, last: %s", backend, name, up ? "up" : "down",
-		beside[server->admin], streak, streak == 1 ? "" : "s", up ? "succeeded" : "failed",
+		beside(server, up), streak, streak == 1 ? "" : "s", up ? "succeeded" : "failed",
 		last);
 }
 

@@ -35,7 +35,12 @@ static const char good[] =
 	"regex\":\"a+\",\"tls\":true,\"sni\":\"a.example\",\"verify-host\":\"10.0.0.1\","
 	"\"verify\":\"none\",\"alpn\":\"http/1.1\"},\"servers\":["
 	"{\"name\":\"s1\",\"address\":\"10.0.0.1:8080\",\"weight\":10,\"backup\":true},"
-	"{\"name\":\"s2\",\"address\":\"10.0.0.2:8080\",\"check\":false}]},"
+	"{\"name\":\"s2\",\"address\":\"10.0.0.2:8080\",\"check\":false,\"agent-check\":{\"port\":"
+	"9,"
+	"\"inter\":500,\"send\":\"x\",\"address\":\"10.0.0.9\",\"source-address\":\"10.0.0.8\"}},"
+	"{\"name\":\"s3\",\"address\":\"10.0.0.3:8080\",\"track\":\"s1\"},{\"name\":\"s4\","
+	"\"address\":\"10.0.0.4:8080\",\"track\":\"app/s3\",\"agent-check\":{\"port\":9}},"
+	"{\"name\":\"s5\",\"address\":\"10.0.0.5:8080\",\"check\":{\"observe\":{\"share\":30}}}]},"
 	"{\"name\":\"b6\",\"check\":{\"type\":\"dns\",\"query\":\"a.b\",\"query-type\":\"A\","
 	"\"rcode\":[0,\"NXDOMAIN\"]},\"servers\":[{\"name\":\"s\",\"address\":\"[2001:db8::2]:53\"}"
 	"]}],"
@@ -83,8 +88,28 @@ must_be_talk(const struct check_talk *t)
 	}
 }
 
+/* Whom it tracks, at last, is probed; and what is asked has an answer to wait for. */
 static void
-must_be_backend(const struct backend_config *b)
+must_be_probed(const struct config *c, const struct server_config *s)
+{
+	const struct server_config *end = s;
+
+	for (unsigned int i = 0; end->tracks; i++) {
+		must(i < 20 && end->track_backend < c->backend_count);
+		must(end->track_server < c->backends[end->track_backend].server_count);
+		end = &c->backends[end->track_backend].servers[end->track_server];
+	}
+	must(!s->tracks || (!s->check.enabled && end->check.enabled));
+	must(!s->check.observe.share || s->check.observe.within_ms);
+	if (!s->agent)
+		return;
+	must(s->agent->talk && s->agent->talk->type == CHECK_AGENT && s->agent->port_be);
+	must(s->agent->inter_ms && s->agent->timeout_ms && s->agent->rise && s->agent->fall);
+	must_be_talk(s->agent->talk);
+}
+
+static void
+must_be_backend(const struct config *c, const struct backend_config *b)
 {
 	must_be_name(b->name);
 	must(b->algorithm < SHUNT_ALGORITHM_COUNT && b->hash_on < SHUNT_HASH_ON_COUNT);
@@ -101,6 +126,7 @@ must_be_backend(const struct backend_config *b)
 		must(s->check.timeout_ms && s->check.rise && s->check.fall);
 		if (s->check.talk)
 			must_be_talk(s->check.talk);
+		must_be_probed(c, s);
 	}
 }
 
@@ -161,7 +187,7 @@ must_be_right(const struct config *c)
 	for (size_t i = 0; i < c->acl_count; i++)
 		must_be_acl(c, &c->acls[i]);
 	for (size_t i = 0; i < c->backend_count; i++)
-		must_be_backend(&c->backends[i]);
+		must_be_backend(c, &c->backends[i]);
 	for (size_t i = 0; i < c->neighbor_count; i++)
 		must_be_name(c->neighbors[i].port);
 }

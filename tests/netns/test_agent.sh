@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 begin 1
-# Says at 10.0.0.11:9999 what stands in the file, to whoever connects.
+# Says at 10.0.0.11 what stands in the file, to whoever connects to the port.
 cat >"$TOPOLOGY_DIR/agent.py" <<'END'
 import socketserver, sys
 
@@ -15,7 +15,7 @@ class Agent(socketserver.BaseRequestHandler):
 
 socketserver.ThreadingTCPServer.allow_reuse_address = True
 socketserver.ThreadingTCPServer.daemon_threads = True
-server = socketserver.ThreadingTCPServer(("10.0.0.11", 9999), Agent)
+server = socketserver.ThreadingTCPServer(("10.0.0.11", int(sys.argv[2])), Agent)
 server.serve_forever()
 END
 # says LINE: from now on.
@@ -29,11 +29,14 @@ import socket
 print(socket.create_connection(("10.0.0.11", 9999), 1).recv(99).decode())')" ]; }
 # agent_begins: not within a check, which would keep its pid.
 agent_begins() {
-	start_in s1 agent python3 "$TOPOLOGY_DIR/agent.py" "$TOPOLOGY_DIR/line"
+	start_in s1 agent python3 "$TOPOLOGY_DIR/agent.py" "$TOPOLOGY_DIR/line" 9999
 	AGENT=$STARTED
 	check "the agent answers" wait_until 5 agent_answers
 }
 agent_begins
+# That of the server which tracks the other one: it never says "up".
+printf '100%%\n' >"$TOPOLOGY_DIR/content"
+start_in s1 content python3 "$TOPOLOGY_DIR/agent.py" "$TOPOLOGY_DIR/content" 9998
 
 cat >"$TOPOLOGY_DIR/haproxy.cfg" <<END
 global
@@ -68,12 +71,13 @@ END
 edit "
 d['defaults']['check'] = {'inter': '200ms', 'timeout': '200ms', 'fall': 2, 'rise': 1}
 d['frontends'] = [{'name': n, 'bind': '198.51.100.10:%d' % p, 'default-backend': n}
-                  for n, p in (('app', 80), ('own', 81))]
+                  for n, p in (('app', 80), ('own', 81), ('follower', 82))]
 agent = {'port': 9999, 'inter': '100ms'}
 s1 = {'name': 's1', 'address': '10.0.0.11:8080', 'weight': 8}
 d['backends'] = [
     {'name': 'app', 'servers': [{**s1, 'agent-check': agent}, {**s1, 'name': 'twin', 'port': 0}]},
-    {'name': 'own', 'servers': [{**s1, 'check': {'type': 'agent', 'port': 9999, 'inter': '100ms'}}]}]
+    {'name': 'own', 'servers': [{**s1, 'check': {'type': 'agent', 'port': 9999, 'inter': '100ms'}}]},
+    {'name': 'follower', 'servers': [{**s1, 'track': 'app/s1', 'agent-check': {**agent, 'port': 9998}}]}]
 del d['backends'][0]['servers'][1]
 "
 balancer_start app/s1 own/s1 || exit 1
@@ -114,6 +118,7 @@ says 'down # the disk is full\n'
 check "down" wait_until 5 server_is app/s1 down
 check "says show servers, and its check is fine" \
 	test "$(field app/s1 check_status) $(field app/s1 agent_status)" = "L4OK L7STS"
+check "so does the table" grep -q "^app .* down .* L4OK .* L7STS in .*: the disk is full" <(ctl show servers)
 check "nobody is sent there" not serves 80
 stop_started $AGENT
 check "the agent is gone" wait_until 5 field_is app/s1 agent_status L4CON
@@ -122,9 +127,12 @@ stop_pid "$CONTROL_PID" KILL
 control_start "$CONFIG"
 check "a restart of control" wait_until 5 field_is app/s1 agent_status L4CON
 check "knows that it is down" server_is app/s1 down
+check "and who tracks it too" server_is follower/s1 down
+check "whose own agent is content" wait_until 5 field_is follower/s1 agent_status L7OK
 says 'up\n'
 agent_begins
 check "until it says up" wait_until 5 server_is app/s1 up
+check "for the one that tracks it too" wait_until 5 server_is follower/s1 up
 check "and it serves" wait_until 5 serves 80
 
 check "as a check of its own: up" wait_until 5 server_is own/s1 up

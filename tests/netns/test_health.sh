@@ -152,3 +152,18 @@ check "show servers says whom it tracks" grep -q "^again .* tracks track/s1" <(c
 check "a check at another address is that one's" server_is page/s1 down
 says 2 200
 check "and comes up with it" wait_until 5 server_is page/s1 up
+
+# At a restart what runs is known and waits for its turn, an hour; who is new there does not.
+edit "
+$ANEW
+add('old', 1, {'inter': '1h'})
+"
+check "a reload" ctl reload
+check "old/s1 comes up" wait_until 5 server_is old/s1 up
+stop_pid "$CONTROL_PID" KILL
+edit "
+d['frontends'].append({**d['frontends'][0], 'name': 'new', 'bind': '198.51.100.10:99', 'default-backend': 'new'})
+d['backends'].append({**d['backends'][0], 'name': 'new'})
+"
+control_start "$CONFIG"
+check "a new server beside a known one with the same target is probed at once" wait_until 5 server_is new/s1 up

@@ -167,4 +167,36 @@ all_clients_gone(void *context)
 	return listener->accepted > 0 && listener->ended + listener->broken == listener->accepted;
 }
 
+#define FULL_FILLERS 8
+
+/* A server that does not answer SYNs: its queue for one is full, and nobody takes it. */
+struct full_listener {
+	uint16_t port_be;
+	int fd;
+	int fillers[FULL_FILLERS];
+};
+
+static inline void
+full_listener_open(struct full_listener *full)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	full->fd = bound_socket(AF_INET);
+	full->port_be = address.sin_port = port_of(full->fd);
+	CU_ASSERT_EQUAL(listen(full->fd, 0), 0);
+	for (int i = 0; i < FULL_FILLERS; i++) {
+		full->fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		connect(full->fillers[i], (const struct sockaddr *)&address, sizeof(address));
+	}
+}
+
+static inline void
+full_listener_close(struct full_listener *full)
+{
+	for (int i = 0; i < FULL_FILLERS; i++)
+		close(full->fillers[i]);
+	close(full->fd);
+}
+
 #endif

@@ -191,7 +191,8 @@ test_wrong_agents(void)
 	config_case_expect(
 		FRONTEND BACKEND(SERVERS(
 			ONE(", 'agent-check': {'port': 1, 'source-address': '2001:db8::9'}"))),
-		AT ": server 's' is probed from 'source-address' 2001:db8::9, but at an address of "
+		AT ".agent-check: server 's' is probed from 'source-address' 2001:db8::9, but at "
+		   "an address of "
 		   "the other family");
 }
 

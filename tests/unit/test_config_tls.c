@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* TLS beneath checks, as the file has it; also for tls_context.c and check_tls.c. */
 #include <openssl/ssl.h>
+#include <openssl/ui.h>
 #include <sys/stat.h>
 
 #include "talk_case.h"
@@ -209,6 +210,9 @@ wrong_keys(void)
 	wrong("'type': 'https', 'alpn': 'http/1.1,h2'",
 		C ".alpn: has 'h2', but the probe speaks HTTP/1: a server that takes it up would "
 		  "not understand");
+	wrong("'type': 'https', 'alpn': 'xh2,h2'",
+		C ".alpn: has 'h2', but the probe speaks HTTP/1: a server that takes it up would "
+		  "not understand");
 	wrong("'type': 'tls', 'alpn': 'h2'", "");
 	wrong("'type': 'https', 'alpn': 'h2c'", "");
 }
@@ -251,6 +255,70 @@ wrong_files(void)
 		  "/nowhere/file and /nowhere): install ca-certificates, or name a file");
 	wrong("'type': 'tls', 'verify': 'none'", "");
 	setenv("SSL_CERT_FILE", two_file, 1);
+}
+
+static bool asked;
+
+static int
+on_ask(UI *ui)
+{
+	(void)ui;
+	asked = true;
+	return 0;
+}
+
+/* A file that wants a password must not stop everything until somebody types one. */
+static void
+nobody_is_asked(void)
+{
+	UI_METHOD *method = UI_create_method("test");
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(method);
+	UI_method_set_opener(method, on_ask);
+	UI_set_default_method(method);
+	wrong_file("-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
+		   "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+		   "MIIB\n-----END CERTIFICATE-----\n",
+		"certificate 1 of it cannot be read: bad password read");
+	CU_ASSERT_FALSE(asked);
+	UI_set_default_method(UI_OpenSSL());
+	UI_destroy_method(method);
+}
+
+static void
+too_large(void)
+{
+	char *content = malloc((1u << 20) + 2);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(content);
+	memset(content, '\n', (1u << 20) + 1);
+	content[(1u << 20) + 1] = '\0';
+	wrong_file(content, "is larger than the limit of 1048576 bytes");
+	content[1u << 20] = '\0';
+	wrong_file(content, "has no certificate in PEM (BEGIN CERTIFICATE)");
+	free(content);
+}
+
+/* However many checks name it, and whether or not it is good. */
+static void
+read_once(void)
+{
+	static const char expected[] = "has no certificate in PEM (BEGIN CERTIFICATE)";
+	struct tls_context *list = NULL;
+	char path[64], problem[256];
+	struct cert cert = cert_make((struct cert_wish){ .name = "one", .is_ca = true });
+
+	cert_file(path, &cert, 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		memset(problem, 0, sizeof(problem));
+		CU_ASSERT_PTR_NULL(tls_context_get(&list, true, path, problem, sizeof(problem)));
+		CU_ASSERT_STRING_EQUAL(problem, expected);
+		unlink(path);
+	}
+	CU_ASSERT_PTR_NOT_NULL(tls_context_get(&list, true, one_file, problem, sizeof(problem)));
+	CU_ASSERT_PTR_NOT_NULL(tls_context_get(&list, false, path, problem, sizeof(problem)));
+	tls_contexts_destroy(list);
+	cert_free(&cert);
 }
 
 /* Of a directory those that OpenSSL would find. */
@@ -357,6 +425,9 @@ static const struct unit_test tests[] = {
 	{ "the same, or changed", same_or_changed },
 	{ "wrong: keys", wrong_keys },
 	{ "wrong: files", wrong_files },
+	{ "nobody is asked for a password", nobody_is_asked },
+	{ "a file that is too large", too_large },
+	{ "a file is read once", read_once },
 	{ "the system's directory", system_directory },
 	{ "a file beside the configuration", beside_the_file },
 	{ "names", names },

@@ -15,8 +15,7 @@
 #include "probe_bed.h"
 #include "probe_impl.h"
 
-#define FLEET	2000
-#define FILLERS 8
+#define FLEET 2000
 
 static void
 up_at_once(void)
@@ -156,25 +155,17 @@ refused(void)
 static void
 down_in_time(void)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct full_listener full;
 	struct server server;
-	int fillers[FILLERS];
 	uint64_t took_ms;
 	int fd;
 
 	for (int silent = 0; silent < 2; silent++) {
 		setup();
-		fd = bound_socket(AF_INET);
-		address.sin_port = port_of(fd);
-		for (int i = 0; silent && i < FILLERS; i++) {
-			/* A queue for one that nobody takes: further SYNs are dropped. */
-			listen(fd, 0);
-			fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-			connect(fillers[i], (const struct sockaddr *)&address, sizeof(address));
-		}
+		full_listener_open(&full);
+		fd = bound_socket(AF_INET); /* refuses */
 		/* A timeout beyond the interval is cut to it, or this would take three of them. */
-		server = make_server(address.sin_port, 100, 1000);
+		server = make_server(silent ? full.port_be : port_of(fd), 100, 1000);
 		server.health = (struct health){ .verdict = SHUNT_HEALTH_UP };
 		start(&server);
 		took_ms = run_until(is_down, &server);
@@ -183,8 +174,7 @@ down_in_time(void)
 		CU_ASSERT_EQUAL(server.check_down, 1);
 		CU_ASSERT_EQUAL(published, 1);
 		stop(&server);
-		for (int i = 0; silent && i < FILLERS; i++)
-			close(fillers[i]);
+		full_listener_close(&full);
 		close(fd);
 		teardown();
 	}
@@ -254,6 +244,32 @@ update_is_taken_up(void)
 		listener_close(listener);
 		teardown();
 	}
+}
+
+/* A connection that is under way to where the server was checked says nothing of where it is now.
+ */
+static void
+update_while_connecting(void)
+{
+	struct listener *listener;
+	struct full_listener full;
+	struct server server;
+
+	setup();
+	listener = listener_open(control.loop, AF_INET);
+	full_listener_open(&full);
+	server = make_server(full.port_be, 300, 300);
+	start(&server);
+	run_for(20);
+	CU_ASSERT_EQUAL(control.prober->open, 1);
+	server.config.check.port_be = port_of(listener->watch.fd);
+	probe_update(server.probe);
+	run_until(is_up, &server);
+	CU_ASSERT_EQUAL(server.check_fail, 0);
+	stop(&server);
+	full_listener_close(&full);
+	listener_close(listener);
+	teardown();
 }
 
 static void
@@ -569,6 +585,7 @@ static const struct unit_test tests[] = {
 	{ "the interval counts from start to start", interval_from_start_to_start },
 	{ "inherited health: within one interval", inherited_within_one_interval },
 	{ "changed settings are taken up", update_is_taken_up },
+	{ "an update while it connects", update_while_connecting },
 	{ "a server becomes another struct", move_to_another_struct },
 	{ "no descriptors: no verdict", no_descriptors },
 	{ "no route: no verdict", no_route },

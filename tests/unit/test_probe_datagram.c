@@ -384,26 +384,14 @@ reloaded_meanwhile(void)
 static void
 reloaded_while_connecting(void)
 {
-	enum {
-		FILLERS = 4
-	};
 	struct responder right = { .dns = true, .forgeries = { GENUINE }, .forgery_count = 1 };
-	struct sockaddr_in address = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd, fillers[FILLERS];
+	struct full_listener full;
 	struct server server;
 
 	setup();
 	responder_open(&right, AF_INET);
-	fd = bound_socket(AF_INET);
-	address.sin_port = port_of(fd);
-	/* A queue for one that nobody takes: further SYNs are dropped. */
-	CU_ASSERT_EQUAL(listen(fd, 0), 0);
-	for (int i = 0; i < FILLERS; i++) {
-		fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		connect(fillers[i], (const struct sockaddr *)&address, sizeof(address));
-	}
-	server = server_of(address.sin_port, AF_INET, NULL);
+	full_listener_open(&full);
+	server = server_of(full.port_be, AF_INET, NULL);
 	server.config.check.timeout_ms = 2000;
 	start(&server);
 	run_for(20);
@@ -417,9 +405,7 @@ reloaded_while_connecting(void)
 	CU_ASSERT_EQUAL(server.report.status, CHECK_L7OK);
 	CU_ASSERT_EQUAL(server.check_fail, 0);
 	stop(&server);
-	for (int i = 0; i < FILLERS; i++)
-		close(fillers[i]);
-	close(fd);
+	full_listener_close(&full);
 	responder_close(&right);
 	teardown();
 }

@@ -189,6 +189,39 @@ again(void)
 	end();
 }
 
+/* One of whom nothing is known does not wait for the turn of those that were adopted. */
+static void
+new_beside_known_ones(void)
+{
+	for (unsigned int new = 0; new < MEMBERS; new ++) {
+		begin(SHUNT_MAX_TIMEOUT_MS);
+		probe_share(&control);
+		for (unsigned int i = 0; i < MEMBERS; i++) {
+			if (i == new)
+				continue;
+			servers[i].health = (struct health){ .verdict = SHUNT_HEALTH_UP };
+			probe_update(servers[i].probe);
+		}
+		probe_share(&control);
+		run_until(is_up, &servers[new]);
+		CU_ASSERT_EQUAL(listener->accepted, 1);
+		end();
+	}
+}
+
+/* The same if the one that has led it goes, before it has a result. */
+static void
+new_and_left_alone(void)
+{
+	begin(SHUNT_MAX_TIMEOUT_MS);
+	probe_share(&control);
+	for (unsigned int i = 0; i < MEMBERS - 1; i++)
+		stop(&servers[i]);
+	probe_share(&control);
+	run_until(is_up, &servers[MEMBERS - 1]);
+	end();
+}
+
 static const struct unit_test tests[] = {
 	{ "one probe for all", one_probe_for_all },
 	{ "as often as one", as_often_as_one },
@@ -196,6 +229,8 @@ static const struct unit_test tests[] = {
 	{ "others are on their own", others_are_on_their_own },
 	{ "whoever goes leaves the others", whoever_goes_leaves_the_others },
 	{ "found anew at each reload", again },
+	{ "a new one beside known ones", new_beside_known_ones },
+	{ "a new one that is left alone", new_and_left_alone },
 };
 
 UNIT_MAIN("prober_share", tests)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What comes of what an agent says. */
+#include <unistd.h>
+
 #include "servers_setup.h"
 #include "server_agent.h"
 #include "trackers.h"
@@ -113,6 +115,34 @@ down_until_it_says_up(void)
 	teardown();
 }
 
+/* Nobody shall read in the log that it is up while its agent keeps it down. */
+static void
+log_tells_both(void)
+{
+	FILE *log = tmpfile();
+	int standard_error = dup(STDERR_FILENO);
+	char text[1024];
+	size_t length;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(log);
+	begin();
+	says("down");
+	for (unsigned int i = 0; i < 3; i++)
+		server_probed(find("app/s1"), &failed, 1);
+	dup2(fileno(log), STDERR_FILENO);
+	for (unsigned int i = 0; i < 2; i++)
+		server_probed(find("app/s1"), &passed, 1);
+	dup2(standard_error, STDERR_FILENO);
+	close(standard_error);
+	expect("down", 10, 100);
+	rewind(log);
+	length = fread(text, 1, sizeof(text) - 1, log);
+	text[length] = '\0';
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "app/s1 is up (but its agent has it down): 2 probes"));
+	fclose(log);
+	teardown();
+}
+
 static void
 admin_states(void)
 {
@@ -141,8 +171,10 @@ reloads(void)
 	begin();
 	config = agent_config();
 	says("50% maxconn:7 down");
+	find("app/s1")->changed_ms = 77;
 	CU_ASSERT_EQUAL(state_apply(&control, config), 0);
 	expect("down", 5, 7);
+	CU_ASSERT_EQUAL(find("app/s1")->changed_ms, 77);
 	CU_ASSERT_EQUAL(fake.alive, 3);
 	/* The file's own changes are newer. */
 	config = agent_config();
@@ -177,6 +209,66 @@ adoption(void)
 	teardown();
 }
 
+/* One that tracks another may have been down for that one's sake, and its agent be content. */
+static void
+adoption_of_trackers(void)
+{
+	struct shunt_server image = { .health = SHUNT_HEALTH_UP,
+		.state = SHUNT_SERVER_DOWN,
+		.changed_ms = 77,
+		.weight = 10,
+		.file_weight = 10 };
+	struct config *config;
+
+	for (unsigned int maint = 0; maint < 2; maint++) {
+		memset(&control, 0, sizeof(control));
+		memset(&fake, 0, sizeof(fake));
+		config = agent_config();
+		config->backends[1].servers[0].agent = &agent_check;
+		CU_ASSERT_EQUAL_FATAL(state_apply(&control, config), 0);
+		server_adopt(find("db/s1"), &image);
+		image.admin = maint ? SHUNT_ADMIN_MAINT : SHUNT_ADMIN_READY;
+		server_adopt(find("app/s1"), &image);
+		image.admin = SHUNT_ADMIN_READY;
+		trackers_adopted(&control);
+		CU_ASSERT_EQUAL(find("app/s1")->agent->down, !maint);
+		CU_ASSERT_FALSE(find("db/s1")->agent->down);
+		says("ready up");
+		CU_ASSERT_STRING_EQUAL(server_state_name(find("db/s1")), "up");
+		teardown();
+	}
+	/* But what it has said since stands, and what nobody else is the cause of. */
+	config = agent_config();
+	config->backends[1].servers[0].agent = &agent_check;
+	CU_ASSERT_EQUAL_FATAL(state_apply(&control, config), 0);
+	server_adopt(find("db/s1"), &image);
+	image.state = SHUNT_SERVER_UP;
+	server_adopt(find("app/s1"), &image);
+	trackers_adopted(&control);
+	CU_ASSERT_TRUE(find("db/s1")->agent->down);
+	find("db/s1")->agent->report.status = CHECK_L7STS;
+	says("down");
+	trackers_adopted(&control);
+	CU_ASSERT_TRUE(find("db/s1")->agent->down);
+	teardown();
+}
+
+/* Stateless flows are not counted: what the agent has said of them must not outlive a reload. */
+static void
+stateless_from_now_on(void)
+{
+	struct config *config;
+
+	begin();
+	says("maxconn:7");
+	expect("up", 10, 7);
+	config = agent_config();
+	config->frontends[0].stateless = true;
+	CU_ASSERT_EQUAL(state_apply(&control, config), 0);
+	expect("up", 10, 100);
+	teardown();
+}
+
 /* A server that cannot be begun whole is not begun. */
 static void
 out_of_memory(void)
@@ -199,9 +291,12 @@ out_of_memory(void)
 static const struct unit_test tests[] = {
 	{ "weight and maxconn", weight_and_maxconn },
 	{ "down until it says up", down_until_it_says_up },
+	{ "the log tells both", log_tells_both },
 	{ "admin states", admin_states },
 	{ "reloads", reloads },
 	{ "a restart", adoption },
+	{ "a restart with trackers", adoption_of_trackers },
+	{ "stateless from now on", stateless_from_now_on },
 	{ "out of memory", out_of_memory },
 };
 

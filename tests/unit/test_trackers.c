@@ -133,6 +133,13 @@ reloads(void)
 	CU_ASSERT_EQUAL(state_apply(&control, tracking_config()), 0);
 	CU_ASSERT_STRING_EQUAL(state_of("db/s1"), "up");
 	CU_ASSERT_EQUAL(find("db/s1")->changed_ms, changed_ms);
+	/* Also when it is as it is by the other one's admin state. */
+	set_admin("app/s1", SHUNT_ADMIN_MAINT);
+	find("db/s1")->changed_ms = changed_ms;
+	CU_ASSERT_EQUAL(state_apply(&control, tracking_config()), 0);
+	CU_ASSERT_STRING_EQUAL(state_of("db/s1"), "maint");
+	CU_ASSERT_EQUAL(find("db/s1")->changed_ms, changed_ms);
+	set_admin("app/s1", SHUNT_ADMIN_READY);
 	/* Whoever tracked is probed now, and takes along what was known. */
 	config = tracking_config();
 	config->backends[1].servers[0].tracks = false;
@@ -154,6 +161,26 @@ reloads(void)
 	CU_ASSERT_EQUAL(state_apply(&control, tracking_config()), 0);
 	CU_ASSERT_EQUAL(fake.alive, 2);
 	CU_ASSERT_STRING_EQUAL(state_of("db/s1"), "up");
+	teardown();
+}
+
+/* What the dataplane is told may differ where the state's name does not: in a panic, for one. */
+static void
+all_is_published(void)
+{
+	begin();
+	probed("app/s1", &failed);
+	CU_ASSERT_STRING_EQUAL(state_of("web/s1"), "down");
+	CU_ASSERT_FALSE(find("web/s1")->health.fresh);
+	CU_ASSERT_TRUE(find("web/s1")->changed_ms > 0);
+	CU_ASSERT_EQUAL(published(), 2);
+	find("web/s1")->backend->panic = true;
+	CU_ASSERT_EQUAL(server_state(find("web/s1")), SHUNT_SERVER_UP);
+	set_admin("app/s1", SHUNT_ADMIN_DRAIN);
+	CU_ASSERT_STRING_EQUAL(state_of("web/s1"), "down");
+	CU_ASSERT_EQUAL(server_state(find("web/s1")), SHUNT_SERVER_DRAIN);
+	CU_ASSERT_EQUAL(published(), 2);
+	CU_ASSERT_EQUAL(control.events.count, 0);
 	teardown();
 }
 
@@ -185,6 +212,7 @@ static const struct unit_test tests[] = {
 	{ "health follows", health_follows },
 	{ "admin state follows", admin_state_follows },
 	{ "reloads", reloads },
+	{ "all is published", all_is_published },
 	{ "a restart", adoption },
 };
 

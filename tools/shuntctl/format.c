@@ -62,25 +62,17 @@ static const struct column workers[] = {
 };
 
 static const struct column servers[] = {
-	{ "backend", "backend", COLUMN_TEXT },
-	{ "server", "server", COLUMN_TEXT },
-	{ "address", "address", COLUMN_TEXT },
-	{ "state", "state", COLUMN_TEXT },
-	{ "admin", "admin", COLUMN_TEXT },
-	{ "health", "health", COLUMN_TEXT },
-	{ "last_change_s", "since", COLUMN_AGE },
-	{ "hold_ms", "held", COLUMN_HELD },
-	{ "weight", "weight", COLUMN_COUNT },
-	{ "sessions", "sessions", COLUMN_SESSIONS },
-	{ "sessions_total", "total", COLUMN_SESSIONS },
-	{ "in_bytes", "in", COLUMN_BYTES },
-	{ "out_bytes", "out", COLUMN_BYTES },
-	{ "syn_refused", "refused", COLUMN_COUNT },
-	{ "syn_unanswered", "unanswered", COLUMN_COUNT },
-	{ "check_fail", "fails", COLUMN_COUNT },
-	{ "check_down", "downs", COLUMN_COUNT },
-	{ "check_error", "errors", COLUMN_COUNT },
+	{ "backend", "backend", COLUMN_TEXT }, { "server", "server", COLUMN_TEXT },
+	{ "address", "address", COLUMN_TEXT }, { "state", "state", COLUMN_TEXT },
+	{ "admin", "admin", COLUMN_TEXT }, { "health", "health", COLUMN_TEXT },
+	{ "last_change_s", "since", COLUMN_AGE }, { "hold_ms", "held", COLUMN_HELD },
+	{ "weight", "weight", COLUMN_COUNT }, { "sessions", "sessions", COLUMN_SESSIONS },
+	{ "sessions_total", "total", COLUMN_SESSIONS }, { "in_bytes", "in", COLUMN_BYTES },
+	{ "out_bytes", "out", COLUMN_BYTES }, { "syn_refused", "refused", COLUMN_COUNT },
+	{ "syn_unanswered", "unanswered", COLUMN_COUNT }, { "check_fail", "fails", COLUMN_COUNT },
+	{ "check_down", "downs", COLUMN_COUNT }, { "check_error", "errors", COLUMN_COUNT },
 	{ "last_check", "last check", COLUMN_TEXT },
+	{ "last_agent", "last agent", COLUMN_TEXT }, /* the last one: see print_servers() */
 };
 
 static const struct column events[] = {
@@ -249,6 +241,19 @@ print_rows(const struct column *columns, size_t count, const json_t *rows, const
 	result = table_print(table, 0, out);
 	table_destroy(table);
 	return result;
+}
+
+/* Few servers have agents: where none has, nothing is said of them. */
+static int
+print_servers(const json_t *rows, FILE *out)
+{
+	size_t count = sizeof(servers) / sizeof(servers[0]), index;
+	bool any = false;
+	const json_t *row;
+
+	json_array_foreach (rows, index, row)
+		any |= json_string_length(json_object_get(row, "last_agent")) > 0;
+	return print_rows(servers, any ? count : count - 1, rows, "no servers", out);
 }
 
 /* A row: its name, then bytes with a word before each but the first; what is absent is left out. */
@@ -425,7 +430,7 @@ format_data(unsigned int command, const json_t *data, FILE *out)
 	case SHUNT_CMD_SHOW_STAT:
 		return print_rows(COLUMNS(stat), data, "no frontends, no backends", out);
 	case SHUNT_CMD_SHOW_SERVERS:
-		return print_rows(COLUMNS(servers), data, "no servers", out);
+		return print_servers(data, out);
 	case SHUNT_CMD_SHOW_EVENTS:
 	case SHUNT_CMD_SHOW_EVENTS_N:
 		return print_rows(COLUMNS(events), data, "no changes since the start", out);
