@@ -28,6 +28,7 @@ enum init_state {
 
 struct check_config {
 	bool enabled;
+	bool typed;	       /* some level has said of what type it is */
 	uint32_t inter_ms;     /* between probes of a server that is up */
 	uint32_t fastinter_ms; /* while its state is in doubt; default: inter */
 	uint32_t downinter_ms; /* while it is down; default: inter */

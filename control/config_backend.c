@@ -124,6 +124,7 @@ config_read_check(struct json_at at, struct config *config, struct check_config 
 	}
 	check->enabled = true;
 	json_get_object(at, keys);
+	check->typed |= json_at_present(json_at_member(&at, "type"));
 	config_read_talk(at, config, &check->talk);
 	json_get_time_ms(json_at_member(&at, "inter"), CONFIG_INTER_MIN_MS, SHUNT_MAX_TIMEOUT_MS,
 		&check->inter_ms);

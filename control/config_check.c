@@ -480,9 +480,9 @@ config_cross_check(struct json_at *root, const struct settings *settings, struct
 			seen.no_memory = true;
 		check_ways(&frontends, config, &seen);
 		seen.no_memory |= !config_check_probes(&backends, seen.vips, config);
+		seen.no_memory |= !config_check_observe(&backends, config);
 		config_check_ports(root, config);
 		seen.no_memory |= !config_check_via(&backends, config);
-		seen.no_memory |= !config_check_observe(&backends, config);
 		check_neighbors(&neighbors, config, settings, &seen);
 	} else {
 		seen.no_memory = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * "check": {"observe": ...}: what it says, and whether there is anything to observe. Only TCP flows
- * that are stored are: see dataplane/track_asked.c.
+ * that are stored are: see dataplane/track_asked.c. And whether servers of UDP are asked by TCP.
  */
 #include <stdlib.h>
 
@@ -102,6 +102,28 @@ check_backend(struct json_at at, const struct backend_config *backend, uint8_t l
 			backend->name, what_leads(leads));
 }
 
+/* What nobody has said is a TCP connection to the server's port. */
+static void
+warn_tcp(struct json_at at, const struct backend_config *backend, uint8_t leads)
+{
+	if (leads != LEADS_UDP)
+		return;
+	for (size_t i = 0; i < backend->server_count; i++) {
+		const struct check_config *check = &backend->servers[i].check;
+
+		if (!check->enabled || check->typed || check->talk || check->port_be ||
+			check->via_service)
+			continue;
+		json_at_warning(at,
+			"only frontends of UDP lead to \"%s\", but its servers are probed by TCP: "
+			"one that takes no connections at its port is down; say of what \"type\" "
+			"\"check\" is, such as \"udp\", \"dns\", \"icmp\", or \"tcp\" if it "
+			"shall be that",
+			backend->name);
+		return;
+	}
+}
+
 bool
 config_check_observe(const struct json_at *backends, const struct config *config)
 {
@@ -110,8 +132,10 @@ config_check_observe(const struct json_at *backends, const struct config *config
 	if (!leads)
 		return false;
 	find_leads(config, leads);
-	for (size_t i = 0; i < config->backend_count; i++)
+	for (size_t i = 0; i < config->backend_count; i++) {
 		check_backend(json_at_element(backends, i), &config->backends[i], leads[i]);
+		warn_tcp(json_at_element(backends, i), &config->backends[i], leads[i]);
+	}
 	free(leads);
 	return true;
 }

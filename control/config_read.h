@@ -140,7 +140,10 @@ bool config_check_via(const struct json_at *backends, struct config *config);
 /* config_observe.c */
 /* `observe` holds what is inherited and takes what is said here. */
 void config_read_observe(struct json_at at, struct observe_config *observe);
-/* Warns where it does nothing. False: out of memory. */
+/*
+ * Warns where it does nothing; and where servers of UDP alone are probed by TCP, though nobody has
+ * said so: before config_check_ports(). False: out of memory.
+ */
 bool config_check_observe(const struct json_at *backends, const struct config *config);
 
 #endif

@@ -10,6 +10,13 @@
 #define FRONTENDS_NONE "$.frontends: warning: no frontends: nothing is balanced"
 #define SECRET	       "'global': {'hash-secret': 'ffeeddccbbaa99887766554433221100'}, "
 
+/* Of servers of UDP with a check of no type. */
+#define PROBED_BY_TCP(index, name)                                                            \
+	"$.backends[" index "]: warning: only frontends of UDP lead to '" name                \
+	"', but its servers are probed by TCP: one that takes no connections at its port is " \
+	"down; say of what 'type' 'check' is, such as 'udp', 'dns', 'icmp', or 'tcp' if it "  \
+	"shall be that"
+
 /* Loads a text and checks what is complained of. The caller owns the result. */
 static inline struct config *
 config_case(const char *text, const char *expected)

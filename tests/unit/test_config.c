@@ -103,7 +103,8 @@ test_everything(void)
 		" 'rules': [], 'on-timeout': 'reset'},"
 		"{'name': 'b', 'bind': ['[2001:db8::1]:53', '[2001:db8::1]:54'], 'protocol': 'udp',"
 		" 'timeout': {'udp': '24h'}, 'announce': 'none', 'default-backend': 'x'}],"
-		"'backends': [{'name': 'x', 'balance': 'mh', 'hash-on': 'connection', 'servers':"
+		"'backends': [{'name': 'x', 'balance': 'mh', 'hash-on': 'connection', "
+		"'check': {'type': 'tcp'}, 'servers':"
 		" [{'name': 's', 'address': '[2001:db8:1::1]:53', 'weight': 256, 'backup': true}]},"
 		"{'name': 'y', 'on-marked-down': 'shutdown-sessions', 'servers': [{'name': 's', "
 		"'address': '10.0.0.1:1', 'weight': 0}]}],"
@@ -357,7 +358,7 @@ test_frontends_wrong(void)
 		F ".on-timeout: must be one of 'forget', 'reset', found the string 'close'");
 	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'app', "
 			"'protocol': 'udp', 'on-timeout': 'reset'}",
-		F ".on-timeout: 'reset' is for 'protocol': 'tcp' only");
+		F ".on-timeout: 'reset' is for 'protocol': 'tcp' only\n" PROBED_BY_TCP("0", "app"));
 	expect_frontend("{'name': 'a', 'bind': '198.51.100.1:80', 'default-backend': 'app', "
 			"'rules': {}}",
 		F ".rules: must be an array, found an object");

@@ -86,7 +86,7 @@ dns_wrong(void)
 {
 	wrong("'query': '.', 'query-type': 'A', 'rcode': 0",
 		C ".query: is for 'type': 'dns' only\n" C ".query-type: is for 'type': 'dns' "
-		  "only\n" C ".rcode: is for 'type': 'dns' only");
+		  "only\n" C ".rcode: is for 'type': 'dns' only\n" PROBED_BY_TCP("0", "b"));
 	wrong("'type': 'dns', 'expect': 'x', 'send': 'x'",
 		C ".send: is for 'type': 'tcp', 'udp' or 'agent' only\n" C
 		  ".expect: is for 'type': 'tcp', 'udp' or 'http' only");

@@ -104,7 +104,8 @@ protocols(void)
 	config_case_expect("'frontends': [{'name': 'f', 'bind': " ONE ", 'protocol': 'udp', "
 			   "'on-timeout': 'reset', 'default-backend': 'b'}], 'backends': "
 			   "[{'name': 'b', 'servers': [{'name': 's', " S4 "}]}]",
-		"$.frontends[0].on-timeout: 'reset' is for 'protocol': 'tcp' only");
+		"$.frontends[0].on-timeout: 'reset' is for 'protocol': 'tcp' only\n" PROBED_BY_TCP(
+			"0", "b"));
 	/* The same port of both protocols; a probe through a UDP service is TCP. */
 	config_case_expect("'frontends': [{'name': 'f', 'bind': " ONE ", 'protocol': 'udp', "
 			   "'default-backend': 'b'}, {'name': 'g', 'bind': " ONE

@@ -101,7 +101,7 @@ test_warnings(void)
 	warned("{'observe': true}", "false", "",
 		"$.backends[0].servers[0]: warning: server 's' has 'observe' and 'check': false: "
 		"it is not observed, as all that would follow is probes");
-	warned("{'observe': true}", "{}", ", 'protocol': 'udp'", nothing_counted);
+	warned("{'observe': true, 'type': 'tcp'}", "{}", ", 'protocol': 'udp'", nothing_counted);
 	warned("{'observe': true}", "{}", ", 'flow-mode': 'stateless'",
 		"$.backends[0]: warning: has 'observe', which does nothing here: all frontends "
 		"that lead to 'b' are stateless, and only stored TCP flows are counted");
@@ -116,7 +116,9 @@ test_warnings(void)
 		"'default-backend': 'b'",
 		"");
 	warned("{}", "{'observe': {}}", "", "");
-	warned("{}", "{}", ", 'protocol': 'udp'", "");
+	warned("{}", "{}", ", 'protocol': 'udp'", PROBED_BY_TCP("0", "b"));
+	warned("{}", "{'port': 80}", ", 'protocol': 'udp'", "");
+	warned("{'type': 'tcp'}", "{}", ", 'protocol': 'udp'", "");
 	warned("{'observe': false}", "false", ", 'protocol': 'udp'", "");
 }
 
