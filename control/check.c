@@ -121,8 +121,8 @@ check_talk_equal(const struct check_talk *a, const struct check_talk *b)
 		same_text(a->version, b->version) && same_text(a->host, b->host) &&
 		same_text(a->headers, b->headers) && same_text(a->user, b->user) &&
 		same_text(a->password, b->password) && same_text(a->database, b->database) &&
-		same_text(a->query, b->query) && a->query_type == b->query_type &&
-		a->send_length == b->send_length &&
+		a->writable == b->writable && same_text(a->query, b->query) &&
+		a->query_type == b->query_type && a->send_length == b->send_length &&
 		(a->send_length == 0 || memcmp(a->send, b->send, a->send_length) == 0) &&
 		same_text(a->expect, b->expect) && same_text(pattern_of(a), pattern_of(b)) &&
 		a->status_count == b->status_count &&
@@ -151,6 +151,7 @@ check_talk_copy(const struct check_talk *talk)
 		return copy;
 	copy->type = talk->type;
 	copy->tls_word = talk->tls_word;
+	copy->writable = talk->writable;
 	copy->query_type = talk->query_type;
 	copy->status_count = talk->status_count;
 	memcpy(copy->statuses, talk->statuses, sizeof(copy->statuses));

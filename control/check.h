@@ -114,8 +114,9 @@ struct check_talk {
 	char *user; /* of a database; NULL: none is given */
 	char *password;
 	char *database;
-	char *query;		   /* dns only: a name that check_dns_name() takes */
-	uint16_t query_type;	   /* of IANA's numbers */
+	bool writable;	     /* postgres, mysql (with a user): a server that is read-only fails */
+	char *query;	     /* dns only: a name that check_dns_name() takes */
+	uint16_t query_type; /* of IANA's numbers */
 	unsigned int status_count; /* http: the ranges of good statuses; dns: the good rcodes */
 	struct check_statuses {
 		uint16_t first;

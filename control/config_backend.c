@@ -103,8 +103,8 @@ config_read_check(struct json_at at, struct config *config, struct check_config 
 		"rise", "fall", "soft-fall", "keep-last", "init-state", "flap-hold", "observe",
 		"port", "via", "address", "source-address", "send", "send-hex", "expect",
 		"expect-regex", "method", "path", "version", "host", "headers", "status",
-		"soft-status", "user", "password", "database", "query", "query-type", "rcode",
-		"tls", "sni", "verify", "ca-file", "verify-host", "alpn", NULL };
+		"soft-status", "user", "password", "database", "writable", "query", "query-type",
+		"rcode", "tls", "sni", "verify", "ca-file", "verify-host", "alpn", NULL };
 	static const struct json_word vias[] = {
 		{ "server", 0 },
 		{ "service", 1 },

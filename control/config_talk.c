@@ -42,6 +42,7 @@ static const struct talk_key {
 	{ "user", FOR(REDIS) | FOR(POSTGRES) | FOR(MYSQL), "\"redis\", \"postgres\" or \"mysql\"" },
 	{ "password", FOR(REDIS), "\"redis\"" },
 	{ "database", FOR(POSTGRES), "\"postgres\"" },
+	{ "writable", FOR(POSTGRES) | FOR(MYSQL), "\"postgres\" or \"mysql\"" },
 	{ "query", FOR(DNS), "\"dns\"" },
 	{ "query-type", FOR(DNS), "\"dns\"" },
 	{ "rcode", FOR(DNS), "\"dns\"" },
@@ -327,6 +328,7 @@ static void
 read_database(const struct json_at *at, struct check_talk *talk)
 {
 	static const char wanted[] = "a text without control characters";
+	struct json_at writable_at = json_at_member(at, "writable");
 
 	if (talk->type == CHECK_POSTGRES && !talk->user)
 		config_set_text(*at, &talk->user, "shunt", 5);
@@ -337,6 +339,10 @@ read_database(const struct json_at *at, struct check_talk *talk)
 		json_at_member(at, "database"), NAME_MAX_BYTES, is_name, wanted, &talk->database);
 	if (talk->type == CHECK_REDIS && talk->user && !talk->password)
 		json_at_error(json_at_member(at, "user"), "has no \"password\"");
+	json_get_bool(writable_at, &talk->writable);
+	if (talk->type == CHECK_MYSQL && talk->writable && !talk->user &&
+		json_at_present(writable_at))
+		json_at_error(writable_at, "needs a \"user\" that logs in and asks");
 }
 
 /* Where it is said, not at every server that takes it over. */

@@ -55,6 +55,31 @@ must_be_right(const struct check_talk *talk, const struct check_report *report)
 		must(report->code >= 200 && report->code <= 399);
 }
 
+static bool
+has(const struct check_answer *answer, const char *bytes, size_t length)
+{
+	return memmem(answer->bytes, answer->length, bytes, length) != NULL;
+}
+#define HAS(answer, text) has(answer, text, sizeof(text) - 1)
+
+/* Who is taken for one that takes writes has said so. */
+static void
+must_have_said_so(const struct check_talk *talk, const struct check_answer *answer,
+	const struct check_report *report)
+{
+	if (!talk->writable || !check_passed(report))
+		return;
+	if (talk->type == CHECK_POSTGRES)
+		must(HAS(answer, "in_hot_standby\0off\0") &&
+			HAS(answer, "default_transaction_read_only\0off\0") &&
+			HAS(answer, "R\0\0\0\x08\0\0\0\0") && HAS(answer, "Z\0\0\0\5I"));
+	else
+		must(HAS(answer,
+			     "\2\0\0\4\1"
+			     "0\5\0\0\5\xfe") ||
+			HAS(answer, "\4\0\0\4\3"));
+}
+
 static void
 judge(const struct check_talk *talk, const uint8_t *data, size_t bytes)
 {
@@ -68,14 +93,17 @@ judge(const struct check_talk *talk, const uint8_t *data, size_t bytes)
 
 		answer.ended = ended;
 		answer.length = bytes;
-		if (check_judge(talk, &answer, &report))
+		if (check_judge(talk, &answer, &report)) {
 			must_be_right(talk, &report);
-		else
+			must_have_said_so(talk, &answer, &report);
+		} else {
 			must(!ended && bytes < CHECK_ANSWER_MAX);
+		}
 		answer.length = bytes / 2;
 		answer.ended = false;
 		if (check_judge(talk, &answer, &half)) {
 			must_be_right(talk, &half);
+			must_have_said_so(talk, &answer, &half);
 			must(half.code == report.code);
 		}
 	}
@@ -218,10 +246,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		talk.regex = i & 4 ? regex : NULL;
 		judge(&talk, data, bytes);
 	}
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 9; i++) {
 		talk = (struct check_talk){ .type = (uint8_t)(CHECK_REDIS + i % 3) };
 		talk.user = i >= 3 ? user : NULL;
 		talk.password = i >= 3 ? password : NULL;
+		talk.writable = i >= 6 && talk.type != CHECK_REDIS;
 		judge(&talk, data, bytes);
 	}
 	talk = (struct check_talk){ .type = CHECK_AGENT };

@@ -21,8 +21,23 @@ start_as() {
 postgres_start() {
 	start_as postgres postgres "$(command -v postgres)" -D "$DATA/postgres" -c fsync=off \
 		-c listen_addresses=10.0.0.11 -c unix_socket_directories="$DATA/postgres" \
-		-c max_connections=4 -c superuser_reserved_connections=0 -c max_wal_senders=0 "$@"
+		-c max_connections=8 -c superuser_reserved_connections=0 -c max_wal_senders=0 "$@"
 	POSTGRES_PID=$STARTED
+}
+
+# As a standby that follows nobody until it is promoted.
+postgres_standby() {
+	touch "$DATA/postgres/standby.signal"
+	postgres_start "$@"
+}
+
+postgres_promote() {
+	touch "$DATA/postgres/promote"
+	kill -USR1 "$POSTGRES_PID"
+}
+
+postgres_do() {
+	in_ns s1 psql -h "$DATA/postgres" -U postgres -AtqXc "$1"
 }
 
 redis_do() {
@@ -50,7 +65,8 @@ databases_begin() {
 	check_equal "MariaDB's data directory is made" 0 $?
 	wait "$initdb"
 	check_equal "PostgreSQL's too" 0 $?
-	printf 'host all %s 10.0.0.1/32 %s\n' postgres,nobody trust all scram-sha-256 >>"$DATA/postgres/pg_hba.conf"
+	printf 'host %s 10.0.0.1/32 %s\n' "shop probe" trust "all postgres,nobody" trust "all all" scram-sha-256 \
+		>>"$DATA/postgres/pg_hba.conf"
 	postgres_start
 	start_as redis redis redis-server --bind 10.0.0.11 --requirepass secret --save "" \
 		--dir "$DATA/redis" --lua-time-limit 100 --replica-serve-stale-data no \
@@ -60,6 +76,10 @@ databases_begin() {
 		--socket="$DATA/mysql/socket" --pid-file="$DATA/mysql/pid" --max-connections=10 \
 		--connect-timeout=100 --skip-name-resolve --innodb-buffer-pool-size=16M
 	MYSQL_PID=$STARTED
+	# Not by asking: who asks too early makes a line in its log.
+	check "PostgreSQL takes clients" wait_until 15 log_has postgres "ready to accept connections"
+	check "and gets a user" postgres_do "CREATE ROLE probe LOGIN"
+	check "and a database" postgres_do "CREATE DATABASE shop"
 	check "MariaDB answers" wait_until 15 mysql_do "SELECT 1"
 	check "and gets a user" mysql_do "CREATE USER probe@'10.0.0.%'; CREATE USER shut@'10.0.0.%'
 		IDENTIFIED BY 'word'"

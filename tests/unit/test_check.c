@@ -375,6 +375,7 @@ equal_and_copy(void)
 	talk.user = (char[]){ "u" };
 	talk.password = (char[]){ "p" };
 	talk.database = (char[]){ "d" };
+	talk.writable = true;
 	talk.send = (char[]){ "a\0b" };
 	talk.send_length = 3;
 	talk.expect = (char[]){ "e" };
@@ -383,7 +384,7 @@ equal_and_copy(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(copy);
 	CU_ASSERT_TRUE(check_talk_equal(&talk, copy));
 	CU_ASSERT_TRUE(copy->regex != talk.regex && copy->send != talk.send);
-	for (int i = 0; i < 14; i++) {
+	for (int i = 0; i < 15; i++) {
 		char **texts[] = { &other.method, &other.path, &other.version, &other.host,
 			&other.headers, &other.expect, &other.user, &other.password,
 			&other.database };
@@ -396,6 +397,7 @@ equal_and_copy(void)
 		other.send_length -= i == 11;
 		other.regex = i == 12 ? NULL : other.regex;
 		other.statuses[0].last += i == 13;
+		other.writable ^= i == 14;
 		CU_ASSERT_FALSE(check_talk_equal(copy, &other));
 		CU_ASSERT_FALSE(check_talk_equal(&other, copy));
 	}

@@ -458,7 +458,8 @@ test_servers_wrong(void)
 		  "observe, port, via, address, source-address, send, send-hex, expect, "
 		  "expect-regex, "
 		  "method, path, version, host, headers, status, soft-status, user, password, "
-		  "database, query, query-type, rcode, tls, sni, verify, ca-file, verify-host, "
+		  "database, writable, query, query-type, rcode, tls, sni, verify, ca-file, "
+		  "verify-host, "
 		  "alpn\n" S ".check.inter: must be from 10ms to 1d, found the string '9ms'\n" S
 		  ".check.fastinter: must be from 10ms to 1d, found the string '2d'\n" S
 		  ".check.downinter: must be a time such as '500ms', '2s', '15m' (units ms s m h "

@@ -132,7 +132,8 @@ protocols(void)
 		"fastinter, downinter, timeout, rise, fall, soft-fall, keep-last, init-state, "
 		"flap-hold, observe, port, via, address, source-address, send, send-hex, expect, "
 		"expect-regex, method, path, version, host, headers, status, soft-status, user, "
-		"password, database, query, query-type, rcode, tls, sni, verify, ca-file, "
+		"password, database, writable, query, query-type, rcode, tls, sni, verify, "
+		"ca-file, "
 		"verify-host, alpn");
 }
 

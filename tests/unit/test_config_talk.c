@@ -281,7 +281,38 @@ databases(void)
 	config_destroy(config);
 	config = load("", "'type': 'mysql'", "'user': 'probe'");
 	CU_ASSERT_STRING_EQUAL(talk_of(config)->user, "probe");
+	CU_ASSERT_FALSE(talk_of(config)->writable);
 	config_destroy(config);
+}
+
+static void
+databases_that_take_writes(void)
+{
+	struct config *config = load("'type': 'postgres'", "'writable': true", "'user': 'u'");
+
+	CU_ASSERT_TRUE(talk_of(config)->writable);
+	CU_ASSERT_STRING_EQUAL(talk_of(config)->user, "u");
+	config_destroy(config);
+	config = load("'type': 'postgres', 'writable': true", "", "'writable': false");
+	CU_ASSERT_FALSE(talk_of(config)->writable);
+	config_destroy(config);
+	config = load("'type': 'mysql', 'user': 'u'", "'writable': true", "");
+	CU_ASSERT_TRUE(talk_of(config)->writable);
+	config_destroy(config);
+	/* Of another type it is not taken over. */
+	config = load("'type': 'postgres', 'writable': true", "'type': 'mysql'", "'user': 'u'");
+	CU_ASSERT_FALSE(talk_of(config)->writable);
+	config_destroy(config);
+	config = load("'type': 'mysql'", "'writable': false", "");
+	CU_ASSERT_FALSE(talk_of(config)->writable);
+	config_destroy(config);
+	wrong("'type': 'mysql', 'writable': true",
+		C ".writable: needs a 'user' that logs in and asks");
+	wrong("'type': 'redis', 'writable': true",
+		C ".writable: is for 'type': 'postgres' or 'mysql' only");
+	wrong("'writable': false", C ".writable: is for 'type': 'postgres' or 'mysql' only");
+	wrong("'type': 'postgres', 'writable': 'yes'",
+		C ".writable: must be true or false, found the string 'yes'");
 }
 
 static void
@@ -316,6 +347,7 @@ static const struct unit_test tests[] = {
 	{ "wrong: http", wrong_http },
 	{ "wrong: tcp", wrong_tcp },
 	{ "databases: right", databases },
+	{ "databases: that take writes", databases_that_take_writes },
 	{ "databases: wrong", wrong_databases },
 };
 
