@@ -99,12 +99,6 @@ check_judge(const struct check_talk *talk, const struct check_answer *answer,
 	return kinds[talk->type].judge(talk, &whole, report);
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static const char *
 pattern_of(const struct check_talk *talk)
 {
@@ -117,14 +111,16 @@ check_talk_equal(const struct check_talk *a, const struct check_talk *b)
 	if (!a || !b)
 		return a == b;
 	return a->type == b->type && check_tls_equal(a->tls, b->tls) &&
-		same_text(a->method, b->method) && same_text(a->path, b->path) &&
-		same_text(a->version, b->version) && same_text(a->host, b->host) &&
-		same_text(a->headers, b->headers) && same_text(a->user, b->user) &&
-		same_text(a->password, b->password) && same_text(a->database, b->database) &&
-		a->writable == b->writable && same_text(a->query, b->query) &&
-		a->query_type == b->query_type && a->send_length == b->send_length &&
+		check_same_text(a->method, b->method) && check_same_text(a->path, b->path) &&
+		check_same_text(a->version, b->version) && check_same_text(a->host, b->host) &&
+		check_same_text(a->headers, b->headers) && check_same_text(a->user, b->user) &&
+		check_same_text(a->password, b->password) &&
+		check_same_text(a->database, b->database) && a->writable == b->writable &&
+		check_same_text(a->query, b->query) && a->query_type == b->query_type &&
+		a->send_length == b->send_length &&
 		(a->send_length == 0 || memcmp(a->send, b->send, a->send_length) == 0) &&
-		same_text(a->expect, b->expect) && same_text(pattern_of(a), pattern_of(b)) &&
+		check_same_text(a->expect, b->expect) &&
+		check_same_text(pattern_of(a), pattern_of(b)) &&
 		a->status_count == b->status_count &&
 		memcmp(a->statuses, b->statuses, a->status_count * sizeof(a->statuses[0])) == 0 &&
 		a->soft_count == b->soft_count &&

@@ -188,6 +188,8 @@ void check_salt(const struct check_talk *talk, const uint8_t random[CHECK_SALT_S
 bool check_judge(const struct check_talk *talk, const struct check_answer *answer,
 	struct check_report *report);
 
+/* Either may be NULL: none. */
+bool check_same_text(const char *a, const char *b);
 /* Do they say and expect the same? Either may be NULL: nothing. */
 bool check_talk_equal(const struct check_talk *a, const struct check_talk *b);
 /* NULL: out of memory; one of NULL is empty. */

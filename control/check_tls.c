@@ -9,8 +9,8 @@
 
 #define LABEL_MAX 63 /* bytes */
 
-static bool
-same_text(const char *a, const char *b)
+bool
+check_same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
@@ -21,9 +21,10 @@ check_tls_equal(const struct check_tls *a, const struct check_tls *b)
 {
 	if (!a || !b)
 		return a == b;
-	return a->verify == b->verify && same_text(a->ca_file, b->ca_file) &&
-		same_text(a->sni, b->sni) && same_text(a->verify_host, b->verify_host) &&
-		same_text(a->alpn, b->alpn);
+	return a->verify == b->verify && check_same_text(a->ca_file, b->ca_file) &&
+		check_same_text(a->sni, b->sni) &&
+		check_same_text(a->verify_host, b->verify_host) &&
+		check_same_text(a->alpn, b->alpn);
 }
 
 static char *
