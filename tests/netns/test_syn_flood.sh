@@ -69,8 +69,8 @@ under_flood() {
 	rss=$(resident_kb)
 	flood_start "$(sed 's/[][]//g' <<<"$2")" "${5:-$FLOOD_RATE}"
 	sleep 1
-	# For long: a download that has lost a segment may stand still for a second.
-	beside=$(moved $n 12)
+	# Not for less: a download that has lost a segment may stand still for a second.
+	beside=$(moved $n 6)
 	for k in 1 2 3 4 5 6 7 8; do
 		[ "$(in_ns client $get -m 10 "http://$2/files/short" | sha256sum)" != "$SHORT" ] ||
 			whole=$((whole + 1))
