@@ -223,6 +223,9 @@ bool check_matches(const struct check_talk *talk, const char *bytes, size_t leng
 /* Why it does not: `report` is L7RSP and says what was expected, and what came. */
 void check_mismatch(const struct check_talk *talk, const char *bytes, size_t length,
 	struct check_report *report);
+/* As check_judge(), by what is expected alone. */
+bool check_expected(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report);
 /* The first bytes, for people: at most size - 1, what is not printable as '.'. */
 void check_excerpt(const char *bytes, size_t length, char *out, size_t size);
 

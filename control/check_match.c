@@ -144,3 +144,17 @@ check_mismatch(const struct check_talk *talk, const char *bytes, size_t length,
 		snprintf(report->text, sizeof(report->text), "expected \"%s\", got \"%s\"", wanted,
 			found);
 }
+
+bool
+check_expected(const struct check_talk *talk, const struct check_answer *answer,
+	struct check_report *report)
+{
+	if (check_matches(talk, answer->bytes, answer->length)) {
+		report->status = CHECK_L7OK;
+		return true;
+	}
+	if (!answer->ended)
+		return false;
+	check_mismatch(talk, answer->bytes, answer->length, report);
+	return true;
+}

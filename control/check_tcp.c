@@ -26,12 +26,5 @@ check_tcp_judge(const struct check_talk *talk, const struct check_answer *answer
 		report->status = talk->tls ? CHECK_L6OK : CHECK_L4OK;
 		return true;
 	}
-	if (check_matches(talk, answer->bytes, answer->length)) {
-		report->status = CHECK_L7OK;
-		return true;
-	}
-	if (!answer->ended)
-		return false;
-	check_mismatch(talk, answer->bytes, answer->length, report);
-	return true;
+	return check_expected(talk, answer, report);
 }

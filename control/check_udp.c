@@ -22,13 +22,5 @@ check_udp_judge(const struct check_talk *talk, const struct check_answer *answer
 	}
 	if (!answer->bytes)
 		return check_silent(report);
-	if (check_matches(talk, answer->bytes, answer->length)) {
-		report->status = CHECK_L7OK;
-		return true;
-	}
-	/* A server may say something else before. */
-	if (!answer->ended)
-		return false;
-	check_mismatch(talk, answer->bytes, answer->length, report);
-	return true;
+	return check_expected(talk, answer, report); /* a server may say something else before */
 }

@@ -38,18 +38,13 @@ config_read_agent(struct json_at at, uint32_t timeout_ms, struct config *config,
 	struct check_config *own;
 	struct check_talk *talk;
 	int64_t port;
+	bool off;
 
-	if (!json_at_present(at))
-		return;
-	if (json_is_false(at.value)) {
-		*agent = NULL;
-		return;
-	}
-	if (!json_is_object(at.value)) {
-		json_at_mismatch(at, "false or an object");
+	if (!config_get_object_or_false(at, keys, &off)) {
+		if (off)
+			*agent = NULL;
 		return;
 	}
-	json_get_object(at, keys);
 	own = add_agent(at, config, *agent);
 	talk = own ? config_add_talk(at, config, CHECK_AGENT, own->talk) : NULL;
 	if (!talk)

@@ -56,6 +56,18 @@ read_init_state(struct json_at at, uint8_t *out)
 		*out = (uint8_t)value;
 }
 
+bool
+config_get_object_or_false(struct json_at at, const char *const *keys, bool *off)
+{
+	*off = json_is_false(at.value);
+	if (!json_at_present(at) || *off)
+		return false;
+	if (!json_is_object(at.value))
+		return json_at_mismatch(at, "false or an object");
+	json_get_object(at, keys);
+	return true;
+}
+
 /* An object turns it on, also where the level before said false, and changes the keys it names. */
 static void
 read_flap(struct json_at at, struct flap_config *flap)
@@ -63,20 +75,15 @@ read_flap(struct json_at at, struct flap_config *flap)
 	static const char *const keys[] = { "after", "within", "hold", "max", NULL };
 	static const struct flap_config usual = { 3, 60000, 10000, 300000 };
 	int64_t after;
+	bool off;
 
-	if (!json_at_present(at))
-		return;
-	if (json_is_false(at.value)) {
-		*flap = (struct flap_config){ 0 };
-		return;
-	}
-	if (!json_is_object(at.value)) {
-		json_at_mismatch(at, "false or an object");
+	if (!config_get_object_or_false(at, keys, &off)) {
+		if (off)
+			*flap = (struct flap_config){ 0 };
 		return;
 	}
 	if (!flap->after)
 		*flap = usual;
-	json_get_object(at, keys);
 	if (json_get_int(json_at_member(&at, "after"), 1, FLAP_AFTER_MAX, &after))
 		flap->after = (uint8_t)after;
 	json_get_time_ms(

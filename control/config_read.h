@@ -32,6 +32,11 @@ struct config_defaults {
 /* config_backend.c */
 /* Probing more often than this is an attack on the server rather than a check. */
 #define CONFIG_INTER_MIN_MS 10
+/*
+ * True if it is an object, whose unknown keys are errors; *off: it is false. Anything else that is
+ * there is an error.
+ */
+bool config_get_object_or_false(struct json_at at, const char *const *keys, bool *off);
 void config_read_probe_address(struct json_at at, struct shunt_addr *out);
 void config_read_forward(struct json_at at, uint8_t *forward);
 /* `check` holds what is inherited and takes what is said here. */
